@@ -338,6 +338,9 @@ static int ws_server_build(WsServer *server) {
                 .failures_per_min = server->options.token_failures_per_min,
         };
         server->hub->loop.options = &server->options;
+        r = ws_numbers_open(&server->hub->loop.numbers, server->options.epoch);
+        if (r < 0)
+                return err_up(r);
         server->intake = (WsIntake){ .outbox = server->outbox,
                                      .hub = server->hub,
                                      .options = &server->options };

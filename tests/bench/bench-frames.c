@@ -77,6 +77,7 @@ int main(void) {
 
         loop.registry = registry;
         loop.options = &options;
+        MUST(ws_numbers_open(&loop.numbers, options.epoch));
         printf("%-16s %-16s %6s %10s\n", "dialect", "kind", "bytes", "write/ns");
         for (size_t i = 0; r == 0 && i < N_ELEMENTS(cases); ++i) {
                 const WsDialect *dialect = cases[i].dialect;

@@ -296,6 +296,7 @@ static void make_hub(World *world) {
         FUZZ_CHECK(queue_new(&world->queries, N_QUERIES, asks_free) == 0);
         FUZZ_CHECK(ws_hub_new(&world->hub, world->registry) == 0);
         world->hub->loop.options = &world->options;
+        FUZZ_CHECK(ws_numbers_open(&world->hub->loop.numbers, world->options.epoch) == 0);
         world->hub->questions.ask = asks_keep;
         world->hub->questions.ask_arg = world->queries;
         world->hub->loop.access = &world->access;

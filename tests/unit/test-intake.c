@@ -38,6 +38,7 @@ static int setup(void **state) {
         assert_int_equal(queue_new(&intake.outbox, 2 * N, free_event), 0);
         assert_int_equal(ws_hub_new(&intake.hub, registry), 0);
         intake.hub->loop.options = &options;
+        assert_int_equal(ws_numbers_open(&intake.hub->loop.numbers, options.epoch), 0);
         return 0;
 }
 

@@ -1,12 +1,19 @@
-/* WsNumbers: a place says what was shown of each journal by then. */
+/* WsNumbers, WsFeed: over several journals nobody misses anything, and nobody gets anything twice,
+ * wherever his cursor is from. */
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+#include "model/query.h"
+#include "tests/fake/stage.h"
 #include "ws/loop/numbers.h"
+#include "ws/wire/cursor.h"
 
 #define A "aaaaaaaaaaaaaaaa"
 #define B "bbbbbbbbbbbbbbbb"
@@ -79,11 +86,320 @@ static void test_of_a_place_of_long_ago_less_is_said(void **state) {
         ws_numbers_done(&numbers);
 }
 
+/* ---- viewers -------------------------------------------------------------------------------- */
+
+static void push(Stage *stage, unsigned slot, uint64_t seq) {
+        char data[32];
+        Record record = { .seq = seq,
+                          .received_us = clock_now_us(),
+                          .time_us = clock_now_us(),
+                          .kind = KIND_RAW_LOG,
+                          .vehicle_id = 1 };
+        Event *event = NULL;
+
+        snprintf(data, sizeof(data), "\"%c%d\"", slot ? 'b' : 'a', (int)seq);
+        record.data = text_of(data);
+        assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
+        event->slot = (uint16_t)slot;
+        stage_push(stage, event);
+}
+
+static void push_gap(Stage *stage, unsigned slot, uint64_t seq) {
+        Event *event = NULL;
+
+        assert_int_equal(event_new_gap(&event, seq, 0), 0);
+        event->slot = (uint16_t)slot;
+        stage_push(stage, event);
+}
+
+static void open_stage(Stage *stage, int replay_events) {
+        WsOptions options = stage_options();
+
+        options.epoch = A "," B;
+        options.replay_events = replay_events;
+        options.replay_bytes = 1 << 20;
+        stage_init(stage, &options, NULL);
+        stage->seq = 100;
+        stage_world(stage); /* a begins behind 100 */
+        push_gap(stage, 1, 10);
+}
+
+static const char *cursor_of(uint64_t a, uint64_t b, char text[CURSOR_TEXT_SIZE]) {
+        const Cursor cursor = { .n = 2, .parts = { { A, a }, { B, b } } };
+
+        return cursor_text(&cursor, text);
+}
+
+static void expect_cursor(const Viewer *viewer, uint64_t a, uint64_t b) {
+        char cursor[CURSOR_TEXT_SIZE], text[CURSOR_TEXT_SIZE + 16];
+
+        snprintf(text, sizeof(text), "\"cursor\":\"%s\"", cursor_of(a, b, cursor));
+        if (!strstr(viewer->text, text))
+                fail_msg("%s is not at %d, %d", viewer->text, (int)a, (int)b);
+}
+
+static void expect_push(Viewer *viewer, const char *data, uint64_t a, uint64_t b) {
+        char text[64];
+
+        snprintf(text, sizeof(text), "\"data\":\"%s\"", data);
+        viewer_expect(viewer, text);
+        expect_cursor(viewer, a, b);
+}
+
+static void subscribe(Viewer *viewer, const char *since) {
+        char request[CURSOR_TEXT_SIZE + 128];
+
+        snprintf(request,
+                 sizeof(request),
+                 since ? "{\"op\":\"subscribe\",\"id\":1,\"to\":[\"user\"],\"since\":\"%s\"}"
+                       : "{\"op\":\"subscribe\",\"id\":1,\"to\":[\"user\"]}",
+                 since);
+        viewer_send(viewer, request);
+}
+
+static void test_a_cursor_names_what_was_seen_of_each(void **state) {
+        Viewer ana = { 0 };
+        char cursor[64];
+        Stage stage;
+
+        (void)state;
+        open_stage(&stage, 1000);
+        viewer_open_native(&ana, &stage, "ana", cursor);
+        subscribe(&ana, NULL);
+        viewer_expect(&ana, "\"recovered\":true");
+        push(&stage, 0, 101);
+        push(&stage, 1, 11);
+        push(&stage, 0, 105);
+        expect_push(&ana, "a101", 101, 10);
+        assert_non_null(strstr(ana.text, "\"number\":\"" A ":101\""));
+        expect_push(&ana, "b11", 101, 11);
+        assert_non_null(strstr(ana.text, "\"number\":\"" B ":11\""));
+        expect_push(&ana, "a105", 105, 11);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
+static void test_who_comes_back_gets_the_rest_once(void **state) {
+        Viewer ana = { 0 };
+        char cursor[CURSOR_TEXT_SIZE];
+        Stage stage;
+
+        (void)state;
+        open_stage(&stage, 1000);
+        push(&stage, 0, 101);
+        push(&stage, 1, 11);
+        push(&stage, 1, 12);
+        push(&stage, 0, 102);
+        viewer_open_native(&ana, &stage, "ana", cursor);
+        subscribe(&ana, cursor_of(101, 10, cursor));
+        viewer_expect(&ana, "\"recovered\":true");
+        expect_cursor(&ana, 101, 10);
+        expect_push(&ana, "b11", 101, 11);
+        expect_push(&ana, "b12", 101, 12);
+        expect_push(&ana, "a102", 102, 12);
+        push(&stage, 1, 13);
+        expect_push(&ana, "b13", 102, 13);
+        viewer_expect_silence(&ana);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
+/* As he was at another gateway, which showed b first. */
+static void test_who_has_had_more_of_one_gets_no_more_of_it(void **state) {
+        Viewer ana = { 0 };
+        char cursor[CURSOR_TEXT_SIZE];
+        Stage stage;
+
+        (void)state;
+        open_stage(&stage, 1000);
+        push(&stage, 0, 101);
+        push(&stage, 1, 11);
+        push(&stage, 0, 102);
+        push(&stage, 1, 12);
+        viewer_open_native(&ana, &stage, "ana", cursor);
+        subscribe(&ana, cursor_of(100, 12, cursor));
+        viewer_expect(&ana, "\"recovered\":true");
+        expect_push(&ana, "a101", 101, 12);
+        expect_push(&ana, "a102", 102, 12);
+        push(&stage, 0, 103);
+        expect_push(&ana, "a103", 103, 12);
+        viewer_expect_silence(&ana);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
+/* ---- from the database ---------------------------------------------------------------------- */
+
+static Query *next_query(Stage *stage) {
+        void *item = NULL;
+
+        assert_int_equal(queue_pop(stage->queries, &item, 1, STAGE_MS), 1);
+        assert_int_equal(((Query *)item)->kind, QUERY_REPLAY);
+        assert_int_equal(((Query *)item)->replay->n_parts, 2);
+        return item;
+}
+
+static void expect_parts(const Query *query, uint64_t a, uint64_t b) {
+        assert_string_equal(query->replay->parts[0].own_epoch, A);
+        assert_string_equal(query->replay->parts[1].own_epoch, B);
+        assert_int_equal(query->replay->parts[0].after_seq, a);
+        assert_int_equal(query->replay->parts[1].after_seq, b);
+}
+
+/* With one message of each, if it has a number. */
+static void answer(Stage *stage,
+                   Query *query,
+                   int status,
+                   const uint64_t seqs[2],
+                   uint64_t upto[2]) {
+        Answer *answer = NULL;
+        Event *event = NULL;
+
+        assert_int_equal(answer_new(&answer, query), 0);
+        answer->status = status;
+        answer->upto = calloc(2, sizeof(*answer->upto));
+        answer->events = calloc(2, sizeof(*answer->events));
+        assert_true(answer->upto && answer->events);
+        answer->n_upto = 2;
+        for (unsigned slot = 0; slot < 2; ++slot) {
+                char data[32];
+                Record record = { .seq = seqs[slot], .kind = KIND_RAW_LOG, .vehicle_id = 1 };
+
+                answer->upto[slot] = upto[slot];
+                if (seqs[slot] == 0)
+                        continue;
+                snprintf(data, sizeof(data), "\"%c%d\"", slot ? 'b' : 'a', (int)seqs[slot]);
+                record.data = text_of(data);
+                assert_int_equal(event_new_message(&answer->events[answer->n_events],
+                                                   &record,
+                                                   NULL,
+                                                   true),
+                                 0);
+                answer->events[answer->n_events++]->slot = (uint16_t)slot;
+        }
+        assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);
+        stage_push(stage, event);
+        query_free(query);
+}
+
+static void test_what_memory_lacks_comes_from_the_database(void **state) {
+        Viewer ana = { 0 };
+        char cursor[CURSOR_TEXT_SIZE];
+        Query *query;
+        Stage stage;
+
+        (void)state;
+        open_stage(&stage, 2);
+        for (unsigned i = 1; i <= 3; ++i) {
+                push(&stage, 0, 100 + i);
+                push(&stage, 1, 10 + i);
+        }
+        viewer_open_native(&ana, &stage, "ana", cursor);
+        subscribe(&ana, cursor_of(101, 11, cursor));
+        query = next_query(&stage);
+        expect_parts(query, 101, 11);
+        assert_true(query->replay->is_first);
+        assert_string_equal(query->replay->parts[1].epoch, B);
+        answer(&stage, query, 200, (uint64_t[]){ 102, 12 }, (uint64_t[]){ 102, 13 });
+        viewer_expect(&ana, "\"recovered\":true");
+        expect_cursor(&ana, 101, 11);
+        expect_push(&ana, "a102", 102, 11);
+        expect_push(&ana, "b12", 102, 12);
+        expect_push(&ana, "a103", 103, 13); /* of memory, which has b13 as well: he has had it */
+        push(&stage, 1, 14);
+        expect_push(&ana, "b14", 103, 14);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
+static void test_he_may_be_ahead_of_what_was_shown_here(void **state) {
+        Viewer ana = { 0 };
+        char cursor[CURSOR_TEXT_SIZE];
+        Query *query;
+        Stage stage;
+
+        (void)state;
+        open_stage(&stage, 1000);
+        push(&stage, 0, 101);
+        viewer_open_native(&ana, &stage, "ana", cursor);
+        subscribe(&ana, cursor_of(101, 12, cursor)); /* stored, and not heard of here */
+        query = next_query(&stage);
+        answer(&stage, query, 200, (uint64_t[]){ 0, 0 }, (uint64_t[]){ 101, 12 });
+        viewer_expect(&ana, "\"recovered\":true");
+        push(&stage, 0, 102);
+        expect_push(&ana, "a102", 102, 12);
+        push(&stage, 1, 11);
+        push(&stage, 1, 12);
+        push(&stage, 0, 103);
+        expect_push(&ana, "a103", 103, 12);
+        push(&stage, 1, 13);
+        expect_push(&ana, "b13", 103, 13);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
+static void test_what_is_of_others_is_answered_so(void **state) {
+        static const char *const foreign[] = {
+                "AQL-3LqYdlQyAP7cuph2VDIBAAZgiwFfMAEAw4Q9", /* of two, but not of these */
+                "cccccccccccccccc:101",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(foreign); ++i) {
+                Viewer ana = { 0 };
+                char cursor[CURSOR_TEXT_SIZE];
+                Query *query;
+                Stage stage;
+
+                open_stage(&stage, 1000);
+                viewer_open_native(&ana, &stage, "ana", cursor);
+                subscribe(&ana, foreign[i]);
+                query = next_query(&stage);
+                assert_string_not_equal(query->replay->parts[0].epoch, A);
+                answer(&stage, query, 404, (uint64_t[]){ 0, 0 }, (uint64_t[]){ 0, 0 });
+                viewer_expect(&ana, "\"recovered\":false");
+                viewer_expect(&ana, "\"type\":\"snapshot\"");
+                push(&stage, 1, 11);
+                expect_push(&ana, "b11", 100, 11);
+                viewer_done(&ana);
+                stage_done(&stage);
+        }
+}
+
+/* As it was before there were several: it is older than all that the others have. */
+static void test_a_cursor_of_one_journal_stays_valid(void **state) {
+        Viewer ana = { 0 };
+        char cursor[CURSOR_TEXT_SIZE];
+        Query *query;
+        Stage stage;
+
+        (void)state;
+        open_stage(&stage, 1000);
+        push(&stage, 1, 105);
+        viewer_open_native(&ana, &stage, "ana", cursor);
+        subscribe(&ana, A ":90");
+        query = next_query(&stage);
+        expect_parts(query, 90, 90);
+        answer(&stage, query, 200, (uint64_t[]){ 95, 0 }, (uint64_t[]){ 100, 104 });
+        viewer_expect(&ana, "\"recovered\":true");
+        expect_push(&ana, "a95", 95, 90);
+        expect_push(&ana, "b105", 100, 105);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_place_says_what_was_shown_by_then),
                 cmocka_unit_test(test_a_place_is_found_by_what_was_seen),
                 cmocka_unit_test(test_of_a_place_of_long_ago_less_is_said),
+                cmocka_unit_test(test_a_cursor_names_what_was_seen_of_each),
+                cmocka_unit_test(test_who_comes_back_gets_the_rest_once),
+                cmocka_unit_test(test_who_has_had_more_of_one_gets_no_more_of_it),
+                cmocka_unit_test(test_what_memory_lacks_comes_from_the_database),
+                cmocka_unit_test(test_he_may_be_ahead_of_what_was_shown_here),
+                cmocka_unit_test(test_what_is_of_others_is_answered_so),
+                cmocka_unit_test(test_a_cursor_of_one_journal_stays_valid),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

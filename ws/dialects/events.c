@@ -79,12 +79,12 @@ static void ws_events_data(Text json, Buf *buf) {
 }
 
 static int ws_events_wrap(const WsLoop *loop, const WsPush *push, WsFrame **ret_frame) {
-        char cursor[WS_CURSOR_SIZE];
+        char cursor[CURSOR_TEXT_SIZE];
         CLEANUP_BUF Buf buf = { 0 };
         int r;
 
-        if (push->seq != 0)
-                buf_printf(&buf, "id: %s\n", ws_cursor_text(loop, push->seq, cursor));
+        if (!ws_mark_is_none(push->mark))
+                buf_printf(&buf, "id: %s\n", ws_numbers_cursor(&loop->numbers, push->mark, cursor));
         buf_printf(&buf, "event: %s\n", push->type);
         ws_events_data(push->json, &buf);
         if (buf_failed(&buf))
@@ -104,7 +104,7 @@ static int ws_events_subscribed(WsClient *client, const WsFollow *follow) {
         json_out_string(&out, "subscription", follow->name);
         json_out_bool(&out, "recovered", follow->is_recovered);
         if (follow->is_recovered)
-                ws_cursor_json(&out, "cursor", client->loop, follow->begin_seq);
+                ws_cursor_json(&out, "cursor", client->loop, ws_follow_begin_mark(follow));
         else /* that of the snapshot is the first to resume from */
                 json_out_null(&out, "cursor");
         json_out_object_end(&out);
@@ -112,7 +112,8 @@ static int ws_events_subscribed(WsClient *client, const WsFollow *follow) {
                 return err_new(-ENOMEM);
         r = ws_feed_push(client->feed,
                          &(WsPush){ .type = "subscribed",
-                                    .seq = follow->is_recovered ? follow->begin_seq : 0,
+                                    .mark = follow->is_recovered ? ws_follow_begin_mark(follow)
+                                                                 : ws_mark(0),
                                     .json = buf_text(&json) });
         return err_up(r);
 }
@@ -173,10 +174,20 @@ static bool ws_poll_hold(WsClient *client) {
         return false;
 }
 
+/* Where the next one goes on. Out of memory it is where this one began. */
+static void ws_poll_told(WsClient *client, WsMark mark) {
+        char cursor[CURSOR_TEXT_SIZE];
+
+        free(client->told);
+        client->told = NULL;
+        if (!ws_mark_is_none(mark))
+                client->told = strdup(ws_numbers_cursor(&client->loop->numbers, mark, cursor));
+}
+
 /* Without an answer but for what its end says. */
 static void ws_poll_give_up(WsClient *client) {
         buf_done(&client->out);
-        client->told_seq = 0; /* it asks again from where it was */
+        ws_poll_told(client, ws_mark(0)); /* it asks again from where it was */
         ws_viewer_finish(client);
 }
 
@@ -231,7 +242,7 @@ static void ws_poll_flush(WsClient *client) {
                 return;
         if (client->backlog.n_frames == 0 && !is_long && client->is_lost && !is_live)
                 return;
-        client->told_seq = client->close_code == 0 ? ws_feed_seq(feed) : 0;
+        ws_poll_told(client, client->close_code == 0 ? ws_feed_seq(feed) : ws_mark(0));
         if (client->backlog.n_frames > 0 || is_long || client->is_lost)
                 ws_poll_complete(client);
         if (is_long && !ws_poll_hold(client))

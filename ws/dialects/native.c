@@ -113,7 +113,7 @@ static int ws_native_welcome(WsClient *client) {
         json_out_string(&out, "type", "welcome");
         json_out_string(&out, "connection_id", id);
         ws_native_user(client, &out);
-        ws_cursor_json(&out, "cursor", loop, loop->ring.last_seq);
+        ws_cursor_json(&out, "cursor", loop, ws_mark(loop->ring.last_seq));
         ws_native_expires_in(client, &out);
         json_out_int(&out, "heartbeat", (loop->options->ping_interval_ms + 999) / 1000);
         return ws_native_end(client, &out);
@@ -357,7 +357,7 @@ static int ws_native_subscribed(WsClient *client, const WsFollow *follow) {
                 ws_cursor_json(&out,
                                "cursor",
                                client->loop,
-                               ws_feed_cursor(client->feed, follow->begin_seq));
+                               ws_feed_begin_mark(client->feed, follow));
         else /* that of the snapshot is the first to resume from */
                 json_out_null(&out, "cursor");
         return ws_native_end(client, &out);

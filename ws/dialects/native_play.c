@@ -55,7 +55,7 @@ int ws_native_joined(WsClient *client, const WsFollow *follow) {
                 ws_cursor_json(&out,
                                "cursor",
                                client->loop,
-                               ws_feed_cursor(client->feed, follow->begin_seq));
+                               ws_feed_begin_mark(client->feed, follow));
         else
                 json_out_null(&out, "cursor");
         return ws_native_end(client, &out);

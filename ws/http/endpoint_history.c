@@ -184,7 +184,8 @@ static bool ws_history_series(WsCall *call, History *history) {
         const char *epoch = call->options->epoch;
 
         history->points = WS_HISTORY_POINTS;
-        if (epoch)
+        if (epoch &&
+            !strchr(epoch, ',')) /* of several journals there is no one number that it is at */
                 snprintf(history->own_epoch, sizeof(history->own_epoch), "%s", epoch);
         return ws_history_member(call, history) && ws_history_times(call, history) &&
                ws_history_number(call, "points", 1, WS_HISTORY_POINTS_MAX, &history->points);

@@ -45,14 +45,11 @@ static void ws_subscriber_refuse(const WsClient *client, WsResponse *response) {
 void ws_subscriber_answer(WsExchange *session, const WsOptions *options) {
         CLEANUP(ws_viewer_free) WsClient *client = TAKE(&session->client);
         CLEANUP_RESPONSE WsResponse response = { .close = session->close };
-        char cursor[WS_CURSOR_SIZE];
 
         ws_precheck_origin(options, client->origin ? client->origin : "", &response);
         ws_response_header(&response, "Cache-Control", "no-store");
-        if (client->told_seq != 0)
-                ws_response_header(&response,
-                                   "Tidegate-Cursor",
-                                   ws_cursor_text(client->loop, client->told_seq, cursor));
+        if (client->told)
+                ws_response_header(&response, "Tidegate-Cursor", client->told);
         response.status = 204;
         if (client->out.n > 0)
                 buf_append_text(ws_response_json(&response), buf_text(&client->out));

@@ -30,7 +30,7 @@ static int ws_delivery_wrap(WsDelivery *delivery) {
         const Event *event = delivery->event;
         const WsPush push = {
                 .type = ws_push_type(event),
-                .seq = event->seq,
+                .mark = ws_mark(event->place),
                 .key = ws_push_key(event),
                 .json = buf_text(&delivery->loop->text),
         };
@@ -175,6 +175,7 @@ static int ws_hub_show_sum(WsLoop *loop, const WsHeardDevice *sum) {
                 .kind = KIND_BLE_DETECTIONS,
                 .device_id = sum->device_id,
                 .seq = sum->seq,
+                .place = sum->seq,
                 .time_us = sum->time_us,
                 .n_items = sum->n_items,
         };
@@ -191,17 +192,26 @@ static int ws_hub_show_sum(WsLoop *loop, const WsHeardDevice *sum) {
         return err_up(r);
 }
 
-/* Whoever is past its place, and not live yet, comes by once more. */
+static int ws_hub_put(WsLoop *loop, Event *event) {
+        return err_up(ws_ring_put(&loop->ring,
+                                  event,
+                                  (size_t)loop->options->replay_events,
+                                  loop->options->replay_bytes));
+}
+
+/* Whoever is past its place, and not live yet, comes by once more. Of several journals it is where
+ * it came: who resumes knows its number. */
 static int ws_hub_insert(WsLoop *loop, Event *event) {
         const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_EVERYONE, 0);
         int r;
 
-        r = ws_ring_insert(&loop->ring, event);
+        r = ws_numbers_are_several(&loop->numbers) ? ws_hub_put(loop, event)
+                                                   : ws_ring_insert(&loop->ring, event);
         for (size_t i = 0; r == 0 && i < ws_list_length(list); ++i) {
                 WsClient *client = ws_list_at(list, i);
 
                 if (client->feed)
-                        ws_feed_rewind(client->feed, event->seq);
+                        ws_feed_rewind(client->feed, event);
         }
         return err_up(r);
 }
@@ -227,6 +237,19 @@ static int ws_hub_take_state(WsHub *hub, const Event *event) {
         return err_up(ws_touched_note(&hub->touched, event->device_id));
 }
 
+static void ws_hub_place(WsLoop *loop, Event *event) {
+        WsNumbers *numbers = &loop->numbers;
+        bool is_several = ws_numbers_are_several(numbers);
+        size_t slot = ws_numbers_slot(numbers, event);
+
+        if (is_several)
+                event->place = ws_numbers_step(numbers, slot, event->seq);
+        numbers->journals[slot].is_begun = true;
+        loop->before_seq = loop->ring.is_begun && (is_several || !event->behind)
+                                   ? loop->ring.last_seq
+                                   : event->place - 1;
+}
+
 static int ws_hub_message(WsHub *hub, Event *event) {
         WsLoop *loop = &hub->loop;
         int r;
@@ -234,15 +257,9 @@ static int ws_hub_message(WsHub *hub, Event *event) {
         r = ws_hub_take_state(hub, event);
         if (r == 0)
                 r = ws_last_known_put(loop->last_known, event);
-        loop->before_seq =
-                loop->ring.is_begun && !event->behind ? loop->ring.last_seq : event->seq - 1;
-        if (r == 0 && event->behind)
-                r = ws_hub_insert(loop, event);
-        else if (r == 0)
-                r = ws_ring_put(&loop->ring,
-                                event,
-                                (size_t)loop->options->replay_events,
-                                loop->options->replay_bytes);
+        ws_hub_place(loop, event);
+        if (r == 0)
+                r = event->behind ? ws_hub_insert(loop, event) : ws_hub_put(loop, event);
         if (r < 0)
                 return err_up(r);
 
@@ -368,18 +385,24 @@ static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
 /* Messages that the outbox had no room for; or, of none, where the numbers begin. */
 static int ws_hub_skip(WsLoop *loop, const Event *event) {
         const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_EVERYONE, 0);
+        size_t slot = ws_numbers_slot(&loop->numbers, event);
+        WsJournal *journal = &loop->numbers.journals[slot];
         uint64_t before = loop->ring.last_seq;
+        uint64_t upto = event->seq;
         int r = 0;
 
         loop->n_skipped += event->n_items;
-        if (loop->given_seq < event->last_seq)
-                loop->given_seq = event->last_seq;
-        ws_ring_skip(&loop->ring, event->seq);
+        if (journal->given_seq < event->last_seq)
+                journal->given_seq = event->last_seq;
+        journal->is_begun = true;
+        if (ws_numbers_are_several(&loop->numbers))
+                upto = ws_numbers_step(&loop->numbers, slot, event->seq);
+        ws_ring_skip(&loop->ring, upto);
         for (size_t i = 0; r == 0 && event->n_items > 0 && i < ws_list_length(list); ++i) {
                 WsClient *client = ws_list_at(list, i);
 
                 if (client->feed)
-                        r = ws_feed_miss(client->feed, before, event->seq, event->n_items);
+                        r = ws_feed_miss(client->feed, before, upto, event->n_items);
         }
         return err_up(r);
 }
@@ -400,7 +423,8 @@ int ws_hub_publish(WsHub *hub, Event *event) {
                 r = ws_hub_apply(hub, event->delta);
                 break;
         case EVENT_OPEN:
-                loop->open_seq = event->seq;
+                loop->numbers.journals[ws_numbers_slot(&loop->numbers, event)].open_seq =
+                        event->seq;
                 break;
         case EVENT_GAP:
                 r = ws_hub_skip(loop, event);

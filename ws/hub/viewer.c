@@ -144,6 +144,7 @@ WsClient *ws_viewer_free(WsClient *client) {
         free(client->origin);
         free(client->open_path);
         free(client->since);
+        free(client->told);
         ws_places_give_back(client);
         ws_edge_free(client->edge);
         free(client->vehicle_ids);

@@ -39,7 +39,9 @@ int ws_loop_init(WsLoop *loop, Registry *registry) {
         TAILQ_INIT(&loop->restless);
         TAILQ_INIT(&loop->patient);
         ws_wheel_init(&loop->wheel, 10, clock_mono_us() / 1000);
-        r = ws_packer_new(&loop->packer);
+        r = ws_numbers_open(&loop->numbers, NULL);
+        if (r == 0)
+                r = ws_packer_new(&loop->packer);
         if (r == 0)
                 r = ws_index_new(&loop->index);
         if (r == 0)
@@ -57,6 +59,7 @@ void ws_loop_done(WsLoop *loop) {
         ws_tally_publish(&loop->tally);
         ws_frame_unref(loop->list.frame);
         ws_ring_done(&loop->ring);
+        ws_numbers_done(&loop->numbers);
         ws_last_known_free(loop->last_known);
         ws_index_free(loop->index);
         ws_packer_free(loop->packer);

@@ -17,6 +17,7 @@
 #include "model/registry.h"
 #include "ws/loop/last_known.h"
 #include "ws/loop/lists.h"
+#include "ws/loop/numbers.h"
 #include "ws/loop/ring.h"
 #include "ws/loop/wheel.h"
 #include "ws/wire/backlog.h"
@@ -59,16 +60,14 @@ struct WsLoop {
         const WsAccess *access;       /* borrowed; NULL = nobody can say who he is */
         WsIndex *index;
         WsLastKnown *last_known;
+        WsNumbers numbers;
         WsRing ring;
         WsQuestions *questions; /* borrowed of the hub, these five */
         WsTurns *turns;
         WsReplays *replays;
         WsPendings *pendings;
         WsListings *listings;
-        uint64_t before_seq; /* of the event before the one in hand */
-        uint64_t open_seq;   /* no cursor that is given reaches this; 0 = nothing is open */
-        uint64_t given_seq; /* numbers up to here may be in somebody's hands: the journal's at start
-                             */
+        uint64_t before_seq;               /* the place of the event before the one in hand */
         TAILQ_HEAD(WsPaced, WsFeed) paced; /* hold something back */
         size_t n_stats_follows;            /* subscriptions that want statistics */
         WsTally tally;

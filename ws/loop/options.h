@@ -31,7 +31,8 @@ struct WsOptions {
         const char *dashboard_tiles, *dashboard_style,
                 *dashboard_attribution; /* told to its page */
         WsSite *site;                   /* the same, read; of a copy, owned; NULL: there is none */
-        const char *epoch;              /* of the journal: cursors name it */
+        const char *epoch;              /* of the journals, in the order of their slots, with
+                                           commas: cursors name them */
         const char *version;
         const char *welcome;         /* dialect D */
         double near_dbm, medium_dbm; /* where the zones of detections begin, unless an admin says */

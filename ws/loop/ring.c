@@ -18,7 +18,7 @@ static void ws_ring_drop(WsRing *ring) {
         ring->n_bytes -= ws_ring_size(slot->event);
         if (slot->frame)
                 ring->n_bytes -= slot->frame->n;
-        ring->floor_seq = slot->event->seq;
+        ring->floor_seq = slot->event->place;
         slot->event = event_unref(slot->event);
         slot->frame = ws_frame_unref(slot->frame);
 }
@@ -52,13 +52,13 @@ static int ws_ring_grow(WsRing *ring) {
 int ws_ring_put(WsRing *ring, Event *event, size_t max_events, size_t max_bytes) {
         int r;
 
-        if (ring->is_begun && event->seq <= ring->last_seq)
+        if (ring->is_begun && event->place <= ring->last_seq)
                 return 0; /* shown before */
         if (!ring->is_begun)
-                ws_ring_skip(ring, event->seq - 1);
-        ring->last_seq = event->seq;
+                ws_ring_skip(ring, event->place - 1);
+        ring->last_seq = event->place;
         if (max_events == 0 || max_bytes == 0) {
-                ring->floor_seq = event->seq;
+                ring->floor_seq = event->place;
                 return 0;
         }
 
@@ -78,13 +78,13 @@ int ws_ring_insert(WsRing *ring, Event *event) {
         uint64_t at;
         int r;
 
-        if (!ring->is_begun || event->seq <= ring->floor_seq || event->seq >= ring->last_seq)
+        if (!ring->is_begun || event->place <= ring->floor_seq || event->place >= ring->last_seq)
                 return 0;
         r = ws_ring_grow(ring);
         if (r < 0)
                 return err_up(r);
         at = ring->tail++;
-        for (; at != ring->head && ws_ring_at(ring, at - 1)->event->seq > event->seq; --at)
+        for (; at != ring->head && ws_ring_at(ring, at - 1)->event->place > event->place; --at)
                 *ws_ring_at(ring, at) = *ws_ring_at(ring, at - 1);
         *ws_ring_at(ring, at) = (WsRingSlot){ .event = event_ref(event) };
         ring->n_bytes += ws_ring_size(event);
@@ -112,7 +112,7 @@ WsRingSlot *ws_ring_after(const WsRing *ring, uint64_t seq) {
         while (low < high) {
                 uint64_t middle = low + (high - low) / 2;
 
-                if (ws_ring_at(ring, middle)->event->seq <= seq)
+                if (ws_ring_at(ring, middle)->event->place <= seq)
                         low = middle + 1;
                 else
                         high = middle;

@@ -5,8 +5,9 @@
  * missed.
  *
  * Bounded by count and by bytes; the oldest go first. What is in it has no hole: it reaches from
- * behind @floor_seq to @last_seq. An event may carry the frame that was made of it, so that a crowd
- * that comes back together shares that one, too. Memory of the owner, zeroed. Loop thread.
+ * behind @floor_seq to @last_seq, which are places (ws/loop/numbers.h): with one journal numbers.
+ * An event may carry the frame that was made of it, so that a crowd that comes back together shares
+ * that one, too. Memory of the owner, zeroed. Loop thread.
  */
 
 #include "base/base.h"

@@ -12,7 +12,7 @@
 
 int ws_feed_tell_progress(WsFeed *feed) {
         WsClient *client = feed->client;
-        uint64_t seq = ws_feed_cursor(feed, client->loop->ring.last_seq);
+        WsMark mark = ws_feed_cursor(feed, client->loop->ring.last_seq);
         CLEANUP_BUF Buf json = { 0 };
         JsonOut out = { .buf = &json };
 
@@ -21,19 +21,20 @@ int ws_feed_tell_progress(WsFeed *feed) {
                 return 0;
         json_out_object(&out, NULL);
         json_out_string(&out, "type", "progress");
-        ws_cursor_json(&out, "cursor", client->loop, seq);
+        ws_cursor_json(&out, "cursor", client->loop, mark);
         json_out_time(&out, "timestamp", clock_now_us());
         json_out_object_end(&out);
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
-        return err_up(
-                ws_feed_push(feed,
-                             &(WsPush){ .type = "progress", .seq = seq, .json = buf_text(&json) }));
+        return err_up(ws_feed_push(feed,
+                                   &(WsPush){ .type = "progress",
+                                              .mark = mark,
+                                              .json = buf_text(&json) }));
 }
 
 /* ---- another view --------------------------------------------------------------------------- */
 
-uint64_t ws_feed_place(const WsFeed *feed, const WsFollow *follow) {
+WsMark ws_feed_place(const WsFeed *feed, const WsFollow *follow) {
         return ws_feed_cursor(feed,
                               follow->state == WS_FOLLOW_LIVE ? feed->client->loop->ring.last_seq
                                                               : follow->seq);
@@ -83,7 +84,7 @@ int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange 
 
 /* ---- one thing ------------------------------------------------------------------------------ */
 
-static int ws_census_leave(WsFollow *follow, WsThing thing, const char *reason, uint64_t seq) {
+static int ws_census_leave(WsFollow *follow, WsThing thing, const char *reason, WsMark mark) {
         WsFeed *feed = follow->feed;
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
         char text[WS_MEMBERS_TEXT_SIZE];
@@ -104,7 +105,7 @@ static int ws_census_leave(WsFollow *follow, WsThing thing, const char *reason, 
         else
                 json_out_int(&out, "device_id", thing.device_id);
         json_out_string(&out, "reason", reason);
-        ws_cursor_json(&out, "cursor", feed->client->loop, seq);
+        ws_cursor_json(&out, "cursor", feed->client->loop, mark);
         if (follow->has_whole)
                 json_out_string(&out, "set", ws_members_text(&follow->subscription.members, text));
         json_out_object_end(&out);
@@ -112,7 +113,7 @@ static int ws_census_leave(WsFollow *follow, WsThing thing, const char *reason, 
                 return err_new(-ENOMEM);
 
         r = ws_client_wrap(feed->client,
-                           &(WsPush){ .type = "left", .seq = seq, .json = buf_text(&json) },
+                           &(WsPush){ .type = "left", .mark = mark, .json = buf_text(&json) },
                            &frame);
         if (r == 0)
                 r = ws_client_try(feed->client, frame);
@@ -126,7 +127,7 @@ static int ws_census_leave(WsFollow *follow, WsThing thing, const char *reason, 
 bool ws_census_watches(const WsFollow *follow, const Event *event) {
         const WsSubscription *subscription = &follow->subscription;
 
-        return follow->state == WS_FOLLOW_LIVE && event->seq > follow->seq &&
+        return follow->state == WS_FOLLOW_LIVE && ws_follow_is_past(follow, event) &&
                subscription->is_set && subscription->has_box &&
                (event->kind == KIND_VEHICLE_LOG || event->kind == KIND_DEVICE_STATUS) &&
                ws_subscription_reaches(subscription,
@@ -135,7 +136,7 @@ bool ws_census_watches(const WsFollow *follow, const Event *event) {
                                        event->device_id);
 }
 
-int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, uint64_t seq) {
+int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, WsMark mark) {
         const WsThing thing = { event->vehicle_id, event->device_id };
 
         if (place != WS_PLACE_ENTERS && (place != WS_PLACE_LEAVES || !follow->subscription.is_set))
@@ -144,8 +145,8 @@ int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, uint64_t
                 follow->is_unsure = follow->subscription.is_set;
                 return 0;
         }
-        return place == WS_PLACE_ENTERS ? ws_snapshot_thing(follow, thing, seq)
-                                        : ws_census_leave(follow, thing, "box", seq);
+        return place == WS_PLACE_ENTERS ? ws_snapshot_thing(follow, thing, mark)
+                                        : ws_census_leave(follow, thing, "box", mark);
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */
@@ -279,7 +280,7 @@ static int ws_census_going(WsFollow *follow) {
         int r = 0;
 
         while (r == 0 && ws_feed_has_room(feed)) {
-                uint64_t seq = ws_feed_cursor(feed, feed->client->loop->ring.last_seq);
+                WsMark mark = ws_feed_cursor(feed, feed->client->loop->ring.last_seq);
                 WsThing thing = ws_members_next(members, follow->looked_at);
                 const char *reason;
 
@@ -295,7 +296,7 @@ static int ws_census_going(WsFollow *follow) {
                 feed->budget -= feed->budget < WS_CENSUS_COST ? feed->budget : WS_CENSUS_COST;
                 reason = ws_census_reason(follow, thing);
                 if (reason)
-                        r = ws_census_leave(follow, thing, reason, seq);
+                        r = ws_census_leave(follow, thing, reason, mark);
         }
         return err_up(r);
 }

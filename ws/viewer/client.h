@@ -112,12 +112,12 @@ struct WsClient {
         const char *close_reason; /* static */
 
         int64_t connected_us;
-        int64_t expires_us;  /* of the token, with its grace; INT64_MAX = never */
-        int64_t auth_ms;     /* monotonic: while is_unknown */
-        WsPollFn answer;     /* of a poll: once, when @out is its answer */
-        WsPollRoomFn hold;   /* of a poll: while it is in the making; NULL = there always is */
-        Buf out;             /* of a poll; empty: nothing has happened */
-        uint64_t told_seq;   /* of a poll: where the next one goes on; 0 = where this one began */
+        int64_t expires_us; /* of the token, with its grace; INT64_MAX = never */
+        int64_t auth_ms;    /* monotonic: while is_unknown */
+        WsPollFn answer;    /* of a poll: once, when @out is its answer */
+        WsPollRoomFn hold;  /* of a poll: while it is in the making; NULL = there always is */
+        Buf out;            /* of a poll; empty: nothing has happened */
+        char *told; /* owned; of a poll: where the next one goes on; NULL = where this one began */
         bool is_lost;        /* a poll that could not be resumed */
         WsFollow *first;     /* owned until it is open: of a stream or poll, */
         Cursor *since;       /* owned; and where it goes on; NULL = it begins now */

@@ -13,7 +13,8 @@
  * that we have not given, or not remembered: the database is asked, which knows no better. */
 static bool ws_hub_reaches(const WsLoop *loop, const CursorPart *since) {
         const WsRing *ring = &loop->ring;
-        uint64_t last = ring->last_seq > loop->given_seq ? ring->last_seq : loop->given_seq;
+        uint64_t given = loop->numbers.journals[0].given_seq;
+        uint64_t last = ring->last_seq > given ? ring->last_seq : given;
 
         return loop->options->epoch && strcmp(since->epoch, loop->options->epoch) == 0 &&
                since->seq <= last &&
@@ -49,40 +50,59 @@ static void ws_feed_enter(WsFeed *feed, WsFollow *follow) {
                                                         WS_SUBSCRIPTION_STATS));
 }
 
-/* From where it was, NULL: from now on. */
-static int ws_feed_begin(WsFeed *feed, WsFollow *follow, const CursorPart *since) {
-        WsLoop *loop = feed->client->loop;
-        bool is_here = !since || ws_hub_reaches(loop, since);
-        int r;
+/* On from where it is: with all that comes next at hand, or once the database knows. */
+static int ws_feed_go(WsFeed *feed, WsFollow *follow, bool is_here) {
+        int r = 0;
 
-        follow->begin_seq = follow->seq = since ? since->seq : loop->ring.last_seq;
         follow->is_recovered = true;
-        if (!since) /* whatever has changed of its set since is nowhere else */
-                follow->had[0] = '\0';
         (void)ws_follow_step(&follow->state, is_here ? WS_FOLLOW_ON_NEAR : WS_FOLLOW_ON_FAR);
-        if (since) /* what was read ahead for the others is read again for all */
-                ws_feed_forget_page(feed);
-        if (!is_here) {
-                memcpy(follow->epoch, since->epoch, sizeof(follow->epoch));
-                ws_client_touch(feed->client);
-                return 0;
-        }
-
-        r = feed->client->dialect->subscribed(feed->client, follow);
+        if (is_here)
+                r = feed->client->dialect->subscribed(feed->client, follow);
         ws_client_touch(feed->client);
         return err_up(r);
+}
+
+static int ws_feed_begin_now(WsFeed *feed, WsFollow *follow) {
+        follow->begin_seq = follow->seq = feed->client->loop->ring.last_seq;
+        follow->had[0] = '\0'; /* whatever has changed of its set since is nowhere else */
+        return err_up(ws_feed_go(feed, follow, true));
+}
+
+/* From where it was; what was read ahead for the others is read again for all. */
+static int ws_feed_begin(WsFeed *feed, WsFollow *follow, const CursorPart *since) {
+        bool is_here = ws_hub_reaches(feed->client->loop, since);
+
+        follow->begin_seq = follow->seq = since->seq;
+        ws_feed_forget_page(feed);
+        if (!is_here)
+                memcpy(follow->epoch, since->epoch, sizeof(follow->epoch));
+        return err_up(ws_feed_go(feed, follow, is_here));
+}
+
+/* The same over several journals. @cursor NULL: from where its playback is. */
+static int ws_feed_begin_several(WsFeed *feed, WsFollow *follow, const Cursor *cursor) {
+        int r = 0;
+
+        if (cursor)
+                r = ws_since_begin(follow, cursor);
+        if (r < 0)
+                return err_up(r);
+        ws_feed_forget_page(feed);
+        return err_up(ws_feed_go(feed, follow, ws_since_find(follow)));
 }
 
 int ws_feed_add(WsFeed *feed, WsFollow **followp, const Cursor *since) {
         static const CursorPart foreign; /* of no journal */
         WsFollow *follow = TAKE(followp);
-        const CursorPart *from = since ? &foreign : NULL;
         int r;
 
         ws_feed_enter(feed, follow);
-        if (since && since->n == 1)
-                from = &since->parts[0];
-        r = ws_feed_begin(feed, follow, from);
+        if (!since)
+                r = ws_feed_begin_now(feed, follow);
+        else if (ws_numbers_are_several(&feed->client->loop->numbers))
+                r = ws_feed_begin_several(feed, follow, since);
+        else
+                r = ws_feed_begin(feed, follow, since->n == 1 ? &since->parts[0] : &foreign);
         return err_up(r);
 }
 
@@ -106,6 +126,13 @@ int ws_feed_join(WsFeed *feed, WsFollow *follow, bool leaves_out) {
         follow->playback = ws_playback_free(follow->playback);
         --feed->n_playbacks;
         (void)ws_follow_step(&follow->state, WS_FOLLOW_ON_JOIN);
-        r = ws_feed_begin(feed, follow, leaves_out ? NULL : &since);
+        if (leaves_out) {
+                ws_since_end(follow);
+                r = ws_feed_begin_now(feed, follow);
+        } else if (follow->since) {
+                r = ws_feed_begin_several(feed, follow, NULL);
+        } else {
+                r = ws_feed_begin(feed, follow, &since);
+        }
         return err_up(r);
 }

@@ -62,6 +62,7 @@ WsFollow *ws_follow_free(WsFollow *follow) {
                 TAILQ_REMOVE(&feed->follows, follow, entry);
                 --feed->n_follows;
         }
+        ws_since_end(follow);
         ws_playback_free(follow->playback);
         buf_done(&follow->id);
         ws_members_done(&follow->told);
@@ -89,6 +90,7 @@ WsFeed *ws_feed_free(WsFeed *feed) {
         ws_feed_unpace(feed);
         ws_feed_stop_asking(feed);
         event_unref(feed->page);
+        free(feed->seen);
         free(feed);
         return NULL;
 }
@@ -120,9 +122,11 @@ static void ws_feed_lose(WsFeed *feed, WsFollow *follow, uint64_t from_seq, uint
         feed->has_missed = true;
 }
 
-uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq) {
+WsMark ws_feed_cursor(const WsFeed *feed, uint64_t seq) {
         const WsFollow *follow;
 
+        if (feed->n_since > 0)
+                return ws_since_mark(feed, seq, NULL, true);
         TAILQ_FOREACH(follow, &feed->follows, entry) {
                 const WsHold *oldest = TAILQ_FIRST(&follow->subscription.held);
 
@@ -131,29 +135,36 @@ uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq) {
                 if (ws_follow_lags(follow->state) && follow->seq < seq)
                         seq = follow->seq;
         }
-        return seq;
+        return ws_mark(seq);
+}
+
+WsMark ws_follow_begin_mark(const WsFollow *follow) {
+        return (WsMark){ .place = follow->begin_seq, .seen = follow->since };
+}
+
+WsMark ws_feed_begin_mark(const WsFeed *feed, const WsFollow *follow) {
+        return ws_feed_cursor(feed, follow->since ? 0 : follow->begin_seq);
 }
 
 /* An event, with the cursor that it may have for this client. */
 static int ws_feed_send(WsFeed *feed, const Event *event, WsFrame *frame) {
-        uint64_t seq = ws_feed_cursor(feed, event->seq);
+        WsMark mark;
         CLEANUP(ws_frame_unref) WsFrame *own = NULL;
         CLEANUP_BUF Buf names = { 0 };
         CLEANUP_BUF Buf json = { 0 };
-        WsPush push = {
-                .type = ws_push_type(event),
-                .seq = seq,
-                .key = ws_push_key(event),
-        };
+        WsPush push = { .type = ws_push_type(event), .key = ws_push_key(event) };
         int r;
 
+        if (feed->n_since > 0)
+                ws_since_settle(feed);
+        push.mark = mark = ws_feed_cursor(feed, event->place);
         r = ws_feed_name(feed, event, true, &names);
         if (r < 0)
                 return err_up(r);
-        if (seq != event->seq || names.n > 0) {
+        if (mark.seen || mark.place != event->place || names.n > 0) {
                 ws_push_event_at(feed->client->loop,
                                  event,
-                                 seq,
+                                 mark,
                                  buf_text(&names),
                                  &(JsonOut){ .buf = &json });
                 if (buf_failed(&json))
@@ -189,13 +200,22 @@ bool ws_feed_wants(const WsFeed *feed, const Event *event) {
         return false;
 }
 
-void ws_feed_rewind(WsFeed *feed, uint64_t seq) {
+static void ws_follow_rewind(WsFollow *follow, const Event *event) {
+        const WsNumbers *numbers = &follow->feed->client->loop->numbers;
+        uint64_t *since = follow->since;
+
+        if (since && since[ws_numbers_slot(numbers, event)] >= event->seq)
+                since[ws_numbers_slot(numbers, event)] = event->seq - 1;
+        if (follow->begin_seq < event->place && follow->seq >= event->place)
+                follow->seq = event->place - 1;
+}
+
+void ws_feed_rewind(WsFeed *feed, const Event *event) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-                if (follow->state == WS_FOLLOW_REPLAYS && follow->begin_seq < seq &&
-                    follow->seq >= seq)
-                        follow->seq = seq - 1;
+                if (follow->state == WS_FOLLOW_REPLAYS)
+                        ws_follow_rewind(follow, event);
 }
 
 void ws_feed_mark_paced(WsFeed *feed) {
@@ -265,7 +285,7 @@ static void ws_feed_drop(WsFeed *feed, const Event *event, bool is_counted) {
         feed->is_dropping = true;
         TAILQ_FOREACH(follow, &feed->follows, entry)
                 if (ws_follow_hears(follow, event))
-                        ws_feed_lose(feed, follow, loop->before_seq, event->seq);
+                        ws_feed_lose(feed, follow, loop->before_seq, event->place);
 }
 
 /* It goes out for one subscription: another one that holds it back has had it, too. */
@@ -288,7 +308,7 @@ static int ws_feed_send_held(WsFeed *feed, WsFollow *follow, WsHold *hold, int64
         if (r != WS_BACKLOG_E_FULL)
                 return err_up(r);
         feed->is_dropping = true;
-        ws_feed_lose(feed, follow, before_seq, event->seq);
+        ws_feed_lose(feed, follow, before_seq, event->place);
         return 0;
 }
 
@@ -302,8 +322,8 @@ static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
         json_out_string(&out, "type", "gap");
         json_out_string(&out, "subscription", follow->name);
         json_out_int(&out, "dropped", (int64_t)follow->n_missed);
-        ws_cursor_json(&out, "from", loop, follow->missed_from);
-        ws_cursor_json(&out, "to", loop, follow->missed_to);
+        ws_cursor_json(&out, "from", loop, ws_mark(follow->missed_from));
+        ws_cursor_json(&out, "to", loop, ws_mark(follow->missed_to));
         json_out_object_end(&out);
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
@@ -311,7 +331,7 @@ static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
         follow->n_missed = 0;
         r = ws_feed_push(feed,
                          &(WsPush){ .type = "gap", /* who resumes from it gets what was dropped */
-                                    .seq = ws_feed_cursor(feed, follow->missed_from),
+                                    .mark = ws_feed_cursor(feed, follow->missed_from),
                                     .json = buf_text(&json) });
         return err_up(r);
 }

@@ -52,7 +52,10 @@ struct WsFollow {
         bool wants_snapshot; /* when the replay is over */
         char epoch[17];      /* of the cursor that it resumes from */
         uint64_t begin_seq;  /* everything after it that matches has been or will be delivered */
-        uint64_t seq;        /* so far so done; live: nothing up to here */
+        uint64_t seq;        /* so far so done; live: nothing up to here. Both are places */
+        uint64_t *since;     /* owned, of each of several journals: nor anything up to here. While
+                                its seq is 0 it is told from the database. NULL: nothing beyond seq */
+        Cursor *cursor;      /* owned; of several: while it asks whether it can resume from it */
 
         WsPlayback *playback; /* owned; NULL: it plays nothing */
         bool is_joining;      /* it comes from there by itself: nobody has asked */
@@ -102,6 +105,8 @@ struct WsFeed {
         uint64_t n_losses; /* of its user, when the registry changed last */
         size_t n_playbacks;
         unsigned n_names;
+        size_t n_since;      /* follows that have a since */
+        uint64_t *seen;      /* owned; room for what the marks of such a feed say */
         bool is_dropping;    /* the backlog was full, and is not empty enough yet */
         bool has_missed;     /* somebody has a gap to be told of */
         bool is_paced;       /* in the loop's list of those that hold something back */
@@ -122,6 +127,12 @@ WsFeed *ws_feed_free(WsFeed *feed);
 MUST_CHECK int ws_follow_new(WsFollow **ret_follow);
 WsFollow *ws_follow_free(WsFollow *follow);
 
+/* Is it behind all that it has had? */
+bool ws_follow_is_past(const WsFollow *follow, const Event *event);
+/* It replays: does it get this, of the ring, or of the page? */
+bool ws_follow_awaits(const WsFollow *follow, const Event *event, bool is_ring);
+void ws_follow_pass(WsFollow *follow, const Event *event, bool is_ring); /* it has had it */
+
 /* Before it is added: what comes and goes is told. @had: the text of what the client has already;
  * absent: it knows nothing. */
 void ws_follow_keep_set(WsFollow *follow, Text had);
@@ -130,8 +141,12 @@ WsEye ws_feed_eye(const WsFeed *feed);         /* what its client may see, now *
 uint64_t ws_feed_n_losses(const WsFeed *feed); /* see User */
 /* A message of one kind or another for this client alone. */
 MUST_CHECK int ws_feed_push(WsFeed *feed, const WsPush *push);
-/* What may be said to be done with when something at @seq goes out. */
-uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq);
+/* What may be said to be done with when something at the place @seq goes out. A mark of a feed
+ * holds until the next one. */
+WsMark ws_feed_cursor(const WsFeed *feed, uint64_t seq);
+WsMark ws_follow_begin_mark(const WsFollow *follow); /* where it was when it was subscribed */
+WsMark ws_feed_begin_mark(const WsFeed *feed,
+                          const WsFollow *follow); /* as far as the others are */
 /* Is the backlog empty enough for a replay to go on? */
 bool ws_feed_has_room(const WsFeed *feed);
 /* names.c. Live, is the event for it? */
@@ -168,14 +183,14 @@ MUST_CHECK int ws_feed_send_all_held(WsFeed *feed, WsFollow *follow);
 /* census.c. Another view of what goes on where it is: takes of @next what @change says. Not while
  * it asks. */
 MUST_CHECK int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange change);
-uint64_t ws_feed_place(const WsFeed *feed, const WsFollow *follow); /* to resume it from */
+WsMark ws_feed_place(const WsFeed *feed, const WsFollow *follow); /* to resume it from */
 WsFollow *ws_feed_find(const WsFeed *feed, Text name); /* NULL: there is none; to be freed */
 
 bool ws_feed_wants(const WsFeed *feed, const Event *event); /* live */
 MUST_CHECK int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame);
 MUST_CHECK int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type);
 /* All of them lost @n events after @from_seq, up to @to_seq. */
-void ws_feed_rewind(WsFeed *feed, uint64_t seq); /* what has that number comes only now */
+void ws_feed_rewind(WsFeed *feed, const Event *event); /* which comes only now */
 MUST_CHECK int ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n);
 
 /* Goes on with what is not live, as far as there is room. */
@@ -184,7 +199,7 @@ bool ws_feed_is_hungry(const WsFeed *feed); /* call again as soon as the socket 
 bool ws_feed_is_live(const WsFeed *feed);
 bool ws_feed_counts(const WsFeed *feed);       /* a set of one that is live has to be compared */
 bool ws_feed_has_snapshot(const WsFeed *feed); /* half told */
-uint64_t ws_feed_seq(const WsFeed *feed);      /* everything up to here has been dealt with */
+WsMark ws_feed_seq(const WsFeed *feed);        /* everything up to here has been dealt with */
 
 MUST_CHECK int ws_feed_tell_progress(WsFeed *feed); /* if nothing waits to be told */
 /* What was held back, or is played, and is due. */
@@ -198,18 +213,33 @@ void ws_snapshot_begin(WsFollow *follow); /* at the first thing, with nothing to
 MUST_CHECK int ws_snapshot_part(WsFollow *follow);
 /* The next part of what is no member yet; *ret_more: that was not all. */
 MUST_CHECK int ws_snapshot_news(WsFollow *follow, bool *ret_more);
-/* One thing that comes in, when all up to @seq is said. */
-MUST_CHECK int ws_snapshot_thing(WsFollow *follow, WsThing thing, uint64_t seq);
+/* One thing that comes in, when all up to @mark is said. */
+MUST_CHECK int ws_snapshot_thing(WsFollow *follow, WsThing thing, WsMark mark);
 
 /* census.c. Live, does the event move something of its set, whether it is to be shown or not? */
 bool ws_census_watches(const WsFollow *follow, const Event *event);
-/* The event has moved its thing so: says it if it has to be said, behind @seq. */
-MUST_CHECK int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, uint64_t seq);
+/* The event has moved its thing so: says it if it has to be said, behind @mark. */
+MUST_CHECK int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, WsMark mark);
 /* Something has changed (@delta NULL: anything): its sets are to be compared, if that may matter.
  */
 void ws_census_doubt(WsFeed *feed, const RegistryDelta *delta);
 bool ws_census_is_due(const WsFollow *follow);
 MUST_CHECK int ws_census_turn(WsFeed *feed); /* as far as there is room */
+
+/* since.c: how far they are over several journals. With one of them there is nothing of it. */
+MUST_CHECK int ws_since_begin(WsFollow *follow, const Cursor *cursor);
+void ws_since_end(WsFollow *follow);
+/* Is what the cursor lacks here? Then its seq says from where on. */
+bool ws_since_find(WsFollow *follow);
+/* The database has told all of each journal up to @upto, in order. */
+void ws_since_reach(WsFollow *follow, const uint64_t upto[], size_t n);
+void ws_since_settle(WsFeed *feed); /* who is live, and past it, needs it no more */
+/* As ws_feed_cursor(), of all places if @place is 0; with @event, which those that await it get
+ * with this. */
+WsMark ws_since_mark(const WsFeed *feed, uint64_t place, const Event *event, bool is_ring);
+WsMark ws_since_played(const WsFollow *follow, const Event *event); /* of a playback */
+/* Where those that are told from the database are: the least of each journal. */
+void ws_since_least(const WsFeed *feed, uint64_t ret_least[]);
 
 /* playback.c; @now_us is of the monotonic clock, @wall_us of the other. */
 MUST_CHECK int ws_playback_new(WsPlayback **ret_playback, WsFollow *follow, double rate);

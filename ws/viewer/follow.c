@@ -70,7 +70,7 @@ bool ws_feed_has_snapshot(const WsFeed *feed) {
         return false;
 }
 
-uint64_t ws_feed_seq(const WsFeed *feed) {
+WsMark ws_feed_seq(const WsFeed *feed) {
         uint64_t seq = feed->client->loop->ring.last_seq;
         WsFollow *follow;
 
@@ -80,7 +80,7 @@ uint64_t ws_feed_seq(const WsFeed *feed) {
                 if (follow->n_missed > 0 && follow->missed_from < seq)
                         seq = follow->missed_from;
         }
-        return seq;
+        return feed->n_since > 0 ? ws_since_mark(feed, seq, NULL, true) : ws_mark(seq);
 }
 
 /* ---- replay --------------------------------------------------------------------------------- */
@@ -90,7 +90,7 @@ uint64_t ws_feed_seq(const WsFeed *feed) {
 static int ws_feed_frame(WsFeed *feed,
                          Event *event,
                          WsRingSlot *slot,
-                         uint64_t seq,
+                         WsMark mark,
                          Text names,
                          WsFrame **ret_frame) {
         WsClient *client = feed->client;
@@ -98,11 +98,11 @@ static int ws_feed_frame(WsFeed *feed,
         bool is_native = client->dialect->id == WS_DIALECT_NATIVE;
         WsPush push = {
                 .type = ws_push_type(event),
-                .seq = seq,
+                .mark = mark,
         };
         int r;
 
-        if (seq != event->seq || names.n > 0) /* for this client alone */
+        if (mark.seen || mark.place != event->place || names.n > 0) /* for this client alone */
                 slot = NULL;
         if (slot && slot->frame && is_native) {
                 *ret_frame = ws_frame_ref(slot->frame);
@@ -110,7 +110,7 @@ static int ws_feed_frame(WsFeed *feed,
         }
 
         buf_reset(&loop->text);
-        ws_push_event_at(loop, event, seq, names, &(JsonOut){ .buf = &loop->text });
+        ws_push_event_at(loop, event, mark, names, &(JsonOut){ .buf = &loop->text });
         if (buf_failed(&loop->text)) {
                 buf_done(&loop->text);
                 return err_new(-ENOMEM);
@@ -168,22 +168,46 @@ int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants) {
         return err_up(r);
 }
 
-static bool ws_follow_awaits(const WsFollow *follow, const Event *event, bool is_ring) {
-        return follow->state == WS_FOLLOW_REPLAYS && event->seq > follow->seq &&
+bool ws_follow_is_past(const WsFollow *follow, const Event *event) {
+        const WsNumbers *numbers = &follow->feed->client->loop->numbers;
+
+        if (follow->since && event->seq <= follow->since[ws_numbers_slot(numbers, event)])
+                return false;
+        return event->place > follow->seq;
+}
+
+bool ws_follow_awaits(const WsFollow *follow, const Event *event, bool is_ring) {
+        return follow->state == WS_FOLLOW_REPLAYS && ws_follow_is_past(follow, event) &&
                (is_ring || follow->is_in_page);
+}
+
+void ws_follow_pass(WsFollow *follow, const Event *event, bool is_ring) {
+        const WsNumbers *numbers = &follow->feed->client->loop->numbers;
+
+        if (follow->since && !is_ring)
+                follow->since[ws_numbers_slot(numbers, event)] = event->seq;
+        else
+                follow->seq = event->place;
 }
 
 void ws_follow_miss(WsFollow *follow, const Event *event) {
         if (follow->n_missed++ == 0)
-                follow->missed_from = follow->seq;
-        follow->missed_to = event->seq;
+                follow->missed_from =
+                        follow->since && follow->seq == 0 ? WS_MARK_NOTHING : follow->seq;
+        follow->missed_to = event->place;
         follow->feed->has_missed = follow->feed->is_dropping = true;
 }
 
 /* The cursor that it may have: some may be further behind, or still ask, or hold something back. */
-static uint64_t ws_feed_replay_cursor(const WsFeed *feed, const Event *event, bool is_ring) {
-        uint64_t seq = event->seq;
+static WsMark ws_feed_replay_cursor(const WsFeed *feed, const Event *event, bool is_ring) {
+        uint64_t seq = event->place;
         const WsFollow *follow;
+
+        if (feed->n_since > 0)
+                return ws_since_mark(feed,
+                                     is_ring ? event->place : feed->client->loop->ring.last_seq,
+                                     event,
+                                     is_ring);
 
         TAILQ_FOREACH(follow, &feed->follows, entry) {
                 const WsHold *oldest = TAILQ_FIRST(&follow->subscription.held);
@@ -194,7 +218,7 @@ static uint64_t ws_feed_replay_cursor(const WsFeed *feed, const Event *event, bo
                     !ws_follow_awaits(follow, event, is_ring))
                         seq = follow->seq;
         }
-        return seq;
+        return ws_mark(seq);
 }
 
 static int ws_feed_try(WsFeed *feed, Event *event, WsRingSlot *slot, bool *ret_is_missed) {
@@ -250,10 +274,17 @@ static int ws_feed_tell(WsFeed *feed, Event *event, WsRingSlot *slot) {
                 if (ws_follow_awaits(follow, event, slot != NULL)) {
                         if (is_missed)
                                 ws_follow_miss(follow, event);
-                        follow->seq = event->seq;
+                        ws_follow_pass(follow, event, slot != NULL);
                 }
         feed->budget = feed->budget > cost ? feed->budget - cost : 0;
         return 0;
+}
+
+static void ws_follow_end_page(WsFollow *follow, const Answer *answer) {
+        if (answer->n_upto > 0)
+                ws_since_reach(follow, answer->upto, answer->n_upto);
+        else if (follow->seq < answer->upto_seq)
+                follow->seq = answer->upto_seq;
 }
 
 static int ws_feed_tell_page(WsFeed *feed) {
@@ -270,9 +301,8 @@ static int ws_feed_tell_page(WsFeed *feed) {
                 ++feed->i_page;
         }
         TAILQ_FOREACH(follow, &feed->follows, entry)
-                if (follow->state == WS_FOLLOW_REPLAYS && follow->is_in_page &&
-                    follow->seq < answer->upto_seq)
-                        follow->seq = answer->upto_seq;
+                if (follow->state == WS_FOLLOW_REPLAYS && follow->is_in_page)
+                        ws_follow_end_page(follow, answer);
         feed->page = event_unref(feed->page);
         return 0;
 }
@@ -288,7 +318,7 @@ static int ws_feed_tell_ring(WsFeed *feed, uint64_t at) {
                 r = ws_feed_tell(feed, slot->event, slot);
                 if (r != 0)
                         return r < 0 ? err_up(r) : r;
-                at = slot->event->seq;
+                at = slot->event->place;
         }
         return 0;
 }
@@ -364,6 +394,19 @@ static int ws_follow_begin(WsFollow *follow, Event *event) {
         return err_up(r);
 }
 
+/* Does the answer say more than what those that replay know? */
+static bool ws_feed_gets_on(const WsFeed *feed, const Answer *answer, uint64_t at) {
+        uint64_t least[CURSOR_MAX];
+
+        if (answer->n_upto == 0)
+                return answer->upto_seq > at;
+        ws_since_least(feed, least);
+        for (size_t i = 0; i < answer->n_upto; ++i)
+                if (answer->upto[i] > least[i])
+                        return true;
+        return false;
+}
+
 int ws_feed_take_page(WsFeed *feed, Event *event) {
         const Answer *answer = event->answer;
         WsFollow *follow = feed->asks_for;
@@ -377,7 +420,7 @@ int ws_feed_take_page(WsFeed *feed, Event *event) {
         }
 
         ws_client_touch(feed->client);
-        if (answer->n_events > 0 || answer->upto_seq > at) {
+        if (answer->n_events > 0 || ws_feed_gets_on(feed, answer, at)) {
                 feed->n_tries = 0;
                 feed->page = event_ref(event);
                 feed->i_page = 0;
@@ -406,6 +449,7 @@ int ws_feed_take_refusal(WsFeed *feed, int status) {
         }
 
         follow->is_recovered = false;
+        ws_since_end(follow);
         follow->begin_seq = follow->seq = client->loop->ring.last_seq;
         follow->wants_snapshot = true;
         follow->had[0] = '\0';

@@ -18,7 +18,8 @@ static bool ws_follow_matches(const WsFollow *follow, const Event *event) {
 
 /* Live is what is behind all that it has read. */
 static bool ws_follow_expects(const WsFollow *follow, const Event *event) {
-        return follow->state == WS_FOLLOW_LIVE && (event->behind || event->seq > follow->seq);
+        return follow->state == WS_FOLLOW_LIVE &&
+               (event->behind || ws_follow_is_past(follow, event));
 }
 
 bool ws_follow_hears(const WsFollow *follow, const Event *event) {

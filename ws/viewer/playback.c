@@ -121,13 +121,26 @@ void ws_playback_find(WsPlayback *playback, int64_t from_us) {
         ws_client_touch(client);
 }
 
+static void ws_playback_reach(WsFollow *follow, const Answer *answer) {
+        for (size_t i = 0; follow->since && i < answer->n_upto; ++i)
+                if (follow->since[i] < answer->upto[i])
+                        follow->since[i] = answer->upto[i];
+        if (answer->n_upto == 0 && follow->seq < answer->upto_seq)
+                follow->seq = answer->upto_seq;
+}
+
 static int ws_playback_begin(WsPlayback *playback, const Answer *answer) {
         WsFollow *follow = playback->follow;
-        int r;
+        int r = 0;
 
         playback->from_us = playback->wanted_us;
-        follow->begin_seq = follow->seq =
-                answer->n_events > 0 ? answer->events[0]->seq - 1 : answer->upto_seq;
+        if (answer->n_upto > 0)
+                r = ws_since_begin(follow, NULL);
+        else
+                follow->begin_seq = follow->seq =
+                        answer->n_events > 0 ? answer->events[0]->seq - 1 : answer->upto_seq;
+        if (r < 0)
+                return err_up(r);
         ws_tape_move(&playback->tape, playback->from_us, clock_mono_us());
         (void)ws_follow_step(&follow->state, WS_FOLLOW_ON_ANSWERED);
         ws_tape_go(&playback->tape, playback->tape.rate, clock_mono_us());
@@ -164,15 +177,17 @@ int ws_playback_take(WsPlayback *playback, int status, Event *event) {
         }
 
         answer = event->answer;
-        playback->is_end = answer->n_events == 0 ||
-                           answer->events[answer->n_events - 1]->seq < answer->upto_seq;
+        playback->is_end =
+                answer->n_events == 0 ||
+                (answer->n_upto > 0 ? !answer->is_cut
+                                    : answer->events[answer->n_events - 1]->seq < answer->upto_seq);
         playback->i_page = 0;
         if (answer->n_events > 0)
                 playback->page = event_ref(event);
         if (is_first)
                 r = ws_playback_begin(playback, answer);
-        else if (answer->n_events == 0 && follow->seq < answer->upto_seq)
-                follow->seq = answer->upto_seq;
+        else if (answer->n_events == 0)
+                ws_playback_reach(follow, answer);
         if (r == 0)
                 r = ws_playback_turn(playback, clock_mono_us(), clock_now_us());
         return err_up(r);
@@ -185,7 +200,11 @@ static int ws_playback_frame(const WsPlayback *playback, const Event *event, WsF
         CLEANUP_BUF Buf json = { 0 };
         int r;
 
-        ws_push_replay(client->loop, event, playback->follow->name, &(JsonOut){ .buf = &json });
+        ws_push_replay(client->loop,
+                       event,
+                       ws_since_played(playback->follow, event),
+                       playback->follow->name,
+                       &(JsonOut){ .buf = &json });
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
         r = ws_client_wrap(client,
@@ -236,7 +255,7 @@ static int ws_playback_tell(WsPlayback *playback, const Event *event, int64_t no
                 return r < 0 ? err_up(r) : r;
 
         ws_tape_show(&playback->tape, event->received_us, now_us);
-        follow->seq = event->seq;
+        ws_follow_pass(follow, event, false);
         return 0;
 }
 
@@ -253,7 +272,7 @@ static int ws_playback_tell_page(WsPlayback *playback, int64_t now_us) {
         }
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        playback->follow->seq = answer->upto_seq;
+        ws_playback_reach(playback->follow, answer);
         playback->page = event_unref(playback->page);
         return 0;
 }

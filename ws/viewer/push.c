@@ -26,23 +26,25 @@ static const char *const ws_push_types[KIND_COUNT] = {
         [KIND_COMMAND_STATE] = "command_update",
 };
 
-const char *ws_cursor_text(const WsLoop *loop, uint64_t seq, char ret_text[WS_CURSOR_SIZE]) {
-        const char *epoch = loop->options->epoch;
+void ws_cursor_json(JsonOut *out, const char *name, const WsLoop *loop, WsMark mark) {
+        char text[CURSOR_TEXT_SIZE];
 
-        if (loop->open_seq != 0 && seq >= loop->open_seq)
-                seq = loop->open_seq - 1;
-        snprintf(ret_text,
-                 WS_CURSOR_SIZE,
-                 "%.16s:%" PRIu64,
-                 epoch ? epoch : "0000000000000000",
-                 seq);
-        return ret_text;
+        json_out_string(out, name, ws_numbers_cursor(&loop->numbers, mark, text));
 }
 
-void ws_cursor_json(JsonOut *out, const char *name, const WsLoop *loop, uint64_t seq) {
-        char text[WS_CURSOR_SIZE];
+/* Of several journals the event's own place is a number beside its cursor, and its cursor where it
+ * has no place in the loop's order. */
+static void ws_push_place(const WsLoop *loop, const Event *event, WsMark mark, JsonOut *out) {
+        bool is_several = ws_numbers_are_several(&loop->numbers);
+        char text[CURSOR_TEXT_SIZE];
 
-        json_out_string(out, name, ws_cursor_text(loop, seq, text));
+        if (is_several && !mark.seen && mark.place == event->seq) {
+                json_out_string(out, "cursor", ws_numbers_number(&loop->numbers, event, text));
+                return;
+        }
+        ws_cursor_json(out, "cursor", loop, mark);
+        if (is_several || mark.place != event->place)
+                json_out_string(out, "number", ws_numbers_number(&loop->numbers, event, text));
 }
 
 const char *ws_push_type(const Event *event) {
@@ -182,11 +184,11 @@ void ws_push_event(const WsLoop *loop, const Event *event, JsonOut *out) {
                 ws_push_acknowledged(event, out);
                 return;
         }
-        ws_push_event_at(loop, event, event->seq, (Text){ 0 }, out);
+        ws_push_event_at(loop, event, ws_mark(event->place), (Text){ 0 }, out);
 }
 
 /* All but its end. */
-static void ws_push_open(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out) {
+static void ws_push_open(const WsLoop *loop, const Event *event, WsMark mark, JsonOut *out) {
         json_out_object(out, NULL);
         json_out_string(out, "type", ws_push_type(event));
         ws_push_id(out, "vehicle_id", event->vehicle_id);
@@ -195,9 +197,7 @@ static void ws_push_open(const WsLoop *loop, const Event *event, uint64_t seq, J
         json_out_time(out, "timestamp", event->time_us);
         if (event->said_time.data)
                 json_out_text(out, "device_time", event->said_time);
-        ws_cursor_json(out, "cursor", loop, seq);
-        if (seq != event->seq)
-                ws_cursor_json(out, "number", loop, event->seq);
+        ws_push_place(loop, event, mark, out);
         json_out_bool(out, "persisted", event->persisted);
         if (event->late)
                 json_out_bool(out, "late", true);
@@ -205,17 +205,21 @@ static void ws_push_open(const WsLoop *loop, const Event *event, uint64_t seq, J
 
 void ws_push_event_at(const WsLoop *loop,
                       const Event *event,
-                      uint64_t seq,
+                      WsMark mark,
                       Text names,
                       JsonOut *out) {
-        ws_push_open(loop, event, seq, out);
+        ws_push_open(loop, event, mark, out);
         if (names.n > 0)
                 json_out_raw(out, "subscriptions", names);
         json_out_object_end(out);
 }
 
-void ws_push_replay(const WsLoop *loop, const Event *event, const char *name, JsonOut *out) {
-        ws_push_open(loop, event, event->seq, out);
+void ws_push_replay(const WsLoop *loop,
+                    const Event *event,
+                    WsMark mark,
+                    const char *name,
+                    JsonOut *out) {
+        ws_push_open(loop, event, mark, out);
         json_out_string(out, "subscription", name);
         json_out_bool(out, "replay", true);
         json_out_object_end(out);

@@ -158,6 +158,18 @@ static int ws_reach_fill(const WsReach *reach, QueryReplay *replay) {
         return err_up(r);
 }
 
+static int ws_reach_parts(const WsNumbers *numbers, QueryReplay *replay) {
+        replay->parts = calloc(numbers->n, sizeof(*replay->parts));
+        if (!replay->parts)
+                return err_new(-ENOMEM);
+        replay->n_parts = numbers->n;
+        for (size_t i = 0; i < numbers->n; ++i)
+                memcpy(replay->parts[i].own_epoch,
+                       numbers->journals[i].epoch,
+                       sizeof(replay->parts[i].own_epoch));
+        return 0;
+}
+
 /* All but where it begins. */
 static int ws_reach_query(const WsReach *reach, Query **ret_query) {
         const WsLoop *loop = reach->feed->client->loop;
@@ -174,6 +186,11 @@ static int ws_reach_query(const WsReach *reach, Query **ret_query) {
         if (!replay)
                 return err_new(-ENOMEM);
 
+        if (ws_numbers_are_several(&loop->numbers)) {
+                r = ws_reach_parts(&loop->numbers, replay);
+                if (r < 0)
+                        return err_up(r);
+        }
         if (epoch)
                 strncpy(replay->own_epoch, epoch, sizeof(replay->own_epoch) - 1);
         replay->upto_seq = loop->ring.is_begun ? loop->ring.last_seq : UINT64_MAX;
@@ -184,6 +201,26 @@ static int ws_reach_query(const WsReach *reach, Query **ret_query) {
                 return err_up(r);
         *ret_query = TAKE(&query);
         return 0;
+}
+
+static void ws_replays_missed_parts(const WsFeed *feed, QueryReplay *replay) {
+        const WsFollow *first = feed->asks_for;
+        uint64_t least[CURSOR_MAX] = { 0 };
+
+        if (replay->n_parts == 0)
+                return;
+        if (!first)
+                ws_since_least(feed, least);
+        else if (first->since)
+                memcpy(least, first->since, replay->n_parts * sizeof(*least));
+        for (size_t i = 0; i < replay->n_parts; ++i) {
+                QueryPart *part = &replay->parts[i];
+
+                part->after_seq = least[i];
+                memcpy(part->epoch,
+                       first && first->cursor ? first->cursor->parts[i].epoch : part->own_epoch,
+                       sizeof(part->epoch));
+        }
 }
 
 static int ws_replays_query_missed(WsFeed *feed, Query **ret_query) {
@@ -200,8 +237,10 @@ static int ws_replays_query_missed(WsFeed *feed, Query **ret_query) {
                 memcpy((*ret_query)->replay->epoch, first->epoch, sizeof(first->epoch));
         (*ret_query)->replay->is_first = first != NULL;
         (*ret_query)->replay->after_seq = first ? first->seq : ws_feed_at(feed);
-        TAILQ_FOREACH(follow, &feed->follows, entry)
-                follow->is_in_page = ws_reach_includes(&reach, follow);
+        ws_replays_missed_parts(feed, (*ret_query)->replay);
+        TAILQ_FOREACH(follow, &feed->follows, entry) /* of several, what is at hand is not read */
+                follow->is_in_page = ws_reach_includes(&reach, follow) &&
+                                     ((*ret_query)->replay->n_parts == 0 || follow->seq == 0);
         return 0;
 }
 
@@ -222,6 +261,8 @@ static int ws_replays_query_playback(const WsPlayback *playback, Query **ret_que
         } else {
                 (*ret_query)->replay->from_us = playback->from_us;
                 (*ret_query)->replay->after_seq = follow->seq;
+                for (size_t i = 0; follow->since && i < (*ret_query)->replay->n_parts; ++i)
+                        (*ret_query)->replay->parts[i].after_seq = follow->since[i];
         }
         return 0;
 }

@@ -168,7 +168,7 @@ static void ws_part_set(const WsPart *part, JsonOut *out) {
                                 ws_members_text(&part->follow->subscription.members, text));
 }
 
-static int ws_part_frame(const WsPart *part, uint64_t seq, WsFrame **ret_frame) {
+static int ws_part_frame(const WsPart *part, WsMark mark, WsFrame **ret_frame) {
         const WsFollow *follow = part->follow;
         const WsClient *client = follow->feed->client;
         CLEANUP_BUF Buf json = { 0 };
@@ -183,7 +183,7 @@ static int ws_part_frame(const WsPart *part, uint64_t seq, WsFrame **ret_frame) 
         if (part->is_partial)
                 json_out_null(&out, "cursor");
         else
-                ws_cursor_json(&out, "cursor", client->loop, seq);
+                ws_cursor_json(&out, "cursor", client->loop, mark);
         json_out_bool(&out, "done", !part->is_partial);
         json_out_object_end(&out);
         if (buf_failed(&json) || buf_failed(&part->items) || buf_failed(&part->vehicle_ids) ||
@@ -191,19 +191,19 @@ static int ws_part_frame(const WsPart *part, uint64_t seq, WsFrame **ret_frame) 
                 return err_new(-ENOMEM);
         return err_up(ws_client_wrap(client,
                                      &(WsPush){ .type = "snapshot",
-                                                .seq = part->is_partial ? 0 : seq,
+                                                .mark = part->is_partial ? ws_mark(0) : mark,
                                                 .json = buf_text(&json) },
                                      ret_frame));
 }
 
 /* In a walk that goes on only while there is room. */
-static int ws_part_say(const WsPart *part, uint64_t seq) {
+static int ws_part_say(const WsPart *part, WsMark mark) {
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
         WsFeed *feed = part->follow->feed;
         size_t cost = part->n_looked * WS_SNAPSHOT_LOOK_COST;
         int r;
 
-        r = ws_part_frame(part, seq, &frame);
+        r = ws_part_frame(part, mark, &frame);
         if (r < 0)
                 return err_up(r);
         cost += frame->n;
@@ -255,7 +255,7 @@ void ws_snapshot_begin(WsFollow *follow) {
 
 /* All things are noted. Are they those that the client has, and has it been told of no other since?
  * Then nothing needs to be said again: what changed of them was in what it missed. */
-static int ws_snapshot_compare(WsPart *part, uint64_t seq) {
+static int ws_snapshot_compare(WsPart *part, WsMark mark) {
         char text[WS_MEMBERS_TEXT_SIZE];
         WsFollow *follow = part->follow;
         WsFeed *feed = follow->feed;
@@ -272,7 +272,7 @@ static int ws_snapshot_compare(WsPart *part, uint64_t seq) {
         }
         follow->has_whole = true;
         (void)ws_follow_step(&follow->state, WS_FOLLOW_ON_SHOWN);
-        return feed->client->dialect->door == WS_DOOR_POLL ? 0 : err_up(ws_part_say(part, seq));
+        return feed->client->dialect->door == WS_DOOR_POLL ? 0 : err_up(ws_part_say(part, mark));
 }
 
 int ws_snapshot_part(WsFollow *follow) {
@@ -281,7 +281,7 @@ int ws_snapshot_part(WsFollow *follow) {
                 .is_silent = follow->had[0] != '\0',
         };
         WsFeed *feed = follow->feed;
-        uint64_t seq = ws_feed_cursor(feed, follow->seq);
+        WsMark mark = ws_feed_cursor(feed, follow->seq);
         bool is_more;
         int r;
 
@@ -294,14 +294,14 @@ int ws_snapshot_part(WsFollow *follow) {
                 return 0;
         }
         if (part.is_silent)
-                return err_up(ws_snapshot_compare(&part, seq));
+                return err_up(ws_snapshot_compare(&part, mark));
         part.is_partial = is_more;
         part.is_complete = !is_more;
         if (!is_more) {
                 follow->has_whole = true;
                 (void)ws_follow_step(&follow->state, WS_FOLLOW_ON_SHOWN);
         }
-        return err_up(ws_part_say(&part, seq));
+        return err_up(ws_part_say(&part, mark));
 }
 
 /* ---- what comes in -------------------------------------------------------------------------- */
@@ -322,7 +322,7 @@ int ws_snapshot_news(WsFollow *follow, bool *ret_more) {
         return 0;
 }
 
-int ws_snapshot_thing(WsFollow *follow, WsThing thing, uint64_t seq) {
+int ws_snapshot_thing(WsFollow *follow, WsThing thing, WsMark mark) {
         __attribute__((cleanup(ws_part_done))) WsPart part = { .follow = follow };
         const WsLoop *loop = follow->feed->client->loop;
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
@@ -340,7 +340,7 @@ int ws_snapshot_thing(WsFollow *follow, WsThing thing, uint64_t seq) {
                                                 thing.vehicle_id));
         r = ws_part_note(&part, thing);
         if (r == 0)
-                r = ws_part_frame(&part, seq, &frame);
+                r = ws_part_frame(&part, mark, &frame);
         if (r < 0)
                 return err_up(r);
         ws_snapshot_judge(follow);
