@@ -100,10 +100,10 @@ class Node(Gateway):
         super().kill()
 
     def leave(self):
-        """SIGTERM; whether that was in order."""
+        """SIGTERM; what was not in order. One that has just been started may not have heard of signals yet."""
         self.is_wanted = False
         code = self.terminate()
-        return None if code == 0 else f"{self.name} ended with {code} after SIGTERM"
+        return None if code in (0, -signal.SIGTERM) else f"{self.name} ended with {code} after SIGTERM"
 
     def freeze(self):
         self.is_stopped = True
