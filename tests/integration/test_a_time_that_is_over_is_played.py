@@ -238,12 +238,11 @@ def test_where_it_begins_is_found_without_reading_the_day(days, database, native
     hour = 3600
     for ago_s, first_s in ((48 * hour, 48 * hour), (36 * hour + 2, 36 * hour + 2), (36 * hour + 1, 36 * hour), (24 * hour + 1, 24 * hour),
                            (24 * hour, 24 * hour), (12 * hour + 0.5, 12 * hour), (9 * hour, 9 * hour), (hour + 2, hour + 2), (hour + 1, None)):
-        n = fetched(database)
         at = days - datetime.timedelta(seconds=ago_s)
         name = ana.ask("subscribe", to=["vehicle/USV-1"], types=["alert"], at=at.isoformat(), rate=100)["subscription"]
-        wait_until(lambda n=n: fetched(database) > n, "the server to say what it has read")
-        assert fetched(database) - n < 8000, ago_s
         if first_s:
             assert moment(ana.push("alert")["timestamp"]) == days - datetime.timedelta(seconds=first_s)
         assert ana.ask("unsubscribe", subscription=name)["ok"]
         ana.pushes.clear()
+    wait_until(lambda: fetched(database) > 0, "the server to say what it has read")
+    assert fetched(database) < 70000  # a page of each, and what was looked at; the days would be 240,000
