@@ -334,7 +334,7 @@ int decode_choose(Arena *arena,
         return 0;
 }
 
-int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good) {
+int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good, Buf *why) {
         CLEANUP(arena_free) Arena *arena = NULL;
         static char name[] = "door";
         const Route route = { .name = name, .kind = KIND_BLE_DETECTIONS, .max_bytes = max_bytes };
@@ -347,12 +347,15 @@ int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good) {
                 r = decode(arena, &route, NULL, &envelope, &record);
         if (r != 0)
                 return err_up(r);
-        if (record.reason != REASON_NONE)
+        if (record.reason != REASON_NONE) {
+                buf_append_text(why, record.detail);
                 return (int)record.reason;
+        }
         *ret_n_good = record.detections.n_items;
-        return record.detections.n_items == 0 && record.detections.n_set_aside > 0
-                       ? (int)record.detections.set_aside[0].reason
-                       : 0;
+        if (record.detections.n_items > 0 || record.detections.n_set_aside == 0)
+                return 0;
+        buf_append_text(why, record.detections.set_aside[0].detail);
+        return (int)record.detections.set_aside[0].reason;
 }
 
 /* What a message of the kind needs, so that nothing but the member in question can be odd. */

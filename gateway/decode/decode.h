@@ -69,9 +69,10 @@ MUST_CHECK int decode_try(Kind kind,
 
 /*
  * How many detections of a body will be rows: the same judgement, for whoever has to answer before
- * it is stored. Its reason if none of it can be used; < 0: out of memory.
+ * it is stored. Its reason if none of it can be used, and @why gets the detail that its letter
+ * would have; < 0: out of memory, but for @why (buf_failed()).
  */
-MUST_CHECK int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good);
+MUST_CHECK int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good, Buf *why);
 
 /* Of what is decoded: other zones than the route has. */
 void decode_zones(DetectionsRecord *detections, const Zones *zones);

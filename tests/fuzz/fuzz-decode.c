@@ -101,8 +101,11 @@ static void check_record(const Record *record) {
 
 /* What a sender is told will be stored is what is stored. */
 static void check_count(const Record *record, Text body, size_t max_bytes) {
+        CLEANUP_BUF Buf why = { 0 };
         size_t n_good = 0;
-        int r = decode_count_detections(body, max_bytes, &n_good);
+        int r = decode_count_detections(body, max_bytes, &n_good, &why);
+
+        FUZZ_CHECK((r > 0) == (why.n > 0));
 
         if (record->reason != REASON_NONE)
                 FUZZ_CHECK(r == (int)record->reason);

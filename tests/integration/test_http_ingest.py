@@ -81,14 +81,25 @@ def test_guessing_is_slowed_down_and_hurts_nobody_else(make_gateway):
     assert post(gateway, bulk()).status_code == 200
 
 
-@pytest.mark.parametrize("body", [
-    "", "not json", "[]", "{}", '{"detections":5}', "{'detections':[]}", '{"detections":[{}]}',
-    '{"detections":[{"device_hash":"ab","rssi":-5}]}', '{"device_id":[],"detections":[]}',
-    pytest.param(json.dumps(bulk(items=[ONE] * 4097)), id="too many")])
-def test_what_cannot_be_used_is_refused(gateway, body):
+@pytest.mark.parametrize("body, place", [
+    ("", "empty"), ("not json", "line 1, column 1 (byte 0)"), ("[]", "not an object"), ("{}", "/device_hash"), ('{"detections":5}', "/detections"),
+    ("{'detections':[]}", "line 1, column 2 (byte 1)"), ('{"detections":[{}]}', "/detections/0/device_hash"),
+    ('{"detections":[\n {"device_hash":"ab","rssi":-5}]}', '/detections/0/device_hash: not 64 hexadecimal digits'),
+    ('{"detections":[{"device_hash":"%s","rssi":"loud"}, 5]}' % ("a" * 64), "/detections/0/rssi"), ('{"device_id":[],"detections":[]}', "/device_id"),
+    ('{"detections":[{"device_hash":"%s"},{"rssi":1}]}' % ("a" * 64), "/detections/0/rssi"),
+    pytest.param(json.dumps(bulk(items=[ONE] * 4097)), "payload: ", id="too many")])
+def test_what_cannot_be_used_is_refused_and_its_place_named(gateway, body, place):
     answer = post(gateway, body)
     assert answer.status_code == 422, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
+    assert place in answer.json()["detail"]
+
+
+def test_the_place_is_said_as_a_letter_of_mqtt_says_it(gateway, broker, database):
+    body = json.dumps(bulk(items=[{**ONE, "rssi": 999}]))
+    broker.publish("tfg/detections/raw", body)
+    database.wait_for("SELECT count(*) FROM dead_letters", 1)
+    assert database.value("SELECT detail FROM dead_letters") in post(gateway, body).json()["detail"]
 
 
 def test_too_large_or_not_json_by_its_own_word(gateway):

@@ -75,7 +75,7 @@ const char *ws_detections_read(Text json, bool is_single, WsDetections *ret_dete
                 if (json_object_is_type(device, json_type_object) ||
                     json_object_is_type(device, json_type_array) ||
                     n >= sizeof(ret_detections->device))
-                        return "device_id must be text of up to 128 bytes.";
+                        return "/device_id: must be text of up to 128 bytes.";
                 memcpy(ret_detections->device, json_object_get_string(device), n);
         }
         return ws_detections_items(root, is_single, ret_detections);

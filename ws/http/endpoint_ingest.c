@@ -56,20 +56,37 @@ static const char *ws_ingest_why(Reason reason) {
         }
 }
 
-/* What the answer says is what the store will find, by the store's own judgement. */
-static int ws_ingest_count(WsCall *call, WsDetections *detections, const char **why) {
+/* What the answer says is what the store will find, by the store's own judgement; @detail: of what
+ * cannot be used, as a dead letter would say it. */
+static int ws_ingest_count(WsCall *call, WsDetections *detections, const char **why, Buf *detail) {
         const WsOptions *options = call->options;
         int r;
 
-        if (!options->count_detections || detections->n_items == 0)
+        if (!options->count_detections || (!*why && detections->n_items == 0))
                 return 0;
         r = options->count_detections(call->body,
                                       options->detections_max_bytes,
-                                      &detections->n_good);
+                                      &detections->n_good,
+                                      detail);
         if (r < 0)
                 return err_up(r);
-        if (r > 0)
+        if (buf_failed(detail))
+                return err_new(-ENOMEM);
+        if (r > 0 && !*why)
                 *why = ws_ingest_why((Reason)r);
+        return 0;
+}
+
+static int ws_ingest_refuse(WsCall *call, const char *why, Buf *detail) {
+        CLEANUP_BUF Buf text = { 0 };
+
+        buf_append_string(&text, why);
+        if (detail->n > 0)
+                buf_append_char(&text, ' ');
+        buf_append_text(&text, buf_text(detail));
+        if (buf_failed(&text))
+                return err_new(-ENOMEM);
+        ws_response_problem(call->response, 422, "invalid", text.data);
         return 0;
 }
 
@@ -96,19 +113,18 @@ static int ws_ingest_read(WsCall *call,
 
 static int ws_ingest(WsCall *call, bool is_single) {
         WsDetections detections = { 0 };
+        CLEANUP_BUF Buf detail = { 0 };
         const char *why = NULL;
         int r;
 
         ws_response_header(call->response, "Cache-Control", "no-store");
         r = ws_ingest_read(call, is_single, &detections, &why);
-        if (r == 0 && !why)
-                r = ws_ingest_count(call, &detections, &why);
+        if (r == 0)
+                r = ws_ingest_count(call, &detections, &why, &detail);
         if (r < 0)
                 return err_up(r);
-        if (why) {
-                ws_response_problem(call->response, 422, "invalid", why);
-                return 0;
-        }
+        if (why)
+                return ws_ingest_refuse(call, why, &detail);
         if (!ws_ingest_is_own(call, &detections)) {
                 ws_response_problem(call->response,
                                     403,

@@ -92,9 +92,9 @@ struct WsOptions {
         /* Strict JSON of a body that is not quite, or the Reason (> 0) why there is none; NULL:
          * only strict ones are taken. */
         int (*clean_json)(Text body, Buf *ret_json);
-        /* How many detections of a body the store will take, or the Reason (> 0) why none; NULL: as
-         * detections.h counts. */
-        int (*count_detections)(Text body, size_t max_bytes, size_t *ret_n_good);
+        /* How many detections of a body the store will take, or the Reason (> 0) why none, and of
+         * what in it @why tells; NULL: as detections.h counts. */
+        int (*count_detections)(Text body, size_t max_bytes, size_t *ret_n_good, Buf *why);
         size_t detections_max_bytes;
         bool no_broker; /* mqtt.url is not set: no broker is no reason not to be ready */
 };
