@@ -138,6 +138,7 @@ struct Query {
         LetterQuery *letters; /* owned; QUERY_LETTERS */
         QueryTry *attempt;    /* owned; QUERY_TRY */
         int64_t letter_id;    /* that one alone; 0 = those of the query; QUERY_LETTER_* */
+        bool is_discard;      /* QUERY_LETTER_ASK, QUERY_LETTERS_ASK: is to be forgotten */
 };
 
 struct Answer {

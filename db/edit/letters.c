@@ -66,11 +66,17 @@ static void letters_json_state(Buf *body, int64_t letter_id, const char *state) 
         json_out_object_end(&out);
 }
 
+#define LETTERS_ADMIN \
+        "WITH who AS (SELECT FROM users WHERE id = $2::bigint AND role = 'admin' AND is_active),"
+
 /* $1 the letter, $2 the admin. In one statement, so that nobody asks who may not any more. */
 int db_letters_ask(DbConn *conn, const Query *query, Answer *answer) {
-        static const char sql[] =
-                "WITH who AS (SELECT FROM users WHERE id = $2::bigint AND role = 'admin'"
-                " AND is_active),"
+        static const char forget[] =
+                LETTERS_ADMIN " gone AS (DELETE FROM dead_letters WHERE id = $1::bigint"
+                              " AND EXISTS (SELECT FROM who) RETURNING id)"
+                              " SELECT CASE WHEN EXISTS (SELECT FROM gone) THEN 200"
+                              " WHEN NOT EXISTS (SELECT FROM who) THEN 403 ELSE 404 END";
+        static const char sql[] = LETTERS_ADMIN
                 " asked AS (INSERT INTO replays AS r (letter_id) SELECT d.id FROM dead_letters d"
                 " WHERE d.id = $1::bigint AND EXISTS (SELECT FROM who)"
                 " ON CONFLICT (letter_id) DO UPDATE SET requested_at = now(), outcome = NULL,"
@@ -85,13 +91,17 @@ int db_letters_ask(DbConn *conn, const Query *query, Answer *answer) {
 
         snprintf(id, sizeof(id), "%lld", (long long)query->letter_id);
         snprintf(admin, sizeof(admin), "%lld", (long long)query->user_ids[0]);
-        r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        r = db_conn_exec(conn,
+                         &(DbQuery){ query->is_discard ? forget : sql, N_ELEMENTS(args), args },
+                         &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) == 0)
                 return DB_E_REJECTED;
         answer->status = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
-        letters_json_state(&answer->bodies[0], query->letter_id, "waiting");
+        letters_json_state(&answer->bodies[0],
+                           query->letter_id,
+                           query->is_discard ? "discarded" : "waiting");
         return 0;
 }
 
@@ -101,9 +111,12 @@ int db_letters_ask_these(DbConn *conn,
                          const char *ids,
                          int64_t cursor,
                          Answer *answer) {
-        static const char sql[] =
-                "WITH who AS (SELECT FROM users WHERE id = $2::bigint AND role = 'admin'"
-                " AND is_active),"
+        static const char forget[] =
+                LETTERS_ADMIN " gone AS (DELETE FROM dead_letters WHERE id = ANY ($1::bigint[])"
+                              " AND EXISTS (SELECT FROM who) RETURNING id)"
+                              " SELECT CASE WHEN EXISTS (SELECT FROM who) THEN 200 ELSE 403 END,"
+                              " (SELECT count(*) FROM gone)";
+        static const char sql[] = LETTERS_ADMIN
                 " asked AS (INSERT INTO replays AS r (letter_id) SELECT d.id FROM dead_letters d"
                 " WHERE d.id = ANY ($1::bigint[]) AND EXISTS (SELECT FROM who)"
                 " ON CONFLICT (letter_id) DO UPDATE SET requested_at = now(), outcome = NULL,"
@@ -119,7 +132,9 @@ int db_letters_ask_these(DbConn *conn,
         int r;
 
         snprintf(admin, sizeof(admin), "%lld", (long long)query->user_ids[0]);
-        r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        r = db_conn_exec(conn,
+                         &(DbQuery){ query->is_discard ? forget : sql, N_ELEMENTS(args), args },
+                         &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) == 0)
@@ -128,7 +143,9 @@ int db_letters_ask_these(DbConn *conn,
         snprintf(next, sizeof(next), "%lld", (long long)cursor);
         buf_reset(out.buf); /* of a try that was cut off */
         json_out_object(&out, NULL);
-        json_out_raw(&out, "asked", text_of(PQgetvalue(result, 0, 1)));
+        json_out_raw(&out,
+                     query->is_discard ? "discarded" : "asked",
+                     text_of(PQgetvalue(result, 0, 1)));
         json_out_string(&out, "cursor", cursor > 0 ? next : NULL);
         json_out_object_end(&out);
         return 0;

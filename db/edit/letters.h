@@ -33,7 +33,8 @@ MUST_CHECK int db_letters_outcomes(DbConn *conn, const char *ids, DbOutcomeFn fn
 MUST_CHECK int db_letters_forget(DbConn *conn, const char *ids); /* what has an outcome */
 
 /* For HTTP: fills in status and body of the answer, as QUERY_LETTER_ASK and _STATE have it; of
- * @ids, behind which there are more up to @cursor (0: none), as QUERY_LETTERS_ASK. */
+ * @ids, behind which there are more up to @cursor (0: none), as QUERY_LETTERS_ASK. With is_discard
+ * they are deleted, and the status is 200. */
 MUST_CHECK int db_letters_ask_these(DbConn *conn,
                                     const Query *query,
                                     const char *ids,

@@ -134,19 +134,32 @@ static const char *const manage_sql[MANAGE_COUNT] = {
                 " AND ($3::text IS NULL OR EXISTS (SELECT FROM him)) RETURNING *)"
                 " SELECT CASE WHEN EXISTS (SELECT FROM x) THEN 201 WHEN " IS_ADMIN
                 " THEN 422 ELSE 403 END, (SELECT " DEVICE_JSON "::text FROM x)",
+        [MANAGE_DEVICE_DELETE] = BY_ADMIN("DELETE FROM devices WHERE id = $2::bigint AND " IS_ADMIN
+                                          " RETURNING *", DEVICE_JSON),
         [MANAGE_DEVICE_ROTATE] = DEVICE_TOKEN("$3::bytea"),
         [MANAGE_DEVICE_REVOKE] = DEVICE_TOKEN("NULL"),
         [MANAGE_DEVICE_SHARES] = SHARES("devices", "device_id", MINE("t"), SEES("devices")),
         [MANAGE_DEVICE_SHARE] = SHARE("devices", "device_id", MINE("t"), SEES("devices")),
         [MANAGE_VEHICLES] = LIST(VEHICLE_JSON, "vehicles",
                                  "(" IS_ADMIN " OR t.user_id = $1::bigint)"),
+        /* $5, if it is said: its id, which nothing that is kept may have had. */
         [MANAGE_VEHICLE_ADD] =
-                "WITH him AS (" USER_SAID("$3") "), x AS ("
-                "INSERT INTO vehicles (code, user_id, name)"
-                " SELECT $2::text, (SELECT id FROM him), $4::text WHERE " IS_ADMIN
-                " AND ($3::text IS NULL OR EXISTS (SELECT FROM him)) RETURNING *)"
-                " SELECT CASE WHEN EXISTS (SELECT FROM x) THEN 201 WHEN " IS_ADMIN
-                " THEN 422 ELSE 403 END, (SELECT " VEHICLE_JSON "::text FROM x)",
+                "WITH him AS (" USER_SAID("$3") "),"
+                " had AS (SELECT FROM vehicle_logs WHERE vehicle_id = $5::bigint"
+                " UNION ALL SELECT FROM sensor_logs WHERE vehicle_id = $5::bigint"
+                " UNION ALL SELECT FROM raw_logs WHERE vehicle_id = $5::bigint"
+                " UNION ALL SELECT FROM alerts WHERE vehicle_id = $5::bigint LIMIT 1),"
+                " x AS (INSERT INTO vehicles (id, code, user_id, name)"
+                " SELECT coalesce($5::bigint, nextval('vehicles_id_seq')), $2::text,"
+                " (SELECT id FROM him), $4::text WHERE " IS_ADMIN " AND NOT EXISTS (SELECT FROM had)"
+                " AND ($3::text IS NULL OR EXISTS (SELECT FROM him)) RETURNING *),"
+                " moved AS (SELECT setval('vehicles_id_seq', x.id) FROM x, vehicles_id_seq s"
+                " WHERE x.id > s.last_value)"
+                " SELECT CASE WHEN EXISTS (SELECT FROM x) AND (SELECT count(*) FROM moved) >= 0 THEN 201"
+                " WHEN NOT " IS_ADMIN " THEN 403 WHEN EXISTS (SELECT FROM had) THEN 409 ELSE 422 END,"
+                " (SELECT " VEHICLE_JSON "::text FROM x)",
+        [MANAGE_VEHICLE_DELETE] = BY_ADMIN("DELETE FROM vehicles WHERE id = $2::bigint AND " IS_ADMIN
+                                           " RETURNING *", VEHICLE_JSON),
         [MANAGE_VEHICLE_SHARES] = SHARES("vehicles", "vehicle_id", MINE("t"), SEES("vehicles")),
         [MANAGE_VEHICLE_SHARE] = SHARE("vehicles", "vehicle_id", MINE("t"), SEES("vehicles")),
         [MANAGE_GROUPS] = LIST_FOR_ADMINS(GROUP_JSON, "groups"),
@@ -167,6 +180,21 @@ static const char *const manage_sql[MANAGE_COUNT] = {
                 " WHERE m.group_id = x.id UNION SELECT id, code FROM them) d))::text FROM x)",
         [MANAGE_GROUP_DELETE] = BY_ADMIN("DELETE FROM groups WHERE id = $2::bigint AND " IS_ADMIN
                                          " RETURNING *", GROUP_JSON),
+        [MANAGE_GROUP_REMOVE] =
+                "WITH said AS (SELECT DISTINCT code FROM json_array_elements_text($3::json) c (code)),"
+                " them AS (SELECT d.id FROM said JOIN devices d"
+                " ON d.code = said.code OR 'id:' || d.id = said.code),"
+                " x AS (SELECT * FROM groups WHERE id = $2::bigint AND " IS_ADMIN "),"
+                " all_known AS (SELECT WHERE (SELECT count(*) FROM said) = (SELECT count(*) FROM them)),"
+                " gone AS (DELETE FROM device_groups m USING x WHERE m.group_id = x.id"
+                " AND m.device_id IN (SELECT id FROM them) AND EXISTS (SELECT FROM all_known)"
+                " RETURNING m.device_id)"
+                " SELECT CASE WHEN NOT " IS_ADMIN " THEN 403 WHEN NOT EXISTS (SELECT FROM x) THEN 404"
+                " WHEN NOT EXISTS (SELECT FROM all_known) THEN 422 ELSE 200 END,"
+                " (SELECT json_build_object('id', x.id, 'name', x.name, 'devices', (SELECT coalesce("
+                "json_agg(json_build_object('id', d.id, 'code', d.code) ORDER BY d.id), '[]')"
+                " FROM device_groups m JOIN devices d ON d.id = m.device_id WHERE m.group_id = x.id"
+                " AND m.device_id NOT IN (SELECT device_id FROM gone)))::text FROM x)",
         [MANAGE_GROUP_SHARES] = SHARES("groups", "group_id", IS_ADMIN, "NOT " IS_ADMIN),
         [MANAGE_GROUP_SHARE] = SHARE("groups", "group_id", IS_ADMIN, "NOT " IS_ADMIN),
         [MANAGE_SHARE_DELETE] =

@@ -195,6 +195,25 @@ static void answer_once_add_id(void *arg, const DbLetterRow *row) {
         buf_printf(ids, "%s%lld", ids->n > 1 ? "," : "", (long long)row->id);
 }
 
+/* Who has something forgotten is told in the log, as who manages. */
+static void answer_once_log_discard(const Query *query, const Answer *answer) {
+        if (query->is_discard && answer->status != 404)
+                log_info("managed action=%s id=%lld by=%lld status=%d",
+                         query->kind == QUERY_LETTER_ASK ? "letter_discard" : "letters_discard",
+                         (long long)query->letter_id,
+                         (long long)query->user_ids[0],
+                         answer->status);
+}
+
+static int answer_once_letter_ask(DbConn *conn, const Query *query, Answer *answer) {
+        int r;
+
+        r = db_letters_ask(conn, query, answer);
+        if (r == 0)
+                answer_once_log_discard(query, answer);
+        return r < 0 ? err_up(r) : r;
+}
+
 static int answer_once_letters_ask(DbConn *conn, const Query *query, Answer *answer) {
         CLEANUP_BUF Buf ids = { 0 };
         int64_t cursor = 0;
@@ -207,6 +226,8 @@ static int answer_once_letters_ask(DbConn *conn, const Query *query, Answer *ans
                 return err_new(-ENOMEM);
         if (r == 0)
                 r = db_letters_ask_these(conn, query, ids.data, cursor, answer);
+        if (r == 0)
+                answer_once_log_discard(query, answer);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -256,7 +277,7 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
         case QUERY_PAGE:
                 return answer_once_page(conn, query, answer);
         case QUERY_LETTER_ASK:
-                return db_letters_ask(conn, query, answer);
+                return answer_once_letter_ask(conn, query, answer);
         case QUERY_LETTERS_ASK:
                 return answer_once_letters_ask(conn, query, answer);
         case QUERY_LETTERS_STATE:

@@ -213,6 +213,8 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
         if path.startswith("/api/manage/"):  # test_things_are_managed_by_http checks each answer
             continue
         for method, operation in item.items():
+            if path.startswith("/api/dead-letters") and method == "delete":  # test_dead_letters_by_http does
+                continue
             if operation.get("deprecated"):  # what is not served, and says where to find it
                 answer = send(gateway, path, method, gateway.token("root"), {"id": "dev-1"}, "",
                               {"json": {}})

@@ -2,8 +2,10 @@
 import json
 
 import pytest
+import requests
 
-from waiting import wait_until
+from test_api_documents import check as document_says
+from waiting import PATIENCE, wait_until
 
 LETTERS = "SELECT count(*) FROM dead_letters"
 PATHS = ("/api/dead-letters", "/api/dead-letters/1", "/api/dead-letters/notes")
@@ -129,3 +131,26 @@ def test_all_of_a_filter_are_taken_in_again(letters, database):
     wait_until(lambda: states() == {"stored": 1, "unknown_vehicle": 1}, "both to come to an end")
     assert database.value("SELECT count(*) FROM raw_logs WHERE logs = 'lost at sea'") == 1
     assert ask("?device=nobody").json() == {"asked": 0, "cursor": None}
+
+
+def test_what_is_of_no_use_is_forgotten(letters, database):
+    """As `discard`: one, or all of a filter, by admins, and not without one."""
+    def discard(path, name="root"):
+        headers = {"Authorization": f"Bearer {letters.token(name)}"} if name else {}
+        answer = requests.delete(f"{letters.url}/api/dead-letters{path}", headers=headers, timeout=PATIENCE)
+        document_says(letters, "/api/dead-letters" + ("/{id}" if path.startswith("/") else ""), "delete", answer)
+        return answer
+    letters.openapi = letters.get("/api/openapi.json").json()
+    everything = [letter["id"] for letter in letters.get("/api/dead-letters", "root").json()["items"]]
+    one = everything[0]
+    assert (discard(f"/{one}", None).status_code, discard(f"/{one}", "ana").status_code, discard("?reason=bad_json", "ana").status_code) == (401, 403, 403)
+    for query in ("", "?limit=5", "?reason=bad_json&by=reason"):
+        assert discard(query).status_code == 400, query
+    assert database.value(LETTERS) == len(everything)
+    assert (discard(f"/{one}").json(), discard(f"/{one}").status_code, discard("/0").status_code) == ({"id": one, "state": "discarded"}, 404, 404)
+    assert letters.get(f"/api/dead-letters/{one}", "root").status_code == 404
+    first = discard("?to=0s&limit=1").json()
+    assert first["discarded"] == 1 and first["cursor"]
+    rest = discard(f"?to=0s&cursor={first['cursor']}").json()
+    assert rest == {"discarded": len(everything) - 2, "cursor": None} and database.value(LETTERS) == 0
+    assert "managed action=letters_discard" in letters.log() and f"managed action=letter_discard id={one}" in letters.log()

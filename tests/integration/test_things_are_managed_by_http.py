@@ -246,3 +246,59 @@ def test_one_users_changes_are_bounded_and_no_others(fleet, root, ana):
     assert ana("GET", "devices").status_code == 200  # reading is no change
     told(root("POST", f"users/{fleet.ids['ben']}/revoke"), 200)
     assert fleet.metric("tidegate_changes_refused_total") == 3
+
+
+def test_things_are_deleted_by_admins_and_what_they_sent_stays(fleet, root, ana, broker, database):
+    broker.publish("seano/USV-ana/raw_log", "it was")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    viewer = Viewer(fleet, "/api/ws", fleet.token("ana"), subprotocols=["tidegate.v1"])
+    assert viewer.next_json()["type"] == "welcome"
+    viewer.send({"op": "subscribe", "id": 1, "to": ["vehicle/*", "device/*"], "set": True})
+    for path, code in (("devices", "dev-ana"), ("vehicles", "USV-ana")):
+        which = f"{path}/{fleet.ids[code]}"
+        told(ana("DELETE", which), 403, "forbidden")
+        assert told(root("DELETE", which), 200)["code"] == code
+        told(root("DELETE", which), 404, "not_found")
+        told(root("DELETE", f"{path}/0"), 404)
+        assert code not in [one["code"] for one in root("GET", path).json()["items"]]
+    left = []
+    while len(left) < 2:
+        said = viewer.next_json()
+        if said.get("type") == "left":
+            left.append((said["reason"], "vehicle_id" in said))
+    assert sorted(left) == [("deleted", False), ("deleted", True)]
+    viewer.close()
+    assert database.value("SELECT count(*) FROM raw_logs") == 1
+    broker.publish("seano/USV-ana/raw_log", "it is")
+    database.wait_for("SELECT count(*) FROM dead_letters WHERE reason = 'unknown_vehicle'", 1)
+    assert f"managed action=vehicle_delete id={fleet.ids['USV-ana']} by={fleet.ids['root']} status=200" in fleet.log()
+
+
+def test_devices_are_taken_out_of_a_group(fleet, root, ana):
+    group = told(root("POST", "groups", {"name": "Hall", "devices": ["dev-ana", "dev-ben"]}), 201)
+    path = f"groups/{group['id']}/remove"
+    told(ana("POST", path, {"devices": ["dev-ana"]}), 403, "forbidden")
+    told(root("POST", path, {"devices": ["dev-ana", "dev-none"]}), 422, "invalid")
+    told(root("POST", path, {}), 422, "invalid")
+    told(root("POST", "groups/4711/remove", {"devices": ["dev-ana"]}), 404, "not_found")
+    assert [one["code"] for one in told(root("GET", "groups"), 200)["items"][0]["devices"]] == ["dev-ana", "dev-ben"]
+    rest = told(root("POST", path, {"devices": ["dev-ana"]}), 200)
+    assert rest == {**group, "devices": [one for one in group["devices"] if one["code"] == "dev-ben"]}
+    assert told(root("POST", path, {"devices": ["dev-ana"]}), 200) == rest
+    assert told(root("POST", path, {"devices": [fleet.ids["dev-ben"]]}), 200)["devices"] == []
+    assert told(root("GET", "groups"), 200)["items"][0]["devices"] == []
+
+
+def test_a_vehicle_keeps_the_number_that_it_has_elsewhere(fleet, root, ana, broker, database):
+    told(ana("POST", "vehicles", {"code": "USV-7", "id": 4711}), 403, "forbidden")
+    for wrong in (0, -1, "x", 10**15, 1.5, [1]):
+        told(root("POST", "vehicles", {"code": "USV-7", "id": wrong}), 422, "invalid")
+    assert told(root("POST", "vehicles", {"code": "USV-7", "user": "ana", "id": 4711}), 201)["id"] == 4711
+    told(root("POST", "vehicles", {"code": "USV-8", "id": 4711}), 409, "conflict")
+    told(root("POST", "vehicles", {"code": "USV-8", "user": "nobody", "id": 4712}), 422, "invalid")
+    assert told(root("POST", "vehicles", {"code": "USV-8", "id": 4700}), 201)["id"] == 4700
+    assert told(root("POST", "vehicles", {"code": "USV-9", "id": None}), 201)["id"] == 4712
+    broker.publish("seano/USV-7/raw_log", "it was")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    told(root("DELETE", "vehicles/4711"), 200)
+    told(root("POST", "vehicles", {"code": "USV-7", "id": 4711}), 409, "conflict")

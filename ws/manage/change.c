@@ -252,6 +252,16 @@ int ws_change_ask(WsCall *call, ManageKind kind) {
         return err_up(r);
 }
 
+int ws_change_discard(WsCall *call, int r) {
+        if (r < 0 || !call->query)
+                return err_up(r);
+        if (ws_change_may(call))
+                call->query->is_discard = true;
+        else
+                call->query = query_free(call->query);
+        return 0;
+}
+
 /* ---- answering ---- */
 
 static int ws_change_tell(WsCall *call, const Answer *answer) {

@@ -14,6 +14,7 @@
 #define WS_SAID_MEMBERS      4
 #define WS_SAID_PASSWORD_MIN 8 /* as the command line */
 #define WS_SAID_DEVICES_MAX  1000
+#define WS_SAID_ID_MAX       999999999999999 /* as the command line */
 
 typedef enum WsSaidForm {
         WS_SAID_NAME,     /* as the command line takes one */
@@ -25,6 +26,7 @@ typedef enum WsSaidForm {
         WS_SAID_TEXT,  /* or null, or absent */
         WS_SAID_TITLE, /* a text */
         WS_SAID_DEVICES,
+        WS_SAID_ID, /* a number, or null, or absent */
 } WsSaidForm;
 
 typedef struct WsSaidMember WsSaidMember;
@@ -47,11 +49,19 @@ static const WsSaidMember ws_said_members[MANAGE_COUNT][WS_SAID_MEMBERS] = {
         [MANAGE_DEVICE_SHARE] = { { "user", WS_SAID_USER } },
         [MANAGE_VEHICLE_ADD] = { { "code", WS_SAID_NAME },
                                  { "user", WS_SAID_OWNER },
-                                 { "name", WS_SAID_TEXT } },
+                                 { "name", WS_SAID_TEXT },
+                                 { "id", WS_SAID_ID } },
         [MANAGE_VEHICLE_SHARE] = { { "user", WS_SAID_USER } },
         [MANAGE_GROUP_ADD] = { { "name", WS_SAID_TITLE }, { "devices", WS_SAID_DEVICES } },
+        [MANAGE_GROUP_REMOVE] = { { "devices", WS_SAID_DEVICES } },
         [MANAGE_GROUP_SHARE] = { { "user", WS_SAID_USER } },
 };
+
+static bool ws_said_is_id(const char *text) {
+        uint64_t id;
+
+        return text_to_number(text_of(text), WS_SAID_ID_MAX, &id) && id > 0;
+}
 
 static bool ws_said_is_name(const char *text) {
         return *text && strlen(text) <= WS_SAID_NAME_MAX && !strpbrk(text, " /+#") &&
@@ -80,6 +90,8 @@ static const char *ws_said_fault(WsSaidForm form, const char *text) {
         case WS_SAID_OWNER:
                 return !text || *text ? NULL
                                       : "the name of a user, id:N, an id, or null for nobody";
+        case WS_SAID_ID:
+                return !text || ws_said_is_id(text) ? NULL : "1 to 999999999999999, or null";
         case WS_SAID_TITLE:
                 return text && *text && name_is_printable(text_of(text)) ? NULL
                                                                          : "1 to 255 bytes of text";

@@ -13,6 +13,14 @@ static int ws_manage_commands(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_COMMANDS));
 }
 
+static int ws_manage_letter_discard(WsCall *call) {
+        return err_up(ws_change_discard(call, ws_endpoint_letter_replay(call)));
+}
+
+static int ws_manage_letters_discard(WsCall *call) {
+        return err_up(ws_change_discard(call, ws_endpoint_letters_replay(call)));
+}
+
 static int ws_manage_devices(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_DEVICES));
 }
@@ -27,6 +35,10 @@ static int ws_manage_device_shares(WsCall *call) {
 
 static int ws_manage_device_share(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_DEVICE_SHARE));
+}
+
+static int ws_manage_device_delete(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_DEVICE_DELETE));
 }
 
 static int ws_manage_device_rotate(WsCall *call) {
@@ -47,6 +59,10 @@ static int ws_manage_group_add(WsCall *call) {
 
 static int ws_manage_group_delete(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_GROUP_DELETE));
+}
+
+static int ws_manage_group_remove(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_GROUP_REMOVE));
 }
 
 static int ws_manage_group_shares(WsCall *call) {
@@ -105,6 +121,10 @@ static int ws_manage_vehicle_add(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_VEHICLE_ADD));
 }
 
+static int ws_manage_vehicle_delete(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_VEHICLE_DELETE));
+}
+
 static int ws_manage_vehicle_shares(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_VEHICLE_SHARES));
 }
@@ -120,10 +140,16 @@ const WsEndpoint ws_manage_endpoints[] = {
           ws_manage_alert_acknowledge, ws_change_answer, NULL },
         { "/api/commands", "GET", WS_ENDPOINT_USER,
           ws_manage_commands, ws_change_answer, NULL },
+        { "/api/dead-letters", "DELETE", WS_ENDPOINT_USER,
+          ws_manage_letters_discard, ws_endpoint_letters_answer, NULL },
+        { "/api/dead-letters/{id}", "DELETE", WS_ENDPOINT_USER,
+          ws_manage_letter_discard, ws_endpoint_letters_answer, NULL },
         { "/api/manage/devices", "GET", WS_ENDPOINT_USER,
           ws_manage_devices, ws_change_answer, NULL },
         { "/api/manage/devices", "POST", WS_ENDPOINT_USER,
           ws_manage_device_add, ws_change_answer, WS_JSON },
+        { "/api/manage/devices/{id}", "DELETE", WS_ENDPOINT_USER,
+          ws_manage_device_delete, ws_change_answer, NULL },
         { "/api/manage/devices/{id}/shares", "GET", WS_ENDPOINT_USER,
           ws_manage_device_shares, ws_change_answer, NULL },
         { "/api/manage/devices/{id}/shares", "PUT", WS_ENDPOINT_USER,
@@ -138,6 +164,8 @@ const WsEndpoint ws_manage_endpoints[] = {
           ws_manage_group_add, ws_change_answer, WS_JSON },
         { "/api/manage/groups/{id}", "DELETE", WS_ENDPOINT_USER,
           ws_manage_group_delete, ws_change_answer, NULL },
+        { "/api/manage/groups/{id}/remove", "POST", WS_ENDPOINT_USER,
+          ws_manage_group_remove, ws_change_answer, WS_JSON },
         { "/api/manage/groups/{id}/shares", "GET", WS_ENDPOINT_USER,
           ws_manage_group_shares, ws_change_answer, NULL },
         { "/api/manage/groups/{id}/shares", "PUT", WS_ENDPOINT_USER,
@@ -166,6 +194,8 @@ const WsEndpoint ws_manage_endpoints[] = {
           ws_manage_vehicles, ws_change_answer, NULL },
         { "/api/manage/vehicles", "POST", WS_ENDPOINT_USER,
           ws_manage_vehicle_add, ws_change_answer, WS_JSON },
+        { "/api/manage/vehicles/{id}", "DELETE", WS_ENDPOINT_USER,
+          ws_manage_vehicle_delete, ws_change_answer, NULL },
         { "/api/manage/vehicles/{id}/shares", "GET", WS_ENDPOINT_USER,
           ws_manage_vehicle_shares, ws_change_answer, NULL },
         { "/api/manage/vehicles/{id}/shares", "PUT", WS_ENDPOINT_USER,

@@ -76,6 +76,11 @@ test("dead letters are told in groups, looked at as text, and come back once the
   await page.getByText("1 is a dead letter again.").waitFor();
   await shoot(page, "letters-back");
   await unknown.getByText("1", { exact: true }).waitFor();
+  await unknown.getByRole("button", { name: "Forget" }).click();
+  await dialog.getByText("Forget 1 message?").waitFor();
+  await dialog.getByRole("button", { name: "Forget" }).click();
+  await page.getByText("1 message is forgotten.").waitFor();
+  await unknown.waitFor({ state: "detached" });
   expect(await page.title()).toBe("Operation – Tidegate");
   expect(await stumbles(page)).toEqual([]);
   expect(said).toEqual([]);

@@ -132,7 +132,36 @@ test("groups are made of devices, and a device that there is not is told at its 
   await dialog.getByLabel("Devices").fill("dev-1, dev-2");
   await dialog.getByRole("button", { name: "Make a group" }).click();
   await row(page, "Harbour").getByText("dev-1, dev-2").waitFor();
+  await (await choose(page, "Harbour", "Take a device out of it")).getByLabel("Device").selectOption("dev-1");
+  await dialog.getByRole("button", { name: "Take a device out of it" }).click();
+  await row(page, "Harbour").getByText("dev-2", { exact: true }).waitFor();
+  await page.keyboard.press("Escape");
   await (await choose(page, "Harbour", "Delete the group")).getByRole("button", { name: "Delete the group" }).click();
   await row(page, "Harbour").waitFor({ state: "detached" });
+  await page.context().close();
+});
+
+test("a vehicle is added with its number, and things are deleted once that is meant", async () => {
+  const { page } = await dashboard.open();
+  const dialog = page.getByRole("dialog");
+
+  await dashboard.signIn(page, "root", "#/settings/vehicles");
+  await page.getByRole("button", { name: "Add a vehicle" }).click();
+  await dialog.getByLabel("Code").fill("USV-77");
+  await dialog.getByLabel("Number").fill("7700");
+  await dialog.getByRole("button", { name: "Add a vehicle" }).click();
+  await row(page, "USV-77").waitFor();
+  expect(await dashboard.act("sql", { statement: "SELECT id FROM vehicles WHERE code = 'USV-77'" })).toEqual([[7700]]);
+  for (const [part, code] of [["Vehicles", "USV-77"], ["Devices", "dev-2"]] as const) {
+    await page.getByRole("link", { name: part }).last().click();
+    await (await choose(page, code, "Delete")).getByText("It cannot be undone").waitFor();
+    expect(await stumbles(page)).toEqual([]);
+    if (part === "Devices") await shoot(page, "settings-delete");
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await page.keyboard.press("Escape");
+    expect(await row(page, code).count()).toBe(1);
+    await (await choose(page, code, "Delete")).getByRole("button", { name: "Delete" }).click();
+    await row(page, code).waitFor({ state: "detached" });
+  }
   await page.context().close();
 });

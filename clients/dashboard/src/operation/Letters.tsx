@@ -23,22 +23,35 @@ export function Letters() {
     by.length ? `api/dead-letters?by=${by.join()}&limit=${MOST}${span && `&from=${span}`}` : null, EVERY_MS);
   const [looked, look] = useState<Group>();
   const [replayed, replay] = useState<Group>();
+  const [unwanted, discard] = useState<Group>();
+  const [forgotten, setForgotten] = useState<number>();
   const [asked, setAsked] = useState<{ asked: number; before: States }>();
   const client = useClient();
   const groups = value?.items ?? [];
 
-  const take = async (group: Group): Promise<void> => {
-    const { states: before } = await ask<{ states: States }>(client, "api/dead-letters/replay");
+  /* Page after page of them. */
+  const each = async (group: Group, method: string, path: string): Promise<number> => {
     const query = askFor(group, span);
     let n = 0;
     let cursor: string | null = null;
     do {
       if (cursor) query.set("cursor", cursor);
-      const answer: { asked: number; cursor: string | null } = await send(client, "POST", `api/dead-letters/replay?${query}`);
-      n += answer.asked;
+      const answer: { asked?: number; discarded?: number; cursor: string | null } = await send(client, method, `${path}?${query}`);
+      n += answer.asked ?? answer.discarded ?? 0;
       cursor = answer.cursor;
     } while (cursor);
-    setAsked({ asked: n, before });
+    return n;
+  };
+  const take = async (group: Group): Promise<void> => {
+    const { states: before } = await ask<{ states: States }>(client, "api/dead-letters/replay");
+    setAsked({ asked: await each(group, "POST", "api/dead-letters/replay"), before });
+  };
+  const forget = async (group: Group): Promise<void> => {
+    try {
+      setForgotten(await each(group, "DELETE", "api/dead-letters"));
+    } finally {
+      again();
+    }
   };
 
   return (
@@ -59,6 +72,7 @@ export function Letters() {
         </label>
       </div>
       {asked && <Replayed {...asked} done={again} close={() => setAsked(undefined)} />}
+      {forgotten !== undefined && <p role="status" className={css.what}>{t("letters.discarded", { n: forgotten })}</p>}
       {error && <p role="alert" className={css.error}>{error.message}</p>}
       {!value && isBusy && <p role="status" className="quiet">{t("app.loading")}</p>}
       {value && (
@@ -81,6 +95,7 @@ export function Letters() {
                       <div className={table.acts}>
                         <button type="button" onClick={() => look(group)}>{t("letters.look")}</button>
                         <button type="button" disabled={!askFor(group, span).size} onClick={() => replay(group)}>{t("letters.replay")}</button>
+                        <button type="button" disabled={!askFor(group, span).size} onClick={() => discard(group)}>{t("letters.discard")}</button>
                       </div>
                     </td>
                   </tr>
@@ -92,6 +107,7 @@ export function Letters() {
       )}
       {looked && <LetterList group={looked} from={span} close={() => look(undefined)} />}
       {replayed && <Ask group={replayed} n={howMany(groups, replayed)} act={() => take(replayed)} close={() => replay(undefined)} />}
+      {unwanted && <Ask isFinal group={unwanted} n={howMany(groups, unwanted)} act={() => forget(unwanted)} close={() => discard(undefined)} />}
     </div>
   );
 }
@@ -103,10 +119,10 @@ function Cell({ field, group }: { field: Field; group: Group }) {
   return <td data-label={t(`letters.${field}`)} data-long={field === "detail" || field === "topic" || undefined}>{value ? <code>{value}</code> : <span className="quiet">{t(field === "route" ? "letters.no_route" : "letters.no_value")}</span>}</td>;
 }
 
-function Ask({ group, n, act, close }: { group: Group; n: number; act(): Promise<void>; close(): void }) {
+function Ask({ group, n, isFinal = false, act, close }: { group: Group; n: number; isFinal?: boolean; act(): Promise<void>; close(): void }) {
   return (
-    <Confirm title={t("letters.ask", { n })} yes={t("letters.replay")} act={act} close={close}>
-      <p>{t("letters.ask.what")}</p>
+    <Confirm title={t(isFinal ? "letters.discard.ask" : "letters.ask", { n })} yes={t(isFinal ? "letters.discard" : "letters.replay")} isFinal={isFinal} act={act} close={close}>
+      <p>{t(isFinal ? "letters.discard.what" : "letters.ask.what")}</p>
       {n > group.count && <p>{t("letters.ask.more", { n, mine: group.count })}</p>}
     </Confirm>
   );

@@ -20,8 +20,13 @@ export function Groups() {
     key: "add", title: t("groups.add"), hint: t("groups.add.hint"), fields: [{ name: "name", label: t("owned.name"), isNeeded: true }, devices()],
     run: ({ name, devices: text }) => put(name!, text!),
   };
-  const actsOf = ({ id, name }: Group): Act[] => [
+  const actsOf = ({ id, name, devices: mine }: Group): Act[] => [
     { key: "put", title: t("groups.put"), hint: t("groups.put.hint"), fields: [devices()], run: ({ devices: text }) => put(name, text!) },
+    ...(mine.length === 0 ? [] : [{
+      key: "remove", title: t("groups.remove"), hint: t("groups.remove.hint"),
+      fields: [{ name: "devices", label: t("groups.device"), options: mine.map(({ id: device, code }) => ({ value: `id:${device}`, label: code })) }],
+      run: async ({ devices: which }: Record<string, string>) => void await send(client, "POST", `api/manage/groups/${id}/remove`, { devices: [which] }),
+    }]),
     { key: "shares", title: t("shares.title"), hint: t("groups.shares.hint"), content: () => <Shares path={`groups/${id}`} known={known} /> },
     { key: "delete", title: t("groups.delete"), hint: t("groups.delete.hint"), isFinal: true, run: async () => void await send(client, "DELETE", `api/manage/groups/${id}`) },
   ];

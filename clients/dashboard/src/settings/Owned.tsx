@@ -23,7 +23,12 @@ function common(client: Client, kind: Kind, { id, user }: Owned, isAdmin: boolea
   };
   const share: Act = { key: "shares", title: t("shares.title"), hint: t("shares.hint"), content: () => <Shares path={`${kind}/${id}`} known={known} /> };
 
-  return isAdmin ? [give, share] : [share];
+  const gone: Act = {
+    key: "delete", title: t("owned.delete"), hint: t(kind === "devices" ? "devices.delete.hint" : "vehicles.delete.hint"), isFinal: true,
+    run: async () => void await send(client, "DELETE", `api/manage/${kind}/${id}`),
+  };
+
+  return isAdmin ? [give, share, gone] : [share];
 }
 
 const shown = (code: string, token: string): Shown => ({ title: t("devices.token.of", { code }), hint: t("devices.token.use"), token });
@@ -92,8 +97,10 @@ export function Vehicles() {
   const { isAdmin, mayChange, known } = useRights();
   const list = useList<Vehicle>("vehicles");
   const add: Act = {
-    key: "add", title: t("vehicles.add"), hint: t("vehicles.add.hint"), fields: added(known),
-    run: async ({ code, user, name }) => void await send(client, "POST", "api/manage/vehicles", { code, user: nothing(user), name: nothing(name) }),
+    key: "add", title: t("vehicles.add"), hint: t("vehicles.add.hint"),
+    fields: [...added(known), { name: "id", label: t("vehicles.id"), hint: t("vehicles.id.hint"), type: "number" }],
+    run: async ({ code, user, name, id }) =>
+      void await send(client, "POST", "api/manage/vehicles", { code, user: nothing(user), name: nothing(name), ...(id && { id: Number(id) }) }),
   };
 
   return (
