@@ -194,6 +194,8 @@ Journal *journal_close(Journal *journal) {
         segment_unref(journal->newest);
         segment_unref(atomic_load(&journal->oldest));
         sessions_free(journal->sessions);
+        journal_flights_done(&journal->flights);
+        journal_taken_done(&journal->taken);
         if (journal->wake_fd >= 0)
                 close(journal->wake_fd);
         journal_numbers_close(&journal->numbers);
@@ -423,6 +425,14 @@ static int journal_write(Journal *journal,
         return 0;
 }
 
+int journal_write_record(Journal *journal, SegmentRecord *record, Text body) {
+        return journal_write(journal,
+                             record,
+                             crc32c(journal->seed, body.data, body.n),
+                             (Text){ 0 },
+                             body);
+}
+
 /* {lock} */
 static int journal_write_mark(Journal *journal) {
         SegmentRecord record = { .type = SEGMENT_SESSION,
@@ -434,10 +444,17 @@ static int journal_write_mark(Journal *journal) {
         return r;
 }
 
+/* {lock} It is in flight once more, which who comes after us is to know. */
+static void journal_write_again(Journal *journal, uint16_t packet_id) {
+        SegmentRecord record = { .type = SEGMENT_AGAIN, .packet_id = packet_id };
+
+        (void)journal_write(journal, &record, journal->seed, (Text){ 0 }, (Text){ 0 });
+}
+
 /* {lock} */
 static int journal_write_message(Journal *journal, const Inbound *inbound, uint32_t crc) {
         bool has_packet = inbound->door == DOOR_MQTT && inbound->packet_id != 0;
-        uint64_t hash = journal_message_hash(crc, inbound->topic.n, inbound->payload.n);
+        uint64_t hash = redelivery_hash(crc, inbound->topic.n, inbound->payload.n);
         SegmentRecord record = {
                 .type = SEGMENT_MESSAGE,
                 .door = (uint8_t)inbound->door,
@@ -459,8 +476,10 @@ static int journal_write_message(Journal *journal, const Inbound *inbound, uint3
         if (has_packet && redelivery_is_known(sessions_current(journal->sessions),
                                               inbound->packet_id,
                                               hash,
-                                              inbound->is_redelivery))
+                                              inbound->is_redelivery)) {
+                journal_write_again(journal, inbound->packet_id);
                 return JOURNAL_E_DUPLICATE;
+        }
         if (journal->forget_pending)
                 r = journal_write_mark(journal);
         if (r == 0)
@@ -469,7 +488,10 @@ static int journal_write_message(Journal *journal, const Inbound *inbound, uint3
                 return r;
 
         if (has_packet)
-                redelivery_note(sessions_current(journal->sessions), inbound->packet_id, hash);
+                redelivery_note_as(sessions_current(journal->sessions),
+                                   inbound->packet_id,
+                                   hash,
+                                   record.seq);
         if (atomic_load_explicit(&journal->first_seq, memory_order_relaxed) == 0)
                 atomic_store(&journal->first_seq, record.seq);
         atomic_store(&journal->last_seq, segment_record_last(&record));

@@ -77,6 +77,38 @@ MUST_CHECK int journal_go_behind(Journal *journal, uint64_t seq);
 uint64_t journal_others_seq(const Journal *journal);
 
 /*
+ * The session at the broker goes over with the slot, and the broker sends again what it has not
+ * heard an acknowledgement of. So what each transaction stores is kept in the database, in few
+ * bytes a message: a *flight* (packet id, length, checksum); docs/decisions/091.
+ *
+ * Reader: those of (after_seq, last_seq], as bytes; borrowed until the next call. NULL: no memory.
+ */
+const Text *journal_flights(Journal *journal, uint64_t after_seq, uint64_t last_seq);
+/* How many are @n_bytes of them, whatever wrote these. */
+
+/*
+ * Any thread, before the session is resumed: flights that others have stored since our turn, as
+ * they did; in two passes over all of them. What they had from before somebody else's turn comes in
+ * the first one.
+ * @has_hole: some are not known between what is known already and these. What the broker sends
+ * again of them is a duplicate from now on; and what our own journal has of them, and has not
+ * stored, is taken: journal_pass_taken().
+ */
+void journal_learn_begin(Journal *journal);
+void journal_learn(Journal *journal, Text flights, bool has_hole, bool is_first_pass);
+/* All of it is learnt, and the turn begins that the fence names: as its owner the journal may be
+ * stored. Any thread; 0: none has. */
+void journal_begin_turn(Journal *journal, uint64_t fence);
+uint64_t journal_turn(const Journal *journal);
+/* Reader, before anything behind @position is read to be stored: what others have stored is no
+ * message any more. How many of ours that were, and of those that came in this run. JOURNAL_E_FULL:
+ * the disk does not take it. */
+MUST_CHECK int journal_pass_taken(Journal *journal,
+                                  uint64_t position,
+                                  uint64_t *ret_n,
+                                  uint64_t *ret_n_new);
+
+/*
  * High water is reached at max_bytes - reserve_bytes of records, at too little free disk, or when a
  * sync has failed (until the next start), and ends 10 % below. Any thread.
  */

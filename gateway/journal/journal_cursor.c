@@ -45,6 +45,10 @@ void journal_cursor_drop(JournalCursor *cursor, const Segment *segment) {
                         cursor->places[i] = (JournalPlace){ 0 };
 }
 
+void journal_cursor_forget(JournalCursor *cursor) {
+        *cursor = (JournalCursor){ 0 };
+}
+
 static const SegmentRecord *journal_place_read(JournalPlace *place) {
         size_t n_skipped;
         const SegmentRecord *record = place->record;
@@ -67,16 +71,14 @@ static const SegmentRecord *journal_place_read(JournalPlace *place) {
         return record;
 }
 
-const SegmentRecord *journal_place_next(JournalPlace *place) {
+const SegmentRecord *journal_place_next_any(JournalPlace *place) {
         while (place->segment) {
                 /* Read first: once there is a next one, this one has all it will ever have. */
                 Segment *next = segment_next(place->segment);
                 const SegmentRecord *record = journal_place_read(place);
 
-                if (record && record->type == SEGMENT_MESSAGE)
-                        return record;
                 if (record)
-                        continue;
+                        return record;
                 if (!next)
                         return NULL;
                 place->segment = next;
@@ -84,6 +86,15 @@ const SegmentRecord *journal_place_next(JournalPlace *place) {
                 place->record = NULL;
         }
         return NULL;
+}
+
+const SegmentRecord *journal_place_next(JournalPlace *place) {
+        const SegmentRecord *record;
+
+        do
+                record = journal_place_next_any(place);
+        while (record && record->type != SEGMENT_MESSAGE);
+        return record;
 }
 
 uint64_t journal_cursor_count(JournalCursor *cursor,

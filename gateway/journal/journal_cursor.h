@@ -33,6 +33,8 @@ JournalPlace journal_cursor_find(const JournalCursor *cursor, Segment *oldest, u
 void journal_cursor_keep(JournalCursor *cursor, uint64_t after_seq, const JournalPlace *place);
 void journal_cursor_drop(JournalCursor *cursor, const Segment *segment); /* it goes */
 
+void journal_cursor_forget(JournalCursor *cursor);
+
 /* See journal_count_some(). */
 uint64_t journal_cursor_count(JournalCursor *cursor,
                               Segment *oldest,
@@ -40,6 +42,8 @@ uint64_t journal_cursor_count(JournalCursor *cursor,
                               uint64_t last_seq,
                               size_t n_max);
 
+/* As the next, and any other record as well, which a number of its own names. */
+const SegmentRecord *journal_place_next_any(JournalPlace *place);
 /* The record of the next message, whose number is place->seq then, from segment to segment; NULL:
  * none yet. */
 const SegmentRecord *journal_place_next(JournalPlace *place);

@@ -17,6 +17,7 @@
 #define JOURNAL_DIR_IDENTITY_NEW "identity.new"
 #define JOURNAL_DIR_FORMAT       "tidegate-journal %u\nepoch %16" SCNx64 "\nsalt %16" SCNx64 "\n"
 #define JOURNAL_DIR_VERSION      1
+#define JOURNAL_DIR_BOOT_SIZE    40 /* a UUID */
 
 static int journal_dir_unusable(const char *path, const char *what) {
         log_error("journal_unusable dir=%s failed=%s errno=%d", path, what, errno);
@@ -189,6 +190,27 @@ int journal_dir_look(JournalDir *dir, const char *path) {
                 return r;
         log_error("journal_unusable dir=%s failed=%s", path, "identity");
         return JOURNAL_E_INVALID;
+}
+
+bool journal_dir_place(const char *path, char *ret_place, size_t n) {
+        FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+        char boot[JOURNAL_DIR_BOOT_SIZE] = "";
+        struct stat st;
+
+        if (file) {
+                boot[fread(boot, 1, sizeof(boot) - 1, file)] = '\0';
+                boot[strcspn(boot, "\n")] = '\0';
+                (void)fclose(file);
+        }
+        if (!*boot || stat(path, &st) < 0)
+                return false;
+        snprintf(ret_place,
+                 n,
+                 "%s/%llx/%llx",
+                 boot,
+                 (unsigned long long)st.st_dev,
+                 (unsigned long long)st.st_ino);
+        return true;
 }
 
 void journal_dir_close(JournalDir *dir) {

@@ -28,4 +28,7 @@ MUST_CHECK int journal_dir_open(JournalDir *dir, const char *path);
 /* Without the lock, and without changing anything. JOURNAL_E_INVALID: no journal is there (logged).
  */
 MUST_CHECK int journal_dir_look(JournalDir *dir, const char *path);
+/* Where it lies: a running kernel and a folder on it, so that whoever has the lock on that is the
+ * only one there. False: that cannot be told. */
+bool journal_dir_place(const char *path, char *ret_place, size_t n);
 void journal_dir_close(JournalDir *dir);

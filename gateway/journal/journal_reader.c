@@ -152,6 +152,7 @@ static void journal_drop_oldest(Journal *journal, Segment *oldest) {
                 atomic_store(&journal->first_seq, first->seq);
         journal_cursor_drop(&journal->cursor, oldest);
         journal_cursor_drop(&journal->counting, oldest);
+        journal_cursor_drop(&journal->flying, oldest);
         journal_keep_drop(&journal->keep, oldest);
         atomic_store(&journal->oldest, segment_ref(next));
         journal_space_add(&journal->space, -(int64_t)oldest->n_map, -1);

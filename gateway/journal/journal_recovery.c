@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gateway/journal/crc32c.h"
+#include "gateway/journal/journal_flights.h"
 #include "model/inbound.h"
 
 typedef struct SegmentScan SegmentScan;
@@ -17,10 +18,6 @@ struct SegmentScan {
         size_t n_skipped; /* bytes */
         size_t end;       /* of the last whole record */
 };
-
-uint64_t journal_message_hash(uint32_t body_crc, size_t n_topic, size_t n_payload) {
-        return (uint64_t)body_crc << 32 | ((uint32_t)n_payload ^ (uint32_t)n_topic << 16);
-}
 
 static void journal_recover_record(JournalRecovery *recovery,
                                    const Segment *segment,
@@ -35,19 +32,28 @@ static void journal_recover_record(JournalRecovery *recovery,
         }
         if (record->type == SEGMENT_RESUMED)
                 sessions_resume(sessions, record->packet_id, (unsigned)record->device_id);
+        if (record->type == SEGMENT_LEARNT)
+                journal_flights_recover(sessions,
+                                        segment->seed,
+                                        record,
+                                        recovery->last_message_seq == 0);
+        if (record->type == SEGMENT_AGAIN)
+                redelivery_note_again(sessions_current(sessions), record->packet_id);
         if (record->type == SEGMENT_RECENT && recovery->n_segments == 0)
                 sessions_load(sessions, record->packet_id, record + 1, record->n_payload);
-        if (record->type != SEGMENT_MESSAGE)
+        if (record->type != SEGMENT_MESSAGE && record->type != SEGMENT_TAKEN)
                 return;
-        if (recovery->first_message_seq == 0)
+        if (record->type == SEGMENT_MESSAGE && recovery->first_message_seq == 0)
                 recovery->first_message_seq = record->seq;
-        recovery->last_message_seq = recovery->last_seq;
+        if (record->type == SEGMENT_MESSAGE)
+                recovery->last_message_seq = recovery->last_seq;
         if (record->door != DOOR_MQTT || record->packet_id == 0)
                 return;
         crc = crc32c(segment->seed, record + 1, (size_t)record->n_topic + record->n_payload);
-        redelivery_note(sessions_current(sessions),
-                        record->packet_id,
-                        journal_message_hash(crc, record->n_topic, record->n_payload));
+        redelivery_note_as(sessions_current(sessions),
+                           record->packet_id,
+                           redelivery_hash(crc, record->n_topic, record->n_payload),
+                           record->seq);
 }
 
 /* Each message that is lost had a number; where many were left out, each took some room. */

@@ -32,6 +32,3 @@ struct JournalRecovery {
 MUST_CHECK int journal_recover(const JournalDir *dir,
                                Sessions *sessions,
                                JournalRecovery *ret_recovery);
-
-/* What tells one message from another under the same packet id. @body_crc: of topic and payload. */
-uint64_t journal_message_hash(uint32_t body_crc, size_t n_topic, size_t n_payload);

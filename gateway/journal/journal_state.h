@@ -14,6 +14,7 @@
 #include "gateway/journal/fill_level.h"
 #include "gateway/journal/journal_cursor.h"
 #include "gateway/journal/journal_dir.h"
+#include "gateway/journal/journal_flights.h"
 #include "gateway/journal/journal_gone.h"
 #include "gateway/journal/journal_keep.h"
 #include "gateway/journal/journal_note.h"
@@ -52,17 +53,24 @@ struct Journal {
         int64_t failed_us;        /* {lock} the last time that no segment could be made */
         bool forget_pending;      /* {lock} the mark of a new session found no room */
         Sessions *sessions;       /* {lock} */
+        JournalTaken taken;       /* {lock} */
+        bool is_new;              /* {lock} it had nothing of its own as it learnt */
 
         FillLevel water;
         JournalSpace space;
         _Atomic uint64_t others_seq; /* of others of our slot, before our turn came again */
         _Atomic uint64_t stored_seq; /* raw, of the database */
+        _Atomic uint64_t turn;       /* the fence with which others' flights were learnt */
+        _Atomic uint64_t late_seq;   /* raw: up to here it came before others had their turn */
         _Atomic uint64_t first_seq;  /* raw, as all numbers here but those that readers see */
         _Atomic uint64_t last_seq;   /* of a message */
 
         _Atomic(Segment *) oldest; /* reference; {reader} once it is set */
         JournalCursor cursor;      /* {reader} */
         JournalCursor counting;    /* {reader} */
+        JournalCursor flying;      /* {reader} */
+        JournalFlights flights;    /* {reader} */
+        Text flights_text;         /* {reader} of these */
         JournalKeep keep;          /* {reader} */
         JournalNote note;          /* {reader} */
         JournalGone gone;          /* {reader} but for its count */
@@ -72,3 +80,6 @@ struct Journal {
 
         JournalSync sync; /* runs with fsync=interval */
 };
+
+/* {lock} What is no message, with a number of its own. 0, JOURNAL_E_FULL. */
+MUST_CHECK int journal_write_record(Journal *journal, SegmentRecord *record, Text body);

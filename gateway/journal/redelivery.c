@@ -15,6 +15,7 @@ struct RedeliveryEntry {
         bool is_open;     /* it came in an earlier connection, and may still be in flight */
         bool is_expected; /* and be sent again without DUP */
         uint32_t way;     /* that the packet ids had come when it came first */
+        uint64_t seq;     /* see redelivery_note_as() */
 };
 
 struct Redelivery {
@@ -51,6 +52,10 @@ int redelivery_new(Redelivery **ret_redelivery) {
 Redelivery *redelivery_free(Redelivery *redelivery) {
         free(redelivery);
         return NULL;
+}
+
+uint64_t redelivery_hash(uint32_t body_crc, size_t n_topic, size_t n_payload) {
+        return (uint64_t)body_crc << 32 | ((uint32_t)n_payload ^ (uint32_t)n_topic << 16);
 }
 
 void redelivery_forget(Redelivery *redelivery) {
@@ -129,6 +134,10 @@ void redelivery_resume(Redelivery *redelivery, unsigned n_max) {
         redelivery->begin_turn = redelivery->acked_turn = redelivery->turn;
 }
 
+void redelivery_resume_again(Redelivery *redelivery) {
+        redelivery_resume(redelivery, redelivery->in_flight);
+}
+
 /* A broker that has lost its memory may begin a connection where it was before. */
 static void redelivery_follow(Redelivery *redelivery, uint16_t packet_id) {
         uint16_t step = (uint16_t)(packet_id - redelivery->newest_id);
@@ -143,7 +152,7 @@ static void redelivery_follow(Redelivery *redelivery, uint16_t packet_id) {
 
 /* An id that is used again has been acknowledged, and so has all that came before it in the
  * connection: acknowledgements are sent, and arrive, in order. */
-void redelivery_note(Redelivery *redelivery, uint16_t packet_id, uint64_t hash) {
+void redelivery_note_as(Redelivery *redelivery, uint16_t packet_id, uint64_t hash, uint64_t seq) {
         RedeliveryEntry *entry = &redelivery->entries[packet_id];
 
         if (entry->turn > redelivery->acked_turn)
@@ -155,9 +164,25 @@ void redelivery_note(Redelivery *redelivery, uint16_t packet_id, uint64_t hash) 
                 .ordinal = redelivery->ordinal,
                 .turn = ++redelivery->turn,
                 .way = redelivery->way,
+                .seq = seq,
         };
         redelivery->ids[redelivery->ordinal % REDELIVERY_N_IDS] = packet_id;
         redelivery->n_fresh -= redelivery->n_fresh > 0;
+}
+
+void redelivery_note(Redelivery *redelivery, uint16_t packet_id, uint64_t hash) {
+        redelivery_note_as(redelivery, packet_id, hash, 0);
+}
+
+void redelivery_note_again(Redelivery *redelivery, uint16_t packet_id) {
+        RedeliveryEntry *entry = &redelivery->entries[packet_id];
+
+        if (entry->ordinal != 0)
+                entry->turn = ++redelivery->turn;
+}
+
+uint64_t redelivery_seq(const Redelivery *redelivery, uint16_t packet_id) {
+        return redelivery->entries[packet_id].seq;
 }
 
 /* It keeps its place among the messages: the broker may have to send it once more, and what came

@@ -37,10 +37,21 @@ struct RedeliveryItem {
 MUST_CHECK int redelivery_new(Redelivery **ret_redelivery);
 Redelivery *redelivery_free(Redelivery *redelivery);
 
+/* What tells one message from another under the same packet id. @body_crc: of topic and payload. */
+uint64_t redelivery_hash(uint32_t body_crc, size_t n_topic, size_t n_payload);
+
 void redelivery_forget(Redelivery *redelivery); /* a new session: packet ids start over */
 /* A connection has begun, and the broker knows the session; it has at most @n_max in flight. */
 void redelivery_resume(Redelivery *redelivery, unsigned n_max);
+/* The same, with as many in flight as were said last. */
+void redelivery_resume_again(Redelivery *redelivery);
 void redelivery_note(Redelivery *redelivery, uint16_t packet_id, uint64_t hash);
+/* As @seq of our own journal; 0: of another's. */
+void redelivery_note_as(Redelivery *redelivery, uint16_t packet_id, uint64_t hash, uint64_t seq);
+/* The last one of that packet id was recognised as it came again, by whoever says so. */
+void redelivery_note_again(Redelivery *redelivery, uint16_t packet_id);
+/* As what the last message under that packet id was noted. */
+uint64_t redelivery_seq(const Redelivery *redelivery, uint16_t packet_id);
 /* True: it is one, and is acknowledged again. */
 bool redelivery_is_known(Redelivery *redelivery, uint16_t packet_id, uint64_t hash, bool is_marked);
 

@@ -29,7 +29,8 @@ size_t segment_record_bytes(size_t n_topic, size_t n_payload) {
 }
 
 uint64_t segment_record_messages(const SegmentRecord *record) {
-        bool is_several = record->type == SEGMENT_MESSAGE && (record->flags & SEGMENT_SEVERAL);
+        bool is_message = record->type == SEGMENT_MESSAGE || record->type == SEGMENT_TAKEN;
+        bool is_several = is_message && (record->flags & SEGMENT_SEVERAL);
 
         return is_several && record->n_messages > 0 ? record->n_messages : 1;
 }
@@ -430,6 +431,24 @@ const SegmentRecord *segment_read(const Segment *segment,
         *offset = at < end ? at : end;
         *ret_skipped = n_skipped;
         return found;
+}
+
+/* Through the file: a recovered one is mapped for reading only. Who reads it meanwhile, or after a
+ * power cut, finds it as it was, as it is to be, or damaged: then it is passed over, too. */
+int segment_take(const Segment *segment, const SegmentRecord *record) {
+        SegmentRecord taken = *record;
+        off_t offset = (const uint8_t *)record - segment->map;
+        uint32_t crc = crc32c(segment->seed, record + 1, record->length - sizeof(*record));
+        ssize_t n;
+
+        taken.type = SEGMENT_TAKEN;
+        taken.crc = segment_record_crc(&taken, crc);
+        n = pwrite(segment->fd, &taken, sizeof(taken), offset);
+        return n == sizeof(taken) ? 0 : n < 0 ? -errno : -EIO;
+}
+
+int segment_sync_taken(const Segment *segment) {
+        return fdatasync(segment->fd) < 0 ? -errno : 0;
 }
 
 void segment_end_at(Segment *segment, size_t end, uint64_t last_seq, bool cut) {

@@ -8,7 +8,7 @@
  * which have as many numbers, from its own on. Numbers are little-endian, as the machine has them.
  * The file is preallocated when it is made, so a write into the mapping cannot meet a full disk.
  * One thread writes (under the journal's append lock), any number read what has been published;
- * nothing is changed once it is published.
+ * nothing is changed once it is published, but for the type of a record (segment_take()).
  *
  * The magic and the checksums begin with the journal's salt, a secret: nobody can make a payload
  * that is taken for records when the way past damage is searched for.
@@ -52,6 +52,9 @@ typedef enum SegmentRecordType {
         SEGMENT_RECENT,  /* what may be redelivered of all before it: RedeliveryItem[] */
         SEGMENT_RESUMED, /* a connection began, with the session of before; device_id: the most that
                             may be in flight */
+        SEGMENT_AGAIN,   /* what came under packet_id last came once more, and was recognised */
+        SEGMENT_LEARNT,  /* what others have stored of the session (journal_flights.h) */
+        SEGMENT_TAKEN,   /* was a message, which another gateway was sent as well, and has stored */
 } SegmentRecordType;
 
 enum {
@@ -167,6 +170,12 @@ const SegmentRecord *segment_read(const Segment *segment,
                                   size_t *ret_skipped);
 Text segment_topic(const SegmentRecord *record);
 Text segment_payload(const SegmentRecord *record);
+
+/* @record is no message any more. It is the reader's of the segment to call. -errno: it still is.
+ */
+MUST_CHECK int segment_take(const Segment *segment, const SegmentRecord *record);
+MUST_CHECK int segment_sync_taken(
+        const Segment *segment); /* and that it is, also behind a power cut */
 
 /* Recovered segments: the records end here; what is behind it is cut off the file if @cut. */
 void segment_end_at(Segment *segment, size_t end, uint64_t last_seq, bool cut);

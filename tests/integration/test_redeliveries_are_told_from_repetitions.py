@@ -68,6 +68,19 @@ def test_what_was_in_flight_comes_again(gateway, scripted_broker, database, end,
 
 
 @pytest.mark.parametrize("end", [cut, crash])
+def test_its_acknowledgement_is_lost_each_time(gateway, scripted_broker, database, end):
+    """Without DUP, and in each connection more has come behind it."""
+    link = link_of(scripted_broker)
+    for turn in range(1, 5):
+        for n in range(1, turn * 5 + 1):
+            link.publish(TOPIC, f"load {n}", packet_id=n)
+        link.publish(TOPIC, f"turn {turn}", packet_id=100 + turn)
+        wait_until(lambda t=turn: f"turn {t}" in stored(database), "what came behind it")
+        assert len(stored(database)) == turn * 6
+        link = end(gateway, scripted_broker)
+
+
+@pytest.mark.parametrize("end", [cut, crash])
 def test_more_was_in_flight_than_we_allowed(gateway, scripted_broker, database, end):
     """Mosquitto 2.0.11 with a backlog: Receive Maximum bounds nothing, and a cut brings all of it again."""
     link = link_of(scripted_broker)

@@ -1,0 +1,142 @@
+/* Journal: the session at the broker goes over, from others and to others. */
+
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "gateway/journal/journal.h"
+#include "gateway/journal/journal_state.h"
+
+/* Several messages of one record are one flight, with the first of them. */
+const Text *journal_flights(Journal *journal, uint64_t after_seq, uint64_t last_seq) {
+        JournalFlights *flights = &journal->flights;
+        uint64_t after_raw = journal_numbers_raw(&journal->numbers, after_seq);
+        uint64_t late_seq = atomic_load(&journal->late_seq);
+        uint64_t last_raw = journal_numbers_raw(&journal->numbers, last_seq);
+        JournalPlace place =
+                journal_cursor_find(&journal->flying, atomic_load(&journal->oldest), after_raw);
+        JournalPlace ahead = place;
+        const SegmentRecord *record;
+
+        flights->n_bytes = 0;
+        while ((record = journal_place_next_any(&ahead)) && ahead.seq <= last_raw) {
+                place = ahead;
+                if (record->seq == place.seq &&
+                    !journal_flights_add(flights, record, record->seq <= late_seq))
+                        return NULL;
+        }
+        if (place.segment)
+                journal_cursor_keep(&journal->flying, after_raw, &place);
+        journal->flights_text =
+                (Text){ .data = (const char *)flights->bytes, .n = flights->n_bytes };
+        return &journal->flights_text;
+}
+
+/* {lock} For a start at which the database cannot be asked. Without room for it, that one knows
+ * less. */
+static void journal_keep_learnt(Journal *journal, Text flights, int64_t flags) {
+        SegmentRecord record = { .type = SEGMENT_LEARNT, .device_id = flags };
+        uint64_t n_max = journal->options.segment_bytes / 2;
+
+        if (flights.n < n_max)
+                (void)!journal_write_record(journal, &record, flights);
+}
+
+void journal_begin_turn(Journal *journal, uint64_t fence) {
+        atomic_store(&journal->turn, fence);
+}
+
+uint64_t journal_turn(const Journal *journal) {
+        return atomic_load(&journal->turn);
+}
+
+void journal_learn_begin(Journal *journal) {
+        pthread_mutex_lock(&journal->lock);
+        journal->taken.n = 0;
+        journal->is_new = atomic_load(&journal->last_seq) == 0;
+        atomic_store(&journal->late_seq, atomic_load(&journal->last_seq));
+        redelivery_resume_again(sessions_current(journal->sessions));
+        journal_keep_learnt(journal, (Text){ 0 }, JOURNAL_LEARNT_BEGIN);
+        pthread_mutex_unlock(&journal->lock);
+}
+
+void journal_learn(Journal *journal, Text flights, bool has_hole, bool is_first_pass) {
+        const JournalLearner learner = {
+                .sessions = journal->sessions,
+                .seed = journal->seed,
+                .is_new = journal->is_new,
+                .has_hole = has_hole,
+                .is_first_pass = is_first_pass,
+        };
+
+        pthread_mutex_lock(&journal->lock);
+        journal_flights_learn(&learner, flights, &journal->taken);
+        journal_keep_learnt(journal,
+                            flights,
+                            (has_hole ? JOURNAL_LEARNT_HOLE : 0) |
+                                    (is_first_pass ? JOURNAL_LEARNT_FIRST : 0));
+        pthread_mutex_unlock(&journal->lock);
+}
+
+/* {lock} Of those behind @after_raw. Nobody waits for the end of the journal, if that was one. */
+static int journal_pass_all(Journal *journal,
+                            uint64_t after_raw,
+                            uint64_t *ret_n,
+                            uint64_t *ret_n_new) {
+        JournalPlace place = journal_cursor_find(&(JournalCursor){ 0 },
+                                                 atomic_load(&journal->oldest),
+                                                 after_raw);
+        uint64_t last_seq = after_raw;
+        const SegmentRecord *record;
+        Segment *changed = NULL;
+        size_t i = 0;
+        int r = 0;
+
+        while (r == 0 && (record = journal_place_next(&place))) {
+                if (record->seq != place.seq ||
+                    !journal_taken_has(&journal->taken, &i, place.seq)) {
+                        last_seq = place.seq;
+                        continue;
+                }
+                if (changed && changed != place.segment)
+                        r = segment_sync_taken(changed);
+                changed = place.segment;
+                *ret_n += segment_record_messages(record);
+                if (record->seq > journal->begin_seq)
+                        *ret_n_new += segment_record_messages(record);
+                if (r == 0)
+                        r = segment_take(place.segment, record);
+        }
+        if (r == 0 && changed)
+                r = segment_sync_taken(changed);
+        if (r == 0 && atomic_load(&journal->last_seq) > last_seq)
+                atomic_store(&journal->last_seq, last_seq);
+        return r;
+}
+
+int journal_pass_taken(Journal *journal, uint64_t position, uint64_t *ret_n, uint64_t *ret_n_new) {
+        uint64_t after_raw = journal_numbers_raw(&journal->numbers, position);
+        JournalTaken *taken = &journal->taken;
+        int r = 0;
+
+        *ret_n = *ret_n_new = 0;
+        pthread_mutex_lock(&journal->lock);
+        if (taken->n > 0) {
+                journal_taken_sort(taken);
+                r = journal_pass_all(journal, after_raw, ret_n, ret_n_new);
+                journal_cursor_forget(&journal->cursor);
+                journal_cursor_forget(&journal->counting);
+                journal_cursor_forget(&journal->flying);
+        }
+        if (r == 0)
+                taken->n = 0;
+        pthread_mutex_unlock(&journal->lock);
+        if (r < 0) {
+                log_error("journal_take_failed errno=%d", -r);
+                return JOURNAL_E_FULL;
+        }
+        if (*ret_n > 0)
+                log_info("journal_taken messages=%llu hint=\"another gateway was sent them as "
+                         "well, and has stored them\"",
+                         (unsigned long long)*ret_n);
+        return 0;
+}
