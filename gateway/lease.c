@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/backoff.h"
@@ -18,6 +17,7 @@
 #include "base/watch.h"
 #include "db/write/slots.h"
 #include "gateway/journal/journal.h"
+#include "gateway/journal/journal_dir.h"
 #include "gateway/node.h"
 #include "model/metrics.h"
 
@@ -29,7 +29,6 @@ enum {
         LEASE_PAUSE_MAX_MS = 1000, /* a sixth of the lease */
         LEASE_LOOK_MIN_MS = 50,    /* between looks at somebody else's; a sixth of the lease */
         LEASE_LOOK_MAX_MS = 1000,
-        LEASE_BOOT_SIZE = 40, /* a UUID */
         LEASE_PLACE_SIZE = 96,
 };
 
@@ -65,6 +64,7 @@ struct Lease {
         Backoff backoff;
         uint64_t said_fence; /* of whom the log knows; 0: nobody */
         bool is_refused;     /* has the slot, and somebody else its name */
+        bool is_learning;    /* what others have stored */
         bool has_left;       /* said to that one's database what is left in the journal */
         int64_t begun_us;
 };
@@ -157,12 +157,12 @@ static void lease_note(Lease *lease, bool is_others) {
 
 /* It was ours before, and another one's perhaps since. What comes now has numbers above what that
  * one has stored; and it comes from the broker as soon as we are known to have the slot. */
-static int lease_go_behind(Lease *lease, const DbSlot *slot) {
+static int lease_go_behind(Lease *lease) {
         uint64_t last_seq = journal_last_seq(lease->options.journal);
         uint64_t position;
         int r;
 
-        if (lease->held_fence == 0 || slot->fence == lease->held_fence)
+        if (lease->held_fence == 0)
                 return 0;
         r = db_slots_stored(lease->conn, lease->options.slot, &position);
         if (r != 0)
@@ -174,6 +174,35 @@ static int lease_go_behind(Lease *lease, const DbSlot *slot) {
                          (unsigned long long)last_seq,
                          (unsigned long long)position);
         return 0;
+}
+
+static void lease_learn_some(void *arg, Text flights, bool has_hole, bool is_first_pass) {
+        Lease *lease = arg;
+
+        if (!lease->is_learning)
+                journal_learn_begin(lease->options.journal);
+        lease->is_learning = true;
+        journal_learn(lease->options.journal, flights, has_hole, is_first_pass);
+}
+
+/* A turn of ours begins: the session at the broker is to go over, with what others may have stored
+ * of it, and what came to both is stored once. */
+static int lease_begin_turn(Lease *lease, const DbSlot *slot) {
+        int r;
+
+        if (slot->fence == lease->held_fence)
+                return 0;
+        lease->is_learning = false;
+        r = db_slots_flights(lease->conn,
+                             lease->options.slot,
+                             lease->options.epoch,
+                             lease_learn_some,
+                             lease);
+        if (r == 0)
+                r = lease_go_behind(lease);
+        if (r == 0)
+                journal_begin_turn(lease->options.journal, slot->fence);
+        return r < 0 ? DB_E_OFFLINE : r; /* no memory for it: ask again */
 }
 
 static void lease_take(Lease *lease, const DbSlot *slot, int64_t asked_us) {
@@ -332,7 +361,7 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
                 }
         }
         if (r == 0 && slot.is_ours)
-                r = lease_go_behind(lease, &slot);
+                r = lease_begin_turn(lease, &slot);
         if (r != 0)
                 return r;
         lease->backoff = (Backoff){ 0 };
@@ -457,29 +486,6 @@ static void *lease_run(void *arg) {
 
 /* ---- life ---- */
 
-/* A running kernel and a folder on it: whoever has the lock on that folder is the only one there.
- * What cannot be told is a place of its own, and its lease is waited for. */
-static void lease_find_place(Lease *lease) {
-        FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-        char boot[LEASE_BOOT_SIZE] = "";
-        struct stat st;
-
-        if (file) {
-                boot[fread(boot, 1, sizeof(boot) - 1, file)] = '\0';
-                boot[strcspn(boot, "\n")] = '\0';
-                (void)fclose(file);
-        }
-        if (*boot && stat(lease->options.journal_dir, &st) == 0)
-                snprintf(lease->place,
-                         sizeof(lease->place),
-                         "%s/%llx/%llx",
-                         boot,
-                         (unsigned long long)st.st_dev,
-                         (unsigned long long)st.st_ino);
-        else
-                snprintf(lease->place, sizeof(lease->place), "%s", lease->instance);
-}
-
 static int lease_init(Lease *lease) {
         int r;
 
@@ -496,7 +502,8 @@ static int lease_init(Lease *lease) {
         if (gethostname(lease->host, sizeof(lease->host) - 1) < 0)
                 snprintf(lease->host, sizeof(lease->host), "unknown");
         snprintf(lease->note, sizeof(lease->note), "%s/standby", lease->options.journal_dir);
-        lease_find_place(lease);
+        if (!journal_dir_place(lease->options.journal_dir, lease->place, sizeof(lease->place)))
+                snprintf(lease->place, sizeof(lease->place), "%s", lease->instance);
         node_init(&lease->node,
                   &(NodeOptions){ .cluster = lease->options.cluster,
                                   .name = lease->options.node,

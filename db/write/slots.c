@@ -119,6 +119,77 @@ int db_slots_stored(DbConn *conn, int slot, uint64_t *ret_seq) {
         return 0;
 }
 
+/* Is there a table for it? */
+static int slots_have_flights(DbConn *conn, bool *ret_has) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const DbQuery query = { .sql = "SELECT to_regclass('slot_flights') IS NOT NULL" };
+        int r;
+
+        r = db_conn_exec(conn, &query, &result);
+        if (r == 0)
+                *ret_has = *PQgetvalue(result, 0, 0) == 't';
+        return r;
+}
+
+/* Rows follow each other, and the first one begins a turn, or is behind our own. */
+static bool slots_have_hole(const PGresult *result, int row) {
+        int64_t before = strtoll(PQgetvalue(result, row, 1), NULL, 10);
+
+        if (row > 0)
+                return before != strtoll(PQgetvalue(result, row - 1, 0), NULL, 10);
+        return *PQgetvalue(result, row, 2) != 't';
+}
+
+static int slots_tell_flights(const PGresult *result, DbFlightsRowFn fn, void *arg, bool is_first) {
+        for (int row = 0; row < PQntuples(result); ++row) {
+                size_t n;
+                unsigned char *bytes =
+                        PQunescapeBytea((const unsigned char *)PQgetvalue(result, row, 3), &n);
+
+                if (!bytes)
+                        return err_new(-ENOMEM);
+                fn(arg,
+                   (Text){ .data = (const char *)bytes, .n = n },
+                   slots_have_hole(result, row),
+                   is_first);
+                PQfreemem(bytes);
+        }
+        return 0;
+}
+
+int db_slots_flights(DbConn *conn, int slot, const char *epoch, DbFlightsRowFn fn, void *arg) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char which[SLOTS_ARG_SIZE];
+        const char *args[] = { which, epoch };
+        const DbQuery query = {
+                "WITH mine AS (SELECT journal_id, left_fence FROM journal_positions"
+                " WHERE epoch = $2),"
+                " own AS (SELECT greatest((SELECT left_fence FROM mine), (SELECT max(f.fence)"
+                " FROM slot_flights f JOIN mine USING (journal_id) WHERE f.slot = $1::int)) AS "
+                "fence)"
+                " SELECT total, total - octet_length(flights) / 12,"
+                " total - octet_length(flights) / 12 = turn_total, flights FROM slot_flights"
+                " WHERE slot = $1::int AND fence > coalesce((SELECT fence FROM own), -1)"
+                " AND journal_id IS DISTINCT FROM (SELECT journal_id FROM mine)"
+                " ORDER BY total",
+                N_ELEMENTS(args),
+                args,
+        };
+        bool has = false;
+        int r;
+
+        slots_arg(which, slot);
+        r = slots_have_flights(conn, &has);
+        if (r == 0 && has)
+                r = db_conn_exec(conn, &query, &result);
+        if (r != 0 || !has)
+                return r;
+        r = slots_tell_flights(result, fn, arg, true);
+        if (r == 0)
+                r = slots_tell_flights(result, fn, arg, false);
+        return r == 0 ? 0 : err_up(r);
+}
+
 int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
         char slot[SLOTS_ARG_SIZE];
         const char *args[] = { slot, holder->instance, is_drained ? "t" : "f" };

@@ -22,6 +22,7 @@ typedef struct DbSlotClaim DbSlotClaim;
 struct DbHolder {
         int slot;
         const char *instance;
+        uint64_t fence;    /* with which it has it, if that counts; 0: any */
         uint64_t last_seq; /* of the journal: where that is stored, it is as far as any of the slot
                             */
         /* Arrays of SQL: the starts that its folder knows of, ours first, and the last number that
@@ -56,6 +57,18 @@ MUST_CHECK int db_slots_leave(DbConn *conn, const char *epoch, const DbHolder *h
 /* How far any journal of the slot is stored: of whoever has it, who alone can change that. 0,
  * DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_stored(DbConn *conn, int slot, uint64_t *ret_seq);
+/*
+ * What others have stored of the slot's session since the last turn of the journal @epoch, as
+ * journal_flights() made it (schema/0044), oldest first; without a schema for it, nothing.
+ * @has_hole: of what came between the one before and this there is nothing any more. 0,
+ * DB_E_OFFLINE, DB_E_REJECTED.
+ */
+typedef void (*DbFlightsRowFn)(void *arg, Text flights, bool has_hole, bool is_first_pass);
+MUST_CHECK int db_slots_flights(DbConn *conn,
+                                int slot,
+                                const char *epoch,
+                                DbFlightsRowFn fn,
+                                void *arg);
 /* The next one need not wait. Not @is_drained: there is more to store, which is noted. Nothing if
  * it is not ours. 0, DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained);

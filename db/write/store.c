@@ -31,6 +31,8 @@ struct DbStore {
         DbConn *conn; /* borrowed */
         char *epoch;
         int max_people, max_notes;
+        DbFlightsFn flights; /* NULL: none are kept */
+        void *flights_arg;
         DbRows *rows;
 
         DbPosition position;
@@ -89,6 +91,11 @@ void db_store_limit_notes(DbStore *store, int n_max) {
         store->max_notes = n_max;
 }
 
+void db_store_keep_flights(DbStore *store, DbFlightsFn fn, void *arg) {
+        store->flights = fn;
+        store->flights_arg = arg;
+}
+
 static int store_offline(DbStore *store) {
         store->under_way = false;
         db_rows_forget(store->rows);
@@ -102,7 +109,7 @@ static bool store_send_prepares(PGconn *pg) {
                   PQsendPrepare(pg, "rollback", "ROLLBACK", 0, NULL) &&
                   PQsendPrepare(pg,
                                 "advance",
-                                "SELECT tidegate_advance($1, $2, $3, $4, $5)",
+                                "SELECT tidegate_advance($1, $2, $3, $4, $5, $6)",
                                 0,
                                 NULL);
 
@@ -225,23 +232,25 @@ static bool store_send(DbStore *store, const char *name, const DbParams *params,
                                    0) == 1;
 }
 
-static bool store_send_advance(DbStore *store) {
+static bool store_send_advance(DbStore *store, Text flights) {
         uint64_t from = htobe64(store->position.seq);
         uint64_t to = htobe64(store->batch.seq);
         uint64_t without = htobe64((uint64_t)store->n_without);
         const DbParams params = {
-                .n = 5,
+                .n = 6,
                 .values = { (const char *)&store->position.journal_id,
                             (const char *)&store->position.session,
                             (const char *)&from,
                             (const char *)&to,
-                            (const char *)&without },
+                            (const char *)&without,
+                            flights.data },
                 .lengths = { sizeof(store->position.journal_id),
                              sizeof(store->position.session),
                              sizeof(from),
                              sizeof(to),
-                             sizeof(without) },
-                .formats = { 1, 1, 1, 1, 1 },
+                             sizeof(without),
+                             (int)flights.n },
+                .formats = { 1, 1, 1, 1, 1, 1 },
         };
 
         return store_send(store, "advance", &params, STORE_STEP_OTHER);
@@ -282,13 +291,16 @@ static bool store_send_probe(DbStore *store) {
 /* The position comes first: see tidegate_advance(). */
 static bool store_send_head(DbStore *store) {
         const DbParams params = { 0 };
+        const Text none = { 0 }, *flights = &none;
         bool sent = store_send(store, "begin", &params, STORE_STEP_OTHER);
 
         if (sent && (store->immediate || store->batch.is_trial))
                 sent = store_send_set(store);
-        if (!sent)
-                return false;
-        return store->batch.is_trial ? store_send_probe(store) : store_send_advance(store);
+        if (sent && store->batch.is_trial)
+                return store_send_probe(store);
+        if (store->flights)
+                flights = store->flights(store->flights_arg, store->position.seq, store->batch.seq);
+        return sent && flights && store_send_advance(store, *flights);
 }
 
 static int store_send_batch(DbStore *store, bool *ret_sent) {

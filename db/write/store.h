@@ -54,6 +54,11 @@ void db_store_limit_people(DbStore *store, int n_max);
 /* How many notes on rows are kept of one device or vehicle and day, likewise; 0 = none. */
 void db_store_limit_notes(DbStore *store, int n_max);
 
+/* What of (after_seq, last_seq] the broker might send again, to be kept with the batch that is
+ * sent; borrowed until the next one. NULL: no memory, as if the connection were lost. */
+typedef const Text *(*DbFlightsFn)(void *arg, uint64_t after_seq, uint64_t last_seq);
+void db_store_keep_flights(DbStore *store, DbFlightsFn fn, void *arg);
+
 /* Call after each connect: prepares the statements, takes over the position of our epoch and reads
  * it (0 and a new row if none), if the slot is @holder's (NULL: whoever has it). *ret_floor: how
  * far any journal of that slot is. Blocks, bounded by the statement time-out. 0, DB_E_STANDBY,

@@ -52,17 +52,20 @@ int db_takeover(DbConn *conn,
                 uint64_t *ret_floor) {
         CLEANUP(PQclear) PGresult *result = NULL;
         char slot[TAKEOVER_ARG_SIZE] = "", last[TAKEOVER_ARG_SIZE] = "";
-        const char *args[] = { epoch, slot, holder ? holder->instance : NULL, last };
+        char fence[TAKEOVER_ARG_SIZE] = "0";
+        const char *args[] = { epoch, slot, holder ? holder->instance : NULL, last, fence };
         int r;
 
         if (holder) {
                 snprintf(slot, sizeof(slot), "%d", holder->slot);
                 snprintf(last, sizeof(last), "%llu", (unsigned long long)holder->last_seq);
+                snprintf(fence, sizeof(fence), "%llu", (unsigned long long)holder->fence);
         }
         r = db_conn_exec(
                 conn,
                 &(DbQuery){ "WITH mine AS MATERIALIZED (SELECT FROM slots"
                             " WHERE slot = nullif($2, '')::int AND instance = $3"
+                            " AND $5::bigint IN (0, fence)"
                             " FOR KEY SHARE),"
                             " others AS (SELECT coalesce(max(seq), 0) AS seq"
                             " FROM journal_positions WHERE slot = nullif($2, '')::int),"

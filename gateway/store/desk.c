@@ -115,6 +115,12 @@ static int desk_init_known(Desk *desk) {
         return r == 0 ? 0 : err_up(r);
 }
 
+static const Text *desk_flights(void *arg, uint64_t after_seq, uint64_t last_seq) {
+        Desk *desk = arg;
+
+        return journal_flights(desk->journal, after_seq, last_seq);
+}
+
 /* What has to do with the database. */
 static int desk_init_store(Desk *desk) {
         const char *epoch = journal_epoch(desk->journal);
@@ -141,6 +147,7 @@ static int desk_init_store(Desk *desk) {
                              desk->options.max_batch);
         if (r != 0)
                 return err_up(r);
+        db_store_keep_flights(database_store(desk->database), desk_flights, desk);
         db_store_limit_people(database_store(desk->database), desk->options.max_people);
         db_store_limit_notes(database_store(desk->database), desk->options.max_notes);
         return 0;

@@ -152,6 +152,7 @@ static void opening_hold(Desk *desk) {
         holder->writers = writers->n > 0 ? writers->ids : NULL;
         holder->begins = writers->begins;
         holder->last_seq = journal_last_seq(desk->journal);
+        holder->fence = journal_turn(desk->journal);
 }
 
 /*

@@ -210,6 +210,23 @@ static int position_ask_own(Desk *desk) {
         return r == 0 && !lane_is_idle(desk->lane) ? DB_E_OFFLINE : r;
 }
 
+/* Before anything is read to be stored: what came to us and to others, and is stored by them, is
+ * no message any more. */
+static int position_pass_taken(Desk *desk, uint64_t position) {
+        uint64_t n, n_new;
+
+        if (journal_pass_taken(desk->journal, position, &n, &n_new) != 0)
+                return DB_E_OFFLINE;
+        if (n == 0)
+                return 0;
+        lane_forget_ahead(desk->lane);
+        if (!desk->was_ready) /* what was there at the start is still to be counted */
+                n = n_new;
+        metric_add(METRIC_IN_JOURNAL, -(int64_t)n);
+        metric_add(METRIC_DUPLICATE, (int64_t)n);
+        return 0;
+}
+
 /* The last word to the connection: what was under way when it was lost goes out again. Unless some
  * of it got in, it is read anew: a server that crashed may have forgotten a device that it had
  * registered for it, and have given its id to another. */
@@ -218,6 +235,8 @@ int position_resume(Desk *desk, uint64_t position) {
         int r;
 
         r = position_ask_own(desk);
+        if (r == 0)
+                r = position_pass_taken(desk, position);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (position == lane_stored_seq(desk->lane))

@@ -83,6 +83,8 @@ class Link(Pipe):
                 break
             packet = Packet(direction, data[at], data[at + head:at + head + length], self.version)
             what = self._judge(packet)
+            if packet.is_dup and packet.kind == PUBLISH and self.proxy.clears_dup:
+                data = data[:at] + bytes([data[at] & ~8]) + data[at + 1:]
             if what is not None:
                 sink.sendall(data[sent:at])  # all before it arrives
                 sent = at
@@ -149,6 +151,7 @@ class MqttProxy:
         self.deaf_to = None
         self.links = []
         self.is_refusing = False
+        self.clears_dup = False  # as brokers do that send again without it
         self.is_partitioned = False
         self.n_faults = 0
         self._rule = None

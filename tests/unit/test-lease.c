@@ -35,6 +35,8 @@ static _Atomic uint64_t left_seq;
 static _Atomic uint64_t n_beats; /* of the other one */
 static _Atomic int fence;        /* of our own, and so far behind others that stored up to this: */
 static _Atomic uint64_t others_seq, behind_seq;
+static _Atomic int n_learnt; /* flights of others, of both passes */
+
 static _Atomic bool is_ours, has_namesake, is_full;
 
 /* ---- the database -------------------------------------------------------------------------- */
@@ -101,6 +103,34 @@ int db_slots_stored(DbConn *conn, int slot, uint64_t *ret_seq) {
         return others_seq == 0 ? DB_E_OFFLINE : 0;
 }
 
+int db_slots_flights(DbConn *conn, int slot, const char *epoch, DbFlightsRowFn fn, void *arg) {
+        (void)conn;
+        (void)slot;
+        assert_string_equal(epoch, "e");
+        fn(arg, text_of("f"), false, true);
+        fn(arg, text_of("f"), false, false);
+        return 0;
+}
+
+void journal_learn_begin(Journal *journal) {
+        (void)journal;
+        n_learnt = 0;
+}
+
+void journal_learn(Journal *journal, Text flights, bool has_hole, bool is_first_pass) {
+        (void)journal;
+        assert_int_equal(flights.n, 1);
+        assert_false(has_hole);
+        assert_true(is_first_pass == (n_learnt == 0));
+        ++n_learnt;
+}
+
+void journal_begin_turn(Journal *journal, uint64_t turn) {
+        (void)journal;
+        assert_int_equal(turn, fence);
+        assert_int_equal(n_learnt, 2);
+}
+
 /* What comes from the broker comes when we are known to have it: not before. */
 int journal_go_behind(Journal *journal, uint64_t seq) {
         (void)journal;
@@ -159,6 +189,7 @@ static int setup(void **state) {
         left_seq = 0;
         n_beats = 1;
         fence = 1;
+        n_learnt = 0;
         others_seq = behind_seq = 0;
         is_full = false;
         is_ours = true;
@@ -204,7 +235,9 @@ static void test_who_has_it_is_awake(void **state) {
         (void)state;
         assert_false(lease_is_awake(lease) && lease_state(lease) != LEASE_HELD);
         wait_for_state(LEASE_HELD);
+        assert_int_equal(n_learnt, 2); /* before anybody hears that it is held */
         wait_for_attempts();
+        assert_int_equal(n_learnt, 2); /* once a turn */
         assert_true(lease_is_awake(lease));
         assert_true(lease_is_confirmed(lease));
 }
