@@ -6,6 +6,7 @@
  *      hold, is_free      tidegate_hold_slot(), tidegate_slot_is_free(), the trigger tidegate_left():
  *                         schema/0012_slots.sql, 0013_turns.sql; asked by lease_hold(), gateway/lease.c
  *      learn_*            lease_take(), lease_see(), lease_guess(): what the node makes of it
+ *      compare            lease_begin_turn(), journal_learn(), journal_pass_taken(): what others have stored
  *      "open"             db_takeover(), db/write/takeover.c
  *      server             the storing transaction: BEGIN, tidegate_advance(), rows, COMMIT
  *      "connect", "lost"  slot_line_follow(), mqtt_source_connect(), _lost(), _leave(), mqtt/source.c
@@ -21,7 +22,7 @@
  *
  * Every run ends, as faults do, and where nothing more can happen the slot has to be owned. Never
  * may a transaction commit of a node whose slot has been taken since, and what was acknowledged is
- * stored, or on a disk that the database names, at any time.
+ * stored, or on a disk that the database names, at any time. Nothing is stored by two.
  *
  * What the names beginning with NO_ and BAD_ take out or spoil has to be found by the search.
  */
@@ -107,6 +108,8 @@ typedef Node {
         bit is_open; /* its storing connection has taken the position over */
         byte session, fence;
         byte journal;  /* on its disk, as a set */
+        byte known;    /* likewise: stored by others, and comes again perhaps */
+        byte turn;     /* the fence with which it has compared them */
         bit is_untold; /* it has taken in without the database, which it has not reached since */
 
         bit is_in_session; /* as it believes */
@@ -132,6 +135,15 @@ byte n_kills, n_stops, n_cuts, n_lost, n_wrong, n_dead;
 /* ---- what has to hold ---- */
 
 #define is_named(n) (slot_epoch == n || position[n].left || node[n].is_untold)
+#if NODES == 2
+#define others_of(n) (position[1 - (n)].stored)
+#define is_once      ((position[0].stored & position[1].stored) == 0)
+#else
+#define others_of(n) (position[((n) + 1) % 3].stored | position[((n) + 2) % 3].stored)
+#define is_once                                                                             \
+        ((position[0].stored & position[1].stored) == 0 &&                                  \
+         (position[2].stored & (position[0].stored | position[1].stored)) == 0)
+#endif
 #define safe_at(n)  (position[n].stored | (is_named(n) -> node[n].journal : 0))
 #define owns(n)     (is_ours(n) && node[n].state == HELD && node[n].is_open && at_broker == n && \
                      !waits(n))
@@ -173,7 +185,18 @@ inline hold(n) {
         slot_instance = instance(n)
 }
 
+inline compare(n) {
+#ifndef NO_FLIGHTS
+        node[n].known = node[n].known | others_of(n);
+#endif
+#ifndef NO_TAKEN
+        node[n].journal = node[n].journal & ~(others_of(n) & ~position[n].stored);
+#endif
+        node[n].turn = slot_fence
+}
+
 inline learn_ours(n) {
+        compare(n);
         node[n].state = HELD;
         node[n].note = 0;
         node[n].seen_fence = 0;
@@ -191,10 +214,16 @@ inline learn_others(n) {
         node[n].is_untold = 0
 }
 
+#ifdef NO_TURN
+#define is_compared(n) (true)
+#else
+#define is_compared(n) (node[n].turn == slot_fence)
+#endif
+
 #ifdef NO_OWNER
 #define may_open(n) (true)
 #else
-#define may_open(n) (is_ours(n))
+#define may_open(n) (is_ours(n) && is_compared(n))
 #endif
 
 inline clear(w) {
@@ -244,7 +273,10 @@ active [NODES] proctype gateway() {
 
 end:    do
         /* the lease; a sign of life that changes nothing is left out */
-        :: atomic { asks(me) && is_ours(me) && node[me].state != HELD -> learn_ours(me) }
+        :: atomic {
+                asks(me) && is_ours(me) && (node[me].state != HELD || node[me].turn != slot_fence) ->
+                learn_ours(me)
+           }
         :: atomic {
                 asks(me) && !is_ours(me) && is_free(me) && is_quiet ->
                 hold(me);
@@ -295,7 +327,7 @@ end:    do
 #ifdef BAD_ACK
                         acked = (at_broker == me -> acked | node[me].inbox : acked);
 #else
-                        node[me].journal = node[me].journal | node[me].inbox;
+                        node[me].journal = node[me].journal | (node[me].inbox & ~node[me].known);
 #endif
                         node[me].to_ack = node[me].inbox;
                         node[me].is_untold = node[me].is_untold || node[me].state == AWAY;
@@ -407,9 +439,7 @@ end:    do
 
 active proctype watcher() {
 end:    do
-#ifdef ONCE /* not yet: what can be in flight does not go over with the slot (decision 038) */
-        :: atomic { (position[0].stored & position[1].stored) != 0 -> assert(false) }
-#endif
+        :: atomic { !is_once -> assert(false) }
         :: atomic { !is_safe -> assert(false) } /* acknowledged, neither stored nor on a named disk */
         :: timeout -> assert(is_owned); break   /* nothing more happens */
         od
