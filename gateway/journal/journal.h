@@ -79,7 +79,7 @@ uint64_t journal_others_seq(const Journal *journal);
 /*
  * The session at the broker goes over with the slot, and the broker sends again what it has not
  * heard an acknowledgement of. So what each transaction stores is kept in the database, in few
- * bytes a message: a *flight* (packet id, length, checksum); docs/decisions/091.
+ * bytes a message: a *flight* (packet id, length, checksum); docs/decisions/092.
  *
  * Reader: those of (after_seq, last_seq], as bytes; borrowed until the next call. NULL: no memory.
  */

@@ -3,7 +3,7 @@
 /*
  * JournalFlights: what of a journal is kept in the database, so that who goes on with the session
  * at the broker knows what that sends again; and what others kept there, put beside ours
- * (docs/decisions/091).
+ * (docs/decisions/092).
  *
  * Knows the records and the memory of packet ids, not the journal: journal_turn.c has that. Memory
  * of the caller, zeroed to begin with. Not thread-safe.
