@@ -44,7 +44,10 @@ struct Event {
         bool is_whole;  /* telemetry: all that is known of its device, out of changes; */
         bool is_change; /* and this is such a change, or too long to be one */
         uint16_t slot;  /* whose journal has @seq */
+        uint64_t epoch; /* of that journal; 0: the one that is known of the slot */
         uint64_t seq, last_seq;
+        uint64_t before_seq; /* of several journals: the one that was shown before it where it comes
+                                from; 0: nothing is known of that */
         uint64_t place; /* in the order in which a loop shows events: the loop's to fill in, once */
         int64_t received_us;
         int64_t time_us;

@@ -88,7 +88,8 @@ static void test_of_a_place_of_long_ago_less_is_said(void **state) {
 
 /* ---- viewers -------------------------------------------------------------------------------- */
 
-static void push(Stage *stage, unsigned slot, uint64_t seq) {
+/* @before: what was shown before it where it comes from; 0: it is our own. */
+static void push_from(Stage *stage, unsigned slot, uint64_t seq, uint64_t before) {
         char data[32];
         Record record = { .seq = seq,
                           .received_us = clock_now_us(),
@@ -101,7 +102,12 @@ static void push(Stage *stage, unsigned slot, uint64_t seq) {
         record.data = text_of(data);
         assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
         event->slot = (uint16_t)slot;
+        event->before_seq = before;
         stage_push(stage, event);
+}
+
+static void push(Stage *stage, unsigned slot, uint64_t seq) {
+        push_from(stage, slot, seq, 0);
 }
 
 static void push_gap(Stage *stage, unsigned slot, uint64_t seq) {
@@ -388,6 +394,144 @@ static void test_a_cursor_of_one_journal_stays_valid(void **state) {
         stage_done(&stage);
 }
 
+/* ---- from other gateways -------------------------------------------------------------------- */
+
+/* Of the journal that has lost something; it is asked as one. */
+static Query *next_lost(Stage *stage, const char *epoch, uint64_t after) {
+        void *item = NULL;
+        Query *query;
+
+        assert_int_equal(queue_pop(stage->queries, &item, 1, STAGE_MS), 1);
+        query = item;
+        assert_int_equal(query->kind, QUERY_REPLAY);
+        assert_int_equal(query->replay->n_parts, 0);
+        assert_string_equal(query->replay->own_epoch, epoch);
+        assert_int_equal(query->replay->after_seq, after);
+        assert_true(query->replay->all_devices && query->replay->all_vehicles);
+        return query;
+}
+
+static void answer_lost(Stage *stage, Query *query, uint64_t from, uint64_t upto) {
+        Answer *answer = NULL;
+        Event *event = NULL;
+
+        assert_int_equal(answer_new(&answer, query), 0);
+        answer->status = from == 0 ? 503 : 200;
+        answer->upto_seq = upto;
+        answer->events = calloc(16, sizeof(Event *));
+        assert_non_null(answer->events);
+        for (uint64_t seq = from; seq != 0 && seq <= upto; ++seq) {
+                char data[32];
+                Record record = { .seq = seq, .kind = KIND_RAW_LOG, .vehicle_id = 1 };
+
+                snprintf(data, sizeof(data), "\"b%d\"", (int)seq);
+                record.data = text_of(data);
+                assert_int_equal(event_new_message(&answer->events[answer->n_events],
+                                                   &record,
+                                                   NULL,
+                                                   true),
+                                 0);
+                ++answer->n_events;
+        }
+        assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);
+        stage_push(stage, event);
+        query_free(query);
+}
+
+static void open_live(Stage *stage, Viewer *ana) {
+        char cursor[64];
+
+        open_stage(stage, 1000);
+        viewer_open_native(ana, stage, "ana", cursor);
+        subscribe(ana, NULL);
+        viewer_expect(ana, "\"recovered\":true");
+}
+
+static void test_what_was_lost_is_late_and_not_missing(void **state) {
+        Viewer ana = { 0 };
+        Query *query;
+        Stage stage;
+
+        (void)state;
+        open_live(&stage, &ana);
+        push_from(&stage, 1, 11, 10);
+        expect_push(&ana, "b11", 100, 11);
+        push_from(&stage, 1, 13, 12); /* 12 has not come */
+        query = next_lost(&stage, B, 11);
+        push(&stage, 0, 101); /* the others go on */
+        expect_push(&ana, "a101", 101, 11);
+        push_from(&stage, 1, 14, 13);
+        answer_lost(&stage, query, 12, 13);
+        expect_push(&ana, "b12", 101, 12);
+        expect_push(&ana, "b13", 101, 13);
+        answer_lost(&stage, next_lost(&stage, B, 13), 14, 14); /* it was stored meanwhile */
+        expect_push(&ana, "b14", 101, 14);
+        push_from(&stage, 1, 15, 14);
+        expect_push(&ana, "b15", 101, 15);
+        viewer_expect_silence(&ana);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
+static void test_what_comes_twice_is_shown_once(void **state) {
+        Viewer ana = { 0 };
+        Stage stage;
+
+        (void)state;
+        open_live(&stage, &ana);
+        push_from(&stage, 1, 11, 10);
+        push_from(&stage, 1, 11, 10);
+        push_from(&stage, 1, 12, 9);
+        push_from(&stage, 1, 11, 10);
+        expect_push(&ana, "b11", 100, 11);
+        expect_push(&ana, "b12", 100, 12);
+        viewer_expect_silence(&ana);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
+/* It says now and then how far it is, so that nothing waits for the next that is said. */
+static void test_the_last_that_was_lost_is_noticed(void **state) {
+        Viewer ana = { 0 };
+        Stage stage;
+
+        (void)state;
+        open_live(&stage, &ana);
+        push_from(&stage, 1, 11, 10);
+        expect_push(&ana, "b11", 100, 11);
+        push_gap(&stage, 1, 12);
+        answer_lost(&stage, next_lost(&stage, B, 11), 0, 0); /* it is away */
+        answer_lost(&stage, next_lost(&stage, B, 11), 12, 12);
+        expect_push(&ana, "b12", 100, 12);
+        push_gap(&stage, 1, 12);
+        viewer_expect_silence(&ana);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
+/* Another gateway has the slot, and a journal of its own, on the same number line. */
+static void test_a_slot_goes_over_with_its_number_line(void **state) {
+        Viewer ana = { 0 };
+        Event *event = NULL;
+        Stage stage;
+
+        (void)state;
+        open_live(&stage, &ana);
+        push_from(&stage, 1, 11, 10);
+        expect_push(&ana, "b11", 100, 11);
+        assert_int_equal(event_new_gap(&event, 13, 0), 0);
+        event->slot = 1;
+        event->epoch = UINT64_C(0xdddddddddddddddd);
+        stage_push(&stage, event);
+        answer_lost(&stage, next_lost(&stage, "dddddddddddddddd", 11), 12, 13);
+        viewer_expect(&ana, "\"data\":\"b12\"");
+        assert_non_null(strstr(ana.text, "\"number\":\"dddddddddddddddd:12\""));
+        viewer_expect(&ana, "\"data\":\"b13\"");
+        viewer_expect_silence(&ana);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_place_says_what_was_shown_by_then),
@@ -400,6 +544,10 @@ int main(void) {
                 cmocka_unit_test(test_he_may_be_ahead_of_what_was_shown_here),
                 cmocka_unit_test(test_what_is_of_others_is_answered_so),
                 cmocka_unit_test(test_a_cursor_of_one_journal_stays_valid),
+                cmocka_unit_test(test_what_was_lost_is_late_and_not_missing),
+                cmocka_unit_test(test_what_comes_twice_is_shown_once),
+                cmocka_unit_test(test_the_last_that_was_lost_is_noticed),
+                cmocka_unit_test(test_a_slot_goes_over_with_its_number_line),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,28 +192,16 @@ static int ws_hub_show_sum(WsLoop *loop, const WsHeardDevice *sum) {
         return err_up(r);
 }
 
-static int ws_hub_put(WsLoop *loop, Event *event) {
-        return err_up(ws_ring_put(&loop->ring,
-                                  event,
-                                  (size_t)loop->options->replay_events,
-                                  loop->options->replay_bytes));
-}
-
-/* Whoever is past its place, and not live yet, comes by once more. Of several journals it is where
- * it came: who resumes knows its number. */
-static int ws_hub_insert(WsLoop *loop, Event *event) {
+/* It came behind others: whoever is past its place, and not live yet, comes by once more. */
+static void ws_hub_rewind(WsLoop *loop, const Event *event) {
         const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_EVERYONE, 0);
-        int r;
 
-        r = ws_numbers_are_several(&loop->numbers) ? ws_hub_put(loop, event)
-                                                   : ws_ring_insert(&loop->ring, event);
-        for (size_t i = 0; r == 0 && i < ws_list_length(list); ++i) {
+        for (size_t i = 0; i < ws_list_length(list); ++i) {
                 WsClient *client = ws_list_at(list, i);
 
                 if (client->feed)
                         ws_feed_rewind(client->feed, event);
         }
-        return err_up(r);
 }
 
 /* Whatever a device says tells that it lives; its state comes with it. */
@@ -237,19 +225,6 @@ static int ws_hub_take_state(WsHub *hub, const Event *event) {
         return err_up(ws_touched_note(&hub->touched, event->device_id));
 }
 
-static void ws_hub_place(WsLoop *loop, Event *event) {
-        WsNumbers *numbers = &loop->numbers;
-        bool is_several = ws_numbers_are_several(numbers);
-        size_t slot = ws_numbers_slot(numbers, event);
-
-        if (is_several)
-                event->place = ws_numbers_step(numbers, slot, event->seq);
-        numbers->journals[slot].is_begun = true;
-        loop->before_seq = loop->ring.is_begun && (is_several || !event->behind)
-                                   ? loop->ring.last_seq
-                                   : event->place - 1;
-}
-
 static int ws_hub_message(WsHub *hub, Event *event) {
         WsLoop *loop = &hub->loop;
         int r;
@@ -257,12 +232,13 @@ static int ws_hub_message(WsHub *hub, Event *event) {
         r = ws_hub_take_state(hub, event);
         if (r == 0)
                 r = ws_last_known_put(loop->last_known, event);
-        ws_hub_place(loop, event);
         if (r == 0)
-                r = event->behind ? ws_hub_insert(loop, event) : ws_hub_put(loop, event);
+                r = ws_loop_remember(loop, event);
         if (r < 0)
                 return err_up(r);
 
+        if (event->behind)
+                ws_hub_rewind(loop, event);
         histogram_observe(HISTOGRAM_DELIVER, (double)(clock_now_us() - event->received_us) / 1e6);
         r = ws_hub_show(hub, event);
         return err_up(r);
@@ -382,8 +358,22 @@ static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
         return err_up(r);
 }
 
+static int ws_hub_show_caught(void *arg, Event *event) {
+        return err_up(ws_hub_message(arg, event));
+}
+
+/* Of several journals what lies between is read first: others have shown it, or nobody. */
+static int ws_hub_message_of_several(void *arg, Event *event) {
+        WsHub *hub = arg;
+        WsNumbers *numbers = &hub->loop.numbers;
+
+        ws_numbers_name(numbers, ws_numbers_slot(numbers, event), event->epoch);
+        return ws_catching_takes(&hub->catching, event) ? err_up(ws_hub_message(hub, event)) : 0;
+}
+
 /* Messages that the outbox had no room for; or, of none, where the numbers begin. */
-static int ws_hub_skip(WsLoop *loop, const Event *event) {
+static int ws_hub_skip(WsHub *hub, const Event *event) {
+        WsLoop *loop = &hub->loop;
         const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_EVERYONE, 0);
         size_t slot = ws_numbers_slot(&loop->numbers, event);
         WsJournal *journal = &loop->numbers.journals[slot];
@@ -391,12 +381,16 @@ static int ws_hub_skip(WsLoop *loop, const Event *event) {
         uint64_t upto = event->seq;
         int r = 0;
 
-        loop->n_skipped += event->n_items;
         if (journal->given_seq < event->last_seq)
                 journal->given_seq = event->last_seq;
-        journal->is_begun = true;
-        if (ws_numbers_are_several(&loop->numbers))
+        if (ws_numbers_are_several(&loop->numbers)) {
+                ws_numbers_name(&loop->numbers, slot, event->epoch);
+                if (!ws_catching_goes_on(&hub->catching, event))
+                        return 0;
                 upto = ws_numbers_step(&loop->numbers, slot, event->seq);
+        }
+        loop->n_skipped += event->n_items;
+        journal->is_begun = true;
         ws_ring_skip(&loop->ring, upto);
         for (size_t i = 0; r == 0 && event->n_items > 0 && i < ws_list_length(list); ++i) {
                 WsClient *client = ws_list_at(list, i);
@@ -413,7 +407,8 @@ int ws_hub_publish(WsHub *hub, Event *event) {
 
         switch (event->type) {
         case EVENT_MESSAGE:
-                r = ws_hub_message(hub, event);
+                r = ws_numbers_are_several(&loop->numbers) ? ws_hub_message_of_several(hub, event)
+                                                           : ws_hub_message(hub, event);
                 break;
         case EVENT_RESTORED:
                 r = ws_last_known_put(loop->last_known, event);
@@ -427,7 +422,7 @@ int ws_hub_publish(WsHub *hub, Event *event) {
                         event->seq;
                 break;
         case EVENT_GAP:
-                r = ws_hub_skip(loop, event);
+                r = ws_hub_skip(hub, event);
                 break;
         case EVENT_COMMAND:
                 r = ws_edge_command(loop, event);
@@ -550,6 +545,7 @@ void ws_hub_tick(WsHub *hub) {
         ws_listings_turn(loop->listings, loop);
         ws_hub_turn_patient(loop);
         (void)!ws_questions_turn(loop->questions, clock_mono_us() / 1000);
+        (void)!ws_catching_turn(&hub->catching, clock_mono_us() / 1000);
         ws_wheel_turn(&loop->wheel, clock_mono_us() / 1000, ws_viewer_look);
         ws_hub_settle(loop);
 }
@@ -571,6 +567,7 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
         hub->loop.replays = &hub->replays;
         hub->loop.turns = &hub->replays.turns;
         hub->loop.settle = ws_hub_settle;
+        ws_catching_init(&hub->catching, &hub->loop, ws_hub_show_caught, hub);
         if (r == 0)
                 r = ws_touched_init(&hub->touched);
         if (r == 0)
@@ -590,6 +587,7 @@ WsHub *ws_hub_free(WsHub *hub) {
         if (!hub)
                 return NULL;
 
+        ws_catching_done(&hub->catching);
         ws_replays_done(&hub->replays);
         ws_questions_done(&hub->questions);
         ws_touched_done(&hub->touched);

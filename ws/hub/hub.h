@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "model/event.h"
+#include "ws/hub/catching.h"
 #include "ws/hub/heard.h"
 #include "ws/hub/touched.h"
 #include "ws/loop/loop.h"
@@ -28,6 +29,7 @@ struct WsHub {
         WsListings listings; /* of devices, in the making */
         WsTouched touched;
         WsHeard heard;
+        WsCatching catching;
 };
 
 MUST_CHECK int ws_hub_new(WsHub **ret_hub, Registry *registry); /* borrowed */

@@ -103,3 +103,29 @@ void ws_loop_settle(WsLoop *loop) {
         if (loop->settle)
                 loop->settle(loop);
 }
+
+static void ws_loop_place(WsLoop *loop, Event *event) {
+        WsNumbers *numbers = &loop->numbers;
+        bool is_several = ws_numbers_are_several(numbers);
+        size_t slot = ws_numbers_slot(numbers, event);
+
+        if (is_several)
+                event->place = ws_numbers_step(numbers, slot, event->seq);
+        numbers->journals[slot].is_begun = true;
+        loop->before_seq = loop->ring.is_begun && (is_several || !event->behind)
+                                   ? loop->ring.last_seq
+                                   : event->place - 1;
+}
+
+/* Of several journals what comes behind others is where it came: who resumes knows its number. */
+int ws_loop_remember(WsLoop *loop, Event *event) {
+        const WsOptions *options = loop->options;
+
+        ws_loop_place(loop, event);
+        if (event->behind && !ws_numbers_are_several(&loop->numbers))
+                return err_up(ws_ring_insert(&loop->ring, event));
+        return err_up(ws_ring_put(&loop->ring,
+                                  event,
+                                  (size_t)options->replay_events,
+                                  options->replay_bytes));
+}

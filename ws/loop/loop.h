@@ -110,3 +110,6 @@ int ws_loop_share(const WsLoop *loop);
 bool ws_loop_may_work(WsLoop *loop);
 void ws_loop_worked(WsLoop *loop, int64_t since_us);
 void ws_loop_settle(WsLoop *loop); /* after every piece of work: ws_hub_settle() */
+
+/* A message gets its place, and is in the ring. */
+MUST_CHECK int ws_loop_remember(WsLoop *loop, Event *event);

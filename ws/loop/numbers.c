@@ -1,5 +1,6 @@
 #include "ws/loop/numbers.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -63,6 +64,15 @@ void ws_numbers_done(WsNumbers *numbers) {
 
 size_t ws_numbers_slot(const WsNumbers *numbers, const Event *event) {
         return event->slot < numbers->n ? event->slot : 0;
+}
+
+void ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch) {
+        WsJournal *journal = &numbers->journals[slot];
+
+        if (epoch == 0 || epoch == journal->named)
+                return;
+        journal->named = epoch;
+        snprintf(journal->epoch, sizeof(journal->epoch), "%016" PRIx64, epoch);
 }
 
 bool ws_numbers_are_begun(const WsNumbers *numbers) {

@@ -24,6 +24,7 @@ typedef struct WsNumbers WsNumbers;
 
 struct WsJournal {
         char epoch[CURSOR_EPOCH_SIZE];
+        uint64_t named;     /* the same, once it is another than that of the start; else 0 */
         bool is_begun;      /* what follows is known */
         uint64_t last_seq;  /* of several: of the newest that was shown, or missed */
         uint64_t open_seq;  /* no cursor that is given reaches this; 0 = nothing is open */
@@ -72,6 +73,8 @@ static inline bool ws_numbers_are_several(const WsNumbers *numbers) {
 size_t ws_numbers_slot(const WsNumbers *numbers, const Event *event);
 /* Of several, what has the number @seq comes now: its place. */
 uint64_t ws_numbers_step(WsNumbers *numbers, size_t slot, uint64_t seq);
+/* The slot's journal is another one now, with the same number line; 0: it is the same. */
+void ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch);
 /* Does it know of each journal where its numbers are? */
 bool ws_numbers_are_begun(const WsNumbers *numbers);
 
