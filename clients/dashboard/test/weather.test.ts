@@ -36,6 +36,10 @@ test("without a database what is live goes on and says that it is not stored; no
   await card.getByText("53.6", { exact: true }).waitFor();
   await card.getByText("not stored yet").waitFor();
   await shoot(page, "weather-unstored");
+  const later = Date.now() + 7_000;
+  await until(() => Date.now() > later, "nothing has come for a while");
+  expect(await page.getByText("The database is away").count()).toBe(1);
+  expect(await card.getByText("not stored yet").count()).toBe(1);
   await page.evaluate(() => {
     const seen: string[] = (window as any).seen = [];
     new MutationObserver(() => {
@@ -44,11 +48,12 @@ test("without a database what is live goes on and says that it is not stored; no
     }).observe(document.body, { childList: true, subtree: true, characterData: true });
   });
   await dashboard.act("resume", { what: "postgres" });
-  await until(async () => await dashboard.act("metric", { name: "tidegate_in_journal" }) === 0, "all is stored");
+  await page.getByText("The database is away").waitFor({ state: "detached" });
+  expect(await dashboard.act("metric", { name: "tidegate_in_journal" })).toBe(0);
+  expect(await card.getByText("not stored yet").count()).toBe(0);
+  await card.getByText("53.6", { exact: true }).waitFor();
   await say(53.7);
   await card.getByText("53.7", { exact: true }).waitFor();
-  await page.getByText("The database is away").waitFor({ state: "detached" });
-  expect(await card.getByText("not stored yet").count()).toBe(0);
   const seen = await page.evaluate(() => (window as any).seen as string[]);
   expect(seen.at(-1)).toBe("53.7");
   expect(seen.filter((one) => Number(one) < 53.6)).toEqual([]);

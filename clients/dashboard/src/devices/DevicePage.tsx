@@ -5,7 +5,7 @@ import { nameOf, Series } from "../charts/Series";
 import { CommandForm } from "../commands/CommandForm";
 import { useAsked, type Listing } from "../data/api";
 import { now } from "../data/clock";
-import { heardPush } from "../data/stored";
+import { heardPush, isUnstored } from "../data/stored";
 import { ago, t, time } from "../i18n";
 import { to } from "../router";
 import { Lines } from "../ui/Lines";
@@ -40,7 +40,7 @@ export function DevicePage({ id }: { id: number }) {
           <Status status={device.status} />
           {device.clock && <Clock clock={device.clock} />}
           <span>{t("devices.seen")}: {ago(device.last_seen, now())}</span>
-          {telemetry?.persisted === false && <strong>{t("vehicle.unstored")}</strong>}
+          {telemetry && isUnstored(telemetry) && <strong>{t("vehicle.unstored")}</strong>}
         </p>
       </div>
       <div className={css.parts}>

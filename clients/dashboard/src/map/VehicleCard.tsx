@@ -5,6 +5,7 @@ import { Series } from "../charts/Series";
 import { CommandForm } from "../commands/CommandForm";
 import { now } from "../data/clock";
 import { useNames } from "../data/names";
+import { isUnstored, useUnstored } from "../data/stored";
 import { ago, number, t, time } from "../i18n";
 import { Icon } from "../ui/Icon";
 import { Members } from "../ui/Members";
@@ -31,6 +32,7 @@ export function VehicleCard({ id, isFollowing, setFollowing, show, showTrack, cl
   const isPlaced = typeof latitude === "number" && typeof longitude === "number";
   const code = names.read().get(id)?.code;
 
+  useUnstored(); /* drawn anew when it is stored */
   return (
     <aside className={css.card} aria-label={names.of(id)}>
       <header>
@@ -39,7 +41,7 @@ export function VehicleCard({ id, isFollowing, setFollowing, show, showTrack, cl
           <p>
             {code && code !== names.of(id) && <>{code} · </>}
             {log ? ago(log.timestamp, now()) : t("vehicle.nothing")}
-            {log?.persisted === false && <span className={css.unstored}>{t("vehicle.unstored")}</span>}
+            {log && isUnstored(log) && <span className={css.unstored}>{t("vehicle.unstored")}</span>}
           </p>
         </div>
         <button type="button" className="icon" onClick={close} aria-label={t("vehicle.close")}><Icon name="close" /></button>

@@ -4,7 +4,7 @@ import { memo, useCallback, useEffect, useMemo, useRef, useState, useSyncExterna
 import { AlertView, idOf, type Shown } from "../alerts/book";
 import { now } from "../data/clock";
 import { useNames } from "../data/names";
-import { heardPush } from "../data/stored";
+import { heardPush, isUnstored, useUnstored } from "../data/stored";
 import { ago, number, t, time } from "../i18n";
 import { to } from "../router";
 import { useUser } from "../shell/context";
@@ -78,8 +78,11 @@ interface LineProps {
 }
 
 const Line = memo(function Line({ alert, when, acknowledge }: LineProps) {
-  const { severity, alert_type: type, message, data, timestamp, persisted, vehicle_id: vehicle, device_id: device } = alert;
+  const { severity, alert_type: type, message, data, timestamp, vehicle_id: vehicle, device_id: device } = alert;
   const names = useNames();
+
+  useUnstored(); /* drawn anew when it is stored */
+  const isNew = isUnstored(alert);
   const more = flat(data ?? {}).filter(([name, value]) => !OWN.includes(name) && value !== null && typeof value !== "object").slice(0, 6);
 
   return (
@@ -90,14 +93,14 @@ const Line = memo(function Line({ alert, when, acknowledge }: LineProps) {
         <p>
           {vehicle ? <a href={to("map", vehicle)}>{names.of(vehicle)}</a> : device ? <a href={to("devices", device)}>{t("alerts.device", { id: `${device}` })}</a> : null}
           {message && type && <span>{type}</span>}
-          {persisted === false && <strong>{t("vehicle.unstored")}</strong>}
+          {isNew && <strong>{t("vehicle.unstored")}</strong>}
         </p>
         {more.length > 0 && <p className={css.more}>{more.map(([name, value]) => `${name.replaceAll("_", " ")}: ${shown(name, value)}`).join(" · ")}</p>}
         {alert.acknowledged && <p className={css.who}>{t("alerts.acknowledged", { who: alert.acknowledged_by ?? "?", time: time(alert.acknowledged_at) })}</p>}
       </div>
       <div className={css.side}>
         <time title={time(timestamp)}>{when}</time>
-        {acknowledge && persisted !== false && <Acknowledge alert={alert} act={acknowledge} />}
+        {acknowledge && !isNew && <Acknowledge alert={alert} act={acknowledge} />}
       </div>
     </>
   );

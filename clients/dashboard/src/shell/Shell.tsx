@@ -1,6 +1,6 @@
 import { useConnection, useClient } from "@tidegate/client/react";
 import { lazy, Suspense, useEffect, useRef, useState, type ComponentType } from "react";
-import { useUnstored } from "../data/stored";
+import { useStoredLook, useUnstored } from "../data/stored";
 import { t } from "../i18n";
 import { pages, type Page } from "../pages";
 import { to, usePlace } from "../router";
@@ -131,5 +131,6 @@ function Ended() {
 }
 
 function Unstored() {
+  useStoredLook();
   return useUnstored() ? <p role="status" className="banner">{t("connection.unstored")}</p> : null;
 }
