@@ -35,10 +35,11 @@ typedef enum Metric {
         METRIC_BROADCAST_PERSISTED,
         METRIC_BROADCAST_UNPERSISTED,
 
-        METRIC_JOURNAL_BYTES,    /* gauge */
-        METRIC_JOURNAL_SEGMENTS, /* gauge */
-        METRIC_JOURNAL_FULL,     /* gauge, 0 or 1 */
-        METRIC_JOURNAL_FAILED,   /* gauge, 0 or 1: the disk did not take or give what it should */
+        METRIC_JOURNAL_BYTES,      /* gauge */
+        METRIC_JOURNAL_HIGH_BYTES, /* gauge: in use, at which it is full */
+        METRIC_JOURNAL_SEGMENTS,   /* gauge */
+        METRIC_JOURNAL_FULL,       /* gauge, 0 or 1 */
+        METRIC_JOURNAL_FAILED,     /* gauge, 0 or 1: the disk did not take or give what it should */
         METRIC_JOURNAL_FSYNCS,
         METRIC_JOURNAL_KEPT_BYTES, /* gauge: stored, and there to be stored again */
         METRIC_JOURNAL_KEPT_DROPPED,

@@ -61,6 +61,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Messages handed to viewers, by whether they were committed before." },
         [METRIC_JOURNAL_BYTES] = { "tidegate_journal_bytes", NULL, METRIC_GAUGE,
                 "Bytes of journal on disk." },
+        [METRIC_JOURNAL_HIGH_BYTES] = { "tidegate_journal_high_bytes", NULL, METRIC_GAUGE,
+                "Bytes of journal in use at which it is full: journal.max_bytes less its reserve." },
         [METRIC_JOURNAL_SEGMENTS] = { "tidegate_journal_segments", NULL, METRIC_GAUGE,
                 "Journal segments on disk." },
         [METRIC_JOURNAL_FULL] = { "tidegate_journal_full", NULL, METRIC_GAUGE,

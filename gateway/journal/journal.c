@@ -128,6 +128,8 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
                         journal->dir.fd,
                         journal->options.max_bytes - journal->options.reserve_bytes,
                         journal->options.min_free_bytes);
+        metric_set(METRIC_JOURNAL_HIGH_BYTES,
+                   (int64_t)(journal->options.max_bytes - journal->options.reserve_bytes));
         journal_keep_init(&journal->keep, options->keep_ms);
         journal_note_open(&journal->note, journal->dir.fd);
         r = journal_start(journal);

@@ -282,6 +282,8 @@ def test_a_full_journal_is_said_and_costs_nothing(make_gateway, database, postgr
     held = publisher.n_sent
     wait_until(lambda: publisher.n_sent > held + RATE, "the broker to take more")
     assert gateway.metric("tidegate_journal_bytes") <= 512 * 1024
+    high = gateway.metric("tidegate_journal_high_bytes")
+    assert 0 < high < 512 * 1024 and gateway.get("/api/ws/stats", "root").json()["journal"]["high_bytes"] == high
 
     postgres.start()
     gateway.wait_ready()

@@ -72,6 +72,7 @@ static const WsStatsField ws_stats_outbox[] = {
 
 static const WsStatsField ws_stats_journal[] = {
         { "bytes", METRIC_JOURNAL_BYTES },
+        { "high_bytes", METRIC_JOURNAL_HIGH_BYTES },
         { "segments", METRIC_JOURNAL_SEGMENTS },
 };
 

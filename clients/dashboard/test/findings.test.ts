@@ -63,6 +63,17 @@ describe("a finding", () => {
       ["The MQTT broker is away", "The gateway says: <b>new</b>", "There are many dead letters"]);
   });
 
+  test("is a journal that is nearly full, and how long it lasts", () => {
+    const near = (bytes: number, full = false): Told => ({ ...told({}, "tidegate_journal_kept_bytes 1000"), stats: { ...stats, journal: { bytes, high_bytes: 10_000, segments: 1, full } } });
+    const history = [sample({ at: AT - 60_000, journalBytes: 7000 }), sample({ at: AT, journalBytes: 8000 })];
+
+    expect(findings(near(8400), history)).toEqual([]);
+    expect(findings(near(9000), history)).toMatchObject([{ level: "warn", title: "The journal is 80 % full" }]);
+    expect(findings(near(9000), history)[0]!.hint).toMatch(/^At the pace of now it is full in 2 min\. When it is full nothing more is taken in/);
+    expect(findings(near(9000), history.slice(1))[0]!.hint).toMatch(/^When it is full/);
+    expect(findings(near(11_500, true), history)).toEqual([]);
+  });
+
   test("is what has grown while somebody looked", () => {
     const history = [sample({ at: AT - 120_000 }), sample({ at: AT, lettered: 3, shut: 1, unshown: 2, lagSeconds: 300 })];
 

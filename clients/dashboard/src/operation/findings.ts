@@ -20,6 +20,10 @@ const REASONS = {
 
 const LATE_SECONDS = 60;
 const BEHIND_SECONDS = 5;
+/** Of a limit: from here on it is said. */
+const NEAR = 0.75;
+/** So long a pace is looked at before it is believed, ms. */
+const PACE_MS = 20_000;
 
 const isKnown = (name: string): name is keyof typeof REASONS => name in REASONS;
 
@@ -55,6 +59,18 @@ function said({ stats, ready }: Told, history: readonly Sample[]): Finding[] {
   });
 }
 
+/** How full the journal is, and how long it lasts at the pace of what was seen. */
+function nearlyFull({ stats, metrics }: Told, history: readonly Sample[]): Finding[] {
+  const used = stats.journal.bytes - (metrics.get("tidegate_journal_kept_bytes") ?? 0);
+  const limit = stats.journal.high_bytes ?? 0;
+  const [first, last] = [history[0], history.at(-1)];
+
+  if (!limit || stats.journal.full || used < NEAR * limit) return [];
+  const pace = first && last && last.at - first.at >= PACE_MS ? (last.journalBytes - first.journalBytes) / (last.at - first.at) : 0;
+  const hint = [pace > 0 && t("operation.wrong.journal_near.pace", { time: lasts(Math.max(0, limit - used) / pace / 1000) }), t("operation.wrong.journal_near.hint")];
+  return [{ key: "journal_near", level: "warn", title: t("operation.wrong.journal_near", { percent: Math.min(99, Math.floor(100 * used / limit)) }), hint: hint.filter(Boolean).join(" ") }];
+}
+
 /** What the gateway does not call a fault, but somebody should look at. */
 function seen({ stats }: Told, history: readonly Sample[]): Finding[] {
   const found: Finding[] = [];
@@ -75,7 +91,7 @@ function seen({ stats }: Told, history: readonly Sample[]): Finding[] {
 
 /** The worst first. */
 export function findings(told: Told, history: readonly Sample[]): Finding[] {
-  const all = [...said(told, history), ...seen(told, history)];
+  const all = [...said(told, history), ...nearlyFull(told, history), ...seen(told, history)];
 
   return [...all.filter(({ level }) => level === "bad"), ...all.filter(({ level }) => level === "warn")];
 }

@@ -23,7 +23,7 @@ export interface Stats {
   fanout: Record<string, number>;
   connections_by_dialect: Record<string, number>;
   outbox: { length: number; dropped: number };
-  journal: { bytes: number; segments: number; full: boolean };
+  journal: { bytes: number; high_bytes?: number; segments: number; full: boolean };
   lease?: { held: boolean; holder: string | null };
   database: { connected: boolean };
   mqtt: { connected: boolean };
