@@ -3,7 +3,49 @@
 #include <stdatomic.h>
 
 #include "model/record.h"
+#include "model/slot.h"
 
+/* What several slots come to. */
+typedef enum MetricOver {
+        METRIC_OVER_NOTHING, /* it is not of a slot */
+        METRIC_OVER_SUM,
+        METRIC_OVER_MOST,
+        METRIC_OVER_LEAST, /* of those that are held */
+} MetricOver;
+
+static const unsigned char metric_over[METRIC_COUNT] = {
+        [METRIC_IN_JOURNAL] = METRIC_OVER_SUM,
+        [METRIC_ELSEWHERE] = METRIC_OVER_SUM,
+        [METRIC_COMMITTED] = METRIC_OVER_SUM,
+        [METRIC_JOURNAL_BYTES] = METRIC_OVER_SUM,
+        [METRIC_JOURNAL_SEGMENTS] = METRIC_OVER_SUM,
+        [METRIC_JOURNAL_FULL] = METRIC_OVER_MOST,
+        [METRIC_JOURNAL_FAILED] = METRIC_OVER_MOST,
+        [METRIC_JOURNAL_KEPT_BYTES] = METRIC_OVER_SUM,
+        [METRIC_JOURNAL_FILES_GONE] = METRIC_OVER_SUM,
+        [METRIC_JOURNAL_GAPS] = METRIC_OVER_SUM,
+        [METRIC_BOOKS_DRIFT] = METRIC_OVER_SUM,
+        [METRIC_MQTT_CONNECTED] = METRIC_OVER_LEAST,
+        [METRIC_MQTT_FILTERS_REFUSED] = METRIC_OVER_MOST,
+        [METRIC_SENSORS] = METRIC_OVER_MOST, /* each knows those of all vehicles */
+        [METRIC_SPARKPLUG_THINGS] = METRIC_OVER_SUM,
+        [METRIC_MERGED_DOCUMENTS] = METRIC_OVER_SUM,
+        [METRIC_DB_CONNECTED] = METRIC_OVER_LEAST,
+        [METRIC_DB_LAG_SECONDS] = METRIC_OVER_MOST,
+        [METRIC_DB_POOLED] = METRIC_OVER_MOST,
+        [METRIC_REGISTRY_STALE] = METRIC_OVER_MOST,
+        [METRIC_LEASE_HELD] = METRIC_OVER_SUM,
+        [METRIC_LEASE_WAITING] = METRIC_OVER_SUM,
+        [METRIC_LAYOUT_DIFFERS] = METRIC_OVER_MOST,
+        [METRIC_SLOTS_LEAVING] = METRIC_OVER_SUM,
+        [METRIC_LEASE_RENEWED] = METRIC_OVER_SUM,
+        [METRIC_LEASE_TAKEN] = METRIC_OVER_SUM,
+};
+
+static _Atomic int64_t metric_of_slots[SLOT_MAX][METRIC_COUNT];
+static unsigned metrics_n_slots; /* before there are threads */
+static int metrics_first_slot;
+static _Thread_local unsigned metrics_here;
 static _Atomic uint64_t metrics_cause; /* up to seven characters and a NUL */
 #define METRICS_HOLDER_WORDS (METRICS_HOLDER_SIZE / sizeof(uint64_t))
 static _Atomic uint64_t metrics_holder[METRICS_HOLDER_WORDS];
@@ -15,16 +57,88 @@ static struct {
         _Atomic double sum;
 } histogram_values[HISTOGRAM_COUNT];
 
+void metrics_have_slots(unsigned n_slots, int first) {
+        assert(n_slots <= SLOT_MAX);
+        metrics_n_slots = n_slots;
+        metrics_first_slot = first;
+}
+
+unsigned metrics_enter(unsigned place) {
+        unsigned before = metrics_here;
+
+        assert(place <= metrics_n_slots);
+        metrics_here = place;
+        return before;
+}
+
+unsigned metrics_place(void) {
+        return metrics_here;
+}
+
+unsigned metrics_n_places(void) {
+        return metrics_n_slots;
+}
+
+int metrics_slot(unsigned place) {
+        return metrics_first_slot + (int)place - 1;
+}
+
+bool metric_is_of_slots(Metric metric) {
+        return metrics_n_slots > 0 && metric_over[metric] != METRIC_OVER_NOTHING;
+}
+
+static _Atomic int64_t *metric_cell(Metric metric) {
+        return metrics_here > 0 && metric_over[metric] != METRIC_OVER_NOTHING
+                       ? &metric_of_slots[metrics_here - 1][metric]
+                       : &metric_values[metric];
+}
+
 void metric_add(Metric metric, int64_t n) {
-        atomic_fetch_add_explicit(&metric_values[metric], n, memory_order_relaxed);
+        atomic_fetch_add_explicit(metric_cell(metric), n, memory_order_relaxed);
 }
 
 void metric_set(Metric metric, int64_t value) {
-        atomic_store_explicit(&metric_values[metric], value, memory_order_relaxed);
+        atomic_store_explicit(metric_cell(metric), value, memory_order_relaxed);
 }
 
+int64_t metric_get_of(Metric metric, unsigned place) {
+        assert(place > 0 && place <= metrics_n_slots);
+        return atomic_load_explicit(&metric_of_slots[place - 1][metric], memory_order_relaxed);
+}
+
+static int64_t metric_least(Metric metric) {
+        int64_t least = INT64_MAX;
+
+        for (unsigned place = 1; place <= metrics_n_slots; ++place) {
+                int64_t value = metric_get_of(metric, place);
+
+                if (metric_get_of(METRIC_LEASE_HELD, place) != 0 && value < least)
+                        least = value;
+        }
+        return least == INT64_MAX ? 0 : least;
+}
+
+/* What was added for no slot counts as well. */
 int64_t metric_get(Metric metric) {
-        return atomic_load_explicit(&metric_values[metric], memory_order_relaxed);
+        int64_t value = atomic_load_explicit(&metric_values[metric], memory_order_relaxed);
+
+        if (!metric_is_of_slots(metric))
+                return value;
+        if (metric_over[metric] == METRIC_OVER_LEAST)
+                return metric_least(metric);
+        for (unsigned place = 1; place <= metrics_n_slots; ++place) {
+                int64_t one = metric_get_of(metric, place);
+
+                if (metric_over[metric] == METRIC_OVER_SUM)
+                        value += one;
+                else if (one > value)
+                        value = one;
+        }
+        return value;
+}
+
+bool metrics_stand_by(void) {
+        return metric_get(METRIC_LEASE_WAITING) != 0 && metric_get(METRIC_LEASE_HELD) == 0;
 }
 
 void metrics_set_cause(const char *sqlstate) {
@@ -119,8 +233,13 @@ double histogram_sum(Histogram histogram) {
 void metrics_reset(void) {
         metrics_set_cause("");
         metrics_set_holder("");
-        for (size_t i = 0; i < METRIC_COUNT; ++i)
+        metrics_have_slots(0, 0);
+        metrics_here = 0;
+        for (size_t i = 0; i < METRIC_COUNT; ++i) {
                 metric_set((Metric)i, 0);
+                for (size_t k = 0; k < SLOT_MAX; ++k)
+                        atomic_store_explicit(&metric_of_slots[k][i], 0, memory_order_relaxed);
+        }
         for (size_t i = 0; i < REASON_COUNT; ++i)
                 atomic_store_explicit(&metric_dead_letters[i], 0, memory_order_relaxed);
         for (size_t i = 0; i < HISTOGRAM_COUNT; ++i) {

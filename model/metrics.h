@@ -26,6 +26,7 @@ typedef enum Metric {
         METRIC_REFUSED_JOURNAL_SHARE, /* one device has enough of it */
         METRIC_REFUSED_JOURNAL_FULL,  /* not acked: the broker keeps them */
         METRIC_REFUSED_STANDBY,       /* by HTTP, as another gateway stores */
+        METRIC_ELSEWHERE,             /* of another slot, and dropped before the journal */
         METRIC_ACCOUNTING_DRIFT,      /* gauge */
         METRIC_DETECTIONS_COMMITTED,  /* items, not messages */
         METRIC_DETECTIONS_SET_ASIDE,
@@ -110,8 +111,10 @@ typedef enum Metric {
         METRIC_DB_STATES_REFUSED,
         METRIC_DB_LAG_SECONDS, /* gauge, age of the oldest record not committed */
 
-        METRIC_LEASE_HELD,    /* gauge, 0 or 1 */
-        METRIC_LEASE_WAITING, /* gauge, 0 or 1: another gateway stores */
+        METRIC_LEASE_HELD,     /* gauge, of each slot 0 or 1 */
+        METRIC_LEASE_WAITING,  /* gauge, of each slot 0 or 1: another gateway stores */
+        METRIC_LAYOUT_DIFFERS, /* gauge, 0 or 1: others have other slots, or other templates */
+        METRIC_SLOTS_LEAVING,  /* gauge: that we are letting go of */
         METRIC_LEASE_RENEWED,
         METRIC_LEASE_TAKEN,
 
@@ -220,6 +223,24 @@ typedef enum Histogram {
         HISTOGRAM_BATCH_SIZE,    /* messages in it */
         HISTOGRAM_COUNT
 } Histogram;
+
+/*
+ * Where a process has several slots, what each has for itself is kept for each: whatever a thread
+ * adds or sets while it works for one. What is asked for is the sum, or the worst of those that are
+ * held; /metrics has each, with its label. Set before any thread works for one. 0 slots: none has
+ * anything for itself.
+ */
+void metrics_have_slots(unsigned n_slots, int first); /* numbered from @first on */
+/* The calling thread works for the slot with this place (from 1 on; 0: for none); for which it did
+ * before. */
+unsigned metrics_enter(unsigned place);
+unsigned metrics_place(void); /* for which it does */
+unsigned metrics_n_places(void);
+int metrics_slot(unsigned place);                     /* its number */
+bool metric_is_of_slots(Metric metric);               /* and there are several */
+int64_t metric_get_of(Metric metric, unsigned place); /* of one */
+/* No slot is ours, and of one somebody else has it. */
+bool metrics_stand_by(void);
 
 void metric_add(Metric metric, int64_t n);
 void metric_set(Metric metric, int64_t value);

@@ -71,6 +71,22 @@ static void metrics_text_process(Buf *buf) {
                             (double)log_n_lost_lines());
 }
 
+/* Of each slot; none of these has a label besides. */
+static void metrics_text_slots(Buf *buf, Metric metric) {
+        const MetricRow *row = metric_row(metric);
+        char label[32];
+
+        for (unsigned place = 1; place <= metrics_n_places(); ++place) {
+                double value = (double)metric_get_of(metric, place);
+
+                snprintf(label, sizeof(label), "slot=\"%d\"", metrics_slot(place));
+                metrics_text_sample(buf,
+                                    row->name,
+                                    label,
+                                    row->type == METRIC_GAUGE_US ? value / 1e6 : value);
+        }
+}
+
 /* All samples of the family that row @first begins: the format wants them together. */
 static void metrics_text_family(Buf *buf, size_t first) {
         const MetricRow *family = metric_row((Metric)first);
@@ -84,6 +100,10 @@ static void metrics_text_family(Buf *buf, size_t first) {
 
                 if (!metric_row_is_family(metric_row((Metric)i), family))
                         continue;
+                if (metric_is_of_slots((Metric)i)) {
+                        metrics_text_slots(buf, (Metric)i);
+                        continue;
+                }
                 if (metric_row((Metric)i)->type == METRIC_GAUGE_US)
                         value /= 1e6;
                 metrics_text_sample(buf, family->name, metric_row((Metric)i)->label, value);

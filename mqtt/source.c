@@ -34,6 +34,7 @@ struct MqttSource {
         MqttSession *session;
         pthread_t thread;
         bool is_started;
+        unsigned place;    /* metrics.h */
         bool is_abandoned; /* Paho's thread is in mqtt_source_park() */
 
         MqttUpkeep upkeep; /* of what is subscribed */
@@ -96,9 +97,7 @@ static void mqtt_source_hand_over(MqttSource *source, const Inbound *inbound) {
                 log_info("mqtt_goes_on");
 }
 
-static void mqtt_source_on_message(void *arg, const Inbound *inbound) {
-        MqttSource *source = arg;
-
+static void mqtt_source_take(MqttSource *source, const Inbound *inbound) {
         if (mqtt_canary_hear(&source->canary, inbound->topic))
                 return;
         if (!mqtt_upkeep_takes(&source->upkeep, inbound->topic) ||
@@ -122,6 +121,14 @@ static void mqtt_source_on_message(void *arg, const Inbound *inbound) {
                 atomic_store(&source->is_high, true);
                 mqtt_session_wake(source->session);
         }
+}
+
+static void mqtt_source_on_message(void *arg, const Inbound *inbound) {
+        MqttSource *source = arg;
+        unsigned before = metrics_enter(source->place);
+
+        mqtt_source_take(source, inbound);
+        (void)metrics_enter(before);
 }
 
 /* What the broker may have sent at a time and not heard of: 3.1.1 knows no limit but its ids. */
@@ -165,9 +172,11 @@ static void mqtt_source_set_ready(MqttSource *source, bool is_ready) {
 
 static void mqtt_source_on_lost(void *arg) {
         MqttSource *source = arg;
+        unsigned before = metrics_enter(source->place);
 
         mqtt_source_set_ready(source, false);
         metric_add(METRIC_MQTT_DISCONNECTS, 1);
+        (void)metrics_enter(before);
 }
 
 /* ---- connection ---- */
@@ -352,6 +361,7 @@ static void *mqtt_source_run(void *arg) {
 
         (void)pthread_setname_np(pthread_self(), "mqtt-source");
         watch_enter("mqtt-source");
+        (void)metrics_enter(source->place);
         while (!atomic_load(&source->is_stopping)) {
                 watch_turn();
                 mqtt_source_turn(source);
@@ -372,6 +382,7 @@ int mqtt_source_new(MqttSource **ret_source, const MqttOptions *options, const M
                 return err_new(-ENOMEM);
         source->options = options;
         source->sink = *sink;
+        source->place = metrics_place();
         r = mqtt_upkeep_init(&source->upkeep, options);
         if (r < 0)
                 return err_up(r);

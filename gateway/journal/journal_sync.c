@@ -50,6 +50,7 @@ static void *journal_sync_run(void *arg) {
         eventfd_t ignored;
 
         (void)pthread_setname_np(pthread_self(), "journal-sync");
+        (void)metrics_enter(sync->place);
         while (!atomic_load(&sync->is_closing)) {
                 if (poll(&fd, 1, -1) > 0)
                         (void)eventfd_read(sync->fd, &ignored);
@@ -65,6 +66,7 @@ int journal_sync_start(JournalSync *sync, FillLevel *water, int interval_ms) {
 
         sync->water = water;
         sync->interval_ms = interval_ms;
+        sync->place = metrics_place();
         sync->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (sync->fd < 0)
                 return err_new(-errno);

@@ -20,6 +20,7 @@ struct JournalSync {
         int interval_ms;
         int fd;
         bool is_running;
+        unsigned place; /* metrics.h */
         pthread_t thread;
         Segment *segment;         /* {thread} reference: all before it are on the disk */
         _Atomic(Segment *) first; /* reference; where the thread begins */

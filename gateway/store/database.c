@@ -33,6 +33,9 @@ struct Database {
         DbConn *probe; /* mostly disconnected: see db_pooler_check() */
         DbStore *store;
         Errand *errand;
+        ErrandFn fn; /* what it is on, */
+        void *fn_arg;
+        unsigned place;         /* and for which slot (metrics.h) */
         bool is_out;            /* on an errand of ours */
         uint64_t position;      /* of the journal, as it was when we opened */
         uint64_t floor;         /* of all journals of the slot, likewise */
@@ -209,8 +212,17 @@ static int database_open(void *arg) {
         return DATABASE_E_OPENED;
 }
 
+static int database_run(void *arg) {
+        const Database *database = arg;
+
+        (void)metrics_enter(database->place);
+        return database->fn(database->fn_arg);
+}
+
 void database_lend(Database *database, ErrandFn fn, void *arg) {
-        errand_begin(database->errand, fn, arg);
+        database->fn = fn;
+        database->fn_arg = arg;
+        errand_begin(database->errand, database_run, database);
 }
 
 bool database_is_lent(const Database *database) {

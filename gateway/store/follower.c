@@ -34,6 +34,7 @@ struct Follower {
         FollowerOptions options;
         Queue *questions, *news;
         pthread_t thread;
+        unsigned place; /* metrics.h */
         bool has_thread;
         int wake_fd; /* eventfds: a question; the end */
         int stop_fd;
@@ -445,6 +446,7 @@ static void *follower_main(void *arg) {
         int r = 0;
 
         watch_enter("registry");
+        (void)metrics_enter(follower->place);
         while (r == 0 && !follower_is_stopped(follower)) {
                 r = follower_turn(follower);
                 if (r == 0)
@@ -503,6 +505,7 @@ int follower_new(Follower **ret_follower, const FollowerOptions *options) {
         r = follower_init(follower);
         if (r != 0)
                 return err_up(r);
+        follower->place = metrics_place();
         r = pthread_create(&follower->thread, NULL, follower_main, follower);
         if (r != 0)
                 return err_new(-r);

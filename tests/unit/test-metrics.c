@@ -157,6 +157,39 @@ static void test_no_count_is_lost_between_threads(void **state) {
 }
 
 /* The label alone tells members of a family apart: it is their name where they are listed. */
+/* What is counted for a slot is the slot's; who asks for the whole has the sum, or the worst. */
+static void test_slots_are_counted_apart(void **state) {
+        CLEANUP_BUF Buf buf = { 0 };
+
+        (void)state;
+        metrics_have_slots(2, 5);
+        for (unsigned place = 1; place <= 2; ++place) {
+                assert_int_equal(metrics_enter(place), 0);
+                metric_add(METRIC_IN_JOURNAL, place);
+                metric_set(METRIC_DB_LAG_SECONDS, place * INT64_C(1000000));
+                metric_set(METRIC_MQTT_CONNECTED, place == 1);
+                metric_add(METRIC_WS_ACCEPTED, 1); /* of no slot */
+                assert_int_equal(metrics_enter(0), place);
+        }
+        assert_int_equal(metric_get(METRIC_IN_JOURNAL), 3);
+        assert_int_equal(metric_get(METRIC_DB_LAG_SECONDS), 2000000);
+        assert_int_equal(metric_get(METRIC_MQTT_CONNECTED), 0); /* none is held */
+        assert_int_equal(metric_get(METRIC_WS_ACCEPTED), 2);
+        (void)metrics_enter(1);
+        metric_set(METRIC_LEASE_HELD, 1);
+        (void)metrics_enter(2);
+        metric_set(METRIC_LEASE_WAITING, 1);
+        (void)metrics_enter(0);
+        assert_int_equal(metric_get(METRIC_MQTT_CONNECTED), 1);
+        assert_false(metrics_stand_by());
+
+        metrics_text_write(&buf);
+        assert_non_null(strstr(buf.data, "tidegate_in_journal{slot=\"5\"} 1\n"));
+        assert_non_null(strstr(buf.data, "tidegate_in_journal{slot=\"6\"} 2\n"));
+        assert_non_null(strstr(buf.data, "tidegate_db_lag_seconds{slot=\"6\"} 2\n"));
+        assert_null(strstr(buf.data, "\ntidegate_in_journal "));
+}
+
 static void test_members_of_a_family_have_labels_of_their_own(void **state) {
         (void)state;
         assert_true(text_equal(metric_row_label(metric_row(METRIC_WS_CLOSED_SLOW)), TEXT("slow")));
@@ -177,6 +210,7 @@ int main(void) {
                 cmocka_unit_test_setup(test_every_metric_is_rendered_with_its_value, reset),
                 cmocka_unit_test_setup(test_names_labels_and_units_are_the_promised_ones, reset),
                 cmocka_unit_test_setup(test_histogram_buckets_are_cumulative, reset),
+                cmocka_unit_test_setup(test_slots_are_counted_apart, reset),
                 cmocka_unit_test_setup(test_each_family_has_one_head, reset),
                 cmocka_unit_test_setup(test_promtool_has_nothing_to_say, reset),
                 cmocka_unit_test_setup(test_no_count_is_lost_between_threads, reset),
