@@ -5,7 +5,6 @@
 #include "gateway/commands/dispatcher.h"
 #include "gateway/discovery.h"
 #include "gateway/explorer.h"
-#include "gateway/inlet.h"
 #include "gateway/maintenance.h"
 
 struct Doors {
@@ -67,8 +66,8 @@ static int doors_open_dispatcher(Doors *doors) {
         options.publisher.mqtt = config->mqtt_enabled ? &doors->mqtt : NULL;
         r = dispatcher_new(&doors->dispatcher,
                            &options,
-                           inlet_take,
-                           doors->options.inlet,
+                           doors->options.inbound,
+                           doors->options.inbound_arg,
                            doors->options.outbox);
         if (r > 0) {
                 log_error("commands_unusable hint=\"see the keys of [commands] and [mqtt]\"");

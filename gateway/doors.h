@@ -10,18 +10,19 @@
 
 #include "base/base.h"
 #include "gateway/config/config.h"
+#include "model/inbound.h"
 
 typedef struct Discovery Discovery;
 typedef struct Doors Doors;
 typedef struct DoorsOptions DoorsOptions;
-typedef struct Inlet Inlet;
 typedef struct Queue Queue;
 
 /* All borrowed. */
 struct DoorsOptions {
         const Config *config;
         const char *epoch;
-        Inlet *inlet;
+        InboundFn inbound; /* what becomes of commands */
+        void *inbound_arg;
         Queue *outbox;
         Queue *orders; /* of SparkplugOrder, to be published */
 };

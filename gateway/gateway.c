@@ -21,17 +21,19 @@
 #include "gateway/read/readers.h"
 #include "gateway/self_check.h"
 #include "gateway/signals.h"
-#include "gateway/slot_line.h"
+#include "gateway/slot_lines.h"
 #include "gateway/sparkplug/order.h"
 #include "gateway/trier.h"
 #include "model/event.h"
 #include "model/metrics.h"
 #include "model/query.h"
+#include "model/slot.h"
 #include "ws/server.h"
 
 #define GATEWAY_TICK_US      1000000 /* self-check; the watchdog asks for no more */
 #define GATEWAY_DRAIN_MIN_MS 200     /* for the sockets, when the journal took all the grace */
 #define GATEWAY_RESTART_KEYS 64
+#define GATEWAY_OWN_FDS      2
 
 struct Gateway {
         Config *config;             /* borrowed: as we started */
@@ -39,7 +41,7 @@ struct Gateway {
         const ConfigSource *source; /* borrowed */
         int signals;                /* signalfd */
 
-        SlotLine *line;
+        SlotLines *lines;
         WsAuth *auth;
         Queue *outbox;
         Queue *orders; /* of SparkplugOrder */
@@ -70,11 +72,8 @@ static int gateway_make_outbox(Gateway *gateway) {
         return r == 0 ? 0 : err_up(r);
 }
 
-static int gateway_make_line(Gateway *gateway) {
-        int r = slot_line_new(&gateway->line,
-                              &(SlotLineOptions){ .config = gateway->config,
-                                                  .outbox = gateway->outbox,
-                                                  .orders = gateway->orders });
+static int gateway_make_lines(Gateway *gateway) {
+        int r = slot_lines_new(&gateway->lines, gateway->config, gateway->outbox, gateway->orders);
 
         if (r > 0)
                 return GATEWAY_E_START;
@@ -115,13 +114,14 @@ static int gateway_ask(void *arg, Query **queryp) {
 static void gateway_wire(Gateway *gateway, WsOptions *options, const Routes *routes) {
         const Route *route = routes_by_kind(routes, KIND_BLE_DETECTIONS);
 
-        options->epoch = slot_line_epoch(gateway->line);
+        options->epoch = slot_lines_epoch(gateway->lines);
         options->version = TIDEGATE_VERSION;
         options->no_broker = !gateway->config->mqtt_enabled;
         options->ask = gateway_ask;
         options->ask_arg = gateway;
-        options->inbound = inlet_take;
-        options->inbound_arg = slot_line_inlet(gateway->line);
+        options->inbound = slot_lines_take;
+        options->inbound_arg = gateway->lines;
+        options->no_live = gateway->config->cluster_slots > 1;
         options->check_json = json_check;
         options->clean_json = decode_clean;
         options->count_detections = decode_count_detections;
@@ -157,19 +157,20 @@ static int gateway_start_ws(Gateway *gateway) {
 static int gateway_make_doors(Gateway *gateway) {
         int r = doors_new(&gateway->doors,
                           &(DoorsOptions){ .config = gateway->config,
-                                           .epoch = slot_line_epoch(gateway->line),
-                                           .inlet = slot_line_inlet(gateway->line),
+                                           .epoch = slot_lines_epoch(gateway->lines),
+                                           .inbound = slot_lines_take,
+                                           .inbound_arg = gateway->lines,
                                            .outbox = gateway->outbox,
                                            .orders = gateway->orders });
 
         return r == 0 ? 0 : err_up(r);
 }
 
-static int gateway_start_line(Gateway *gateway) {
-        return err_up(slot_line_start(gateway->line,
-                                      doors_discovery(gateway->doors),
-                                      doors_own_routes(gateway->doors),
-                                      doors_routes(gateway->doors)));
+static int gateway_start_lines(Gateway *gateway) {
+        return err_up(slot_lines_start(gateway->lines,
+                                       doors_discovery(gateway->doors),
+                                       doors_own_routes(gateway->doors),
+                                       doors_routes(gateway->doors)));
 }
 
 int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *source) {
@@ -190,7 +191,7 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
         if (r == 0)
                 r = gateway_make_outbox(gateway);
         if (r == 0)
-                r = gateway_make_line(gateway);
+                r = gateway_make_lines(gateway);
         if (r == 0)
                 r = gateway_start_readers(gateway);
         if (r == 0)
@@ -198,7 +199,7 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
         if (r == 0)
                 r = gateway_make_doors(gateway);
         if (r == 0)
-                r = gateway_start_line(gateway);
+                r = gateway_start_lines(gateway);
         if (r != 0)
                 return r; /* GATEWAY_E_START is for the caller as well */
 
@@ -206,7 +207,7 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
                  TIDEGATE_VERSION,
                  config->ws.listen,
                  ws_server_port(gateway->ws),
-                 slot_line_epoch(gateway->line));
+                 slot_lines_epoch(gateway->lines));
         *ret_gateway = TAKE(&gateway);
         return 0;
 }
@@ -215,8 +216,8 @@ Gateway *gateway_free(Gateway *gateway) {
         if (!gateway)
                 return NULL;
 
-        if (gateway->line)
-                slot_line_end(gateway->line);
+        if (gateway->lines)
+                slot_lines_end(gateway->lines);
         doors_free(gateway->doors);
         if (gateway->readers)
                 readers_stop(gateway->readers);
@@ -228,7 +229,7 @@ Gateway *gateway_free(Gateway *gateway) {
         trier_free(gateway->trier);
         queue_free(gateway->outbox);
         queue_free(gateway->orders);
-        slot_line_free(gateway->line);
+        slot_lines_free(gateway->lines);
         config_free(gateway->reloaded);
         if (gateway->signals >= 0)
                 (void)close(gateway->signals);
@@ -263,9 +264,9 @@ static int gateway_apply_auth(Gateway *gateway, const Config *config) {
 }
 
 static int gateway_set_routes(Gateway *gateway) {
-        return err_up(slot_line_set_routes(gateway->line,
-                                           doors_own_routes(gateway->doors),
-                                           doors_routes(gateway->doors)));
+        return err_up(slot_lines_set_routes(gateway->lines,
+                                            doors_own_routes(gateway->doors),
+                                            doors_routes(gateway->doors)));
 }
 
 static int gateway_apply(Gateway *gateway, Config *config) {
@@ -318,7 +319,7 @@ static int gateway_reload(Gateway *gateway) {
 /* ---- the main loop ------------------------------------------------------------------------ */
 
 static int gateway_result(const Gateway *gateway) {
-        int r = slot_line_result(gateway->line);
+        int r = slot_lines_result(gateway->lines);
 
         return r != 0 ? r : ws_server_result(gateway->ws);
 }
@@ -346,12 +347,12 @@ static int gateway_take_signals(Gateway *gateway, bool *ret_stop) {
         return r == 0 ? 0 : err_up(r);
 }
 
-static int gateway_follow_line(Gateway *gateway) {
+static int gateway_follow_lines(Gateway *gateway) {
         bool is_in;
-        int r = slot_line_follow(gateway->line, &is_in);
+        int r = slot_lines_follow(gateway->lines, &is_in);
 
         if (r == 0 && is_in)
-                r = doors_open(gateway->doors, slot_line_client_id(gateway->line));
+                r = doors_open(gateway->doors, slot_lines_client_id(gateway->lines));
         if (r > 0)
                 return err_new(-EINVAL); /* as configured */
         return r == 0 ? 0 : err_up(r);
@@ -360,7 +361,7 @@ static int gateway_follow_line(Gateway *gateway) {
 /* What devices have announced. */
 static int gateway_follow_doors(Gateway *gateway) {
         bool is_changed = false;
-        int r = slot_line_turn(gateway->line);
+        int r = slot_lines_turn(gateway->lines);
 
         if (r == 0)
                 r = doors_turn(gateway->doors, &is_changed);
@@ -372,10 +373,10 @@ static int gateway_follow_doors(Gateway *gateway) {
 /* Until the tick, or until there is something to do before. */
 static int gateway_wait_ms(const Gateway *gateway, int64_t left_us) {
         int64_t wait_us = doors_wait_us(gateway->doors);
-        int64_t line_us = slot_line_wait_us(gateway->line);
+        int64_t lines_us = slot_lines_wait_us(gateway->lines);
 
-        if (wait_us > line_us)
-                wait_us = line_us;
+        if (wait_us > lines_us)
+                wait_us = lines_us;
         if (wait_us > left_us)
                 wait_us = left_us;
         return wait_us > 0 ? (int)(wait_us / 1000) + 1 : 0;
@@ -389,14 +390,17 @@ static int64_t gateway_tick_us(void) {
 }
 
 static int gateway_loop(Gateway *gateway) {
-        struct pollfd fds[] = { { .fd = gateway->signals, .events = POLLIN },
-                                { .fd = slot_line_fd(gateway->line), .events = POLLIN },
-                                { .fd = doors_fd(gateway->doors), .events = POLLIN } };
+        struct pollfd fds[GATEWAY_OWN_FDS + SLOT_MAX] = {
+                { .fd = gateway->signals, .events = POLLIN },
+                { .fd = doors_fd(gateway->doors), .events = POLLIN },
+        };
+        nfds_t n_fds = GATEWAY_OWN_FDS + slot_lines_n(gateway->lines);
         int64_t tick_us = gateway_tick_us();
         int64_t next_us = clock_mono_us();
         bool stop = false;
         int r = 0;
 
+        slot_lines_fds(gateway->lines, &fds[GATEWAY_OWN_FDS]);
         while (r == 0 && !stop) {
                 int64_t now_us = clock_mono_us();
 
@@ -404,10 +408,10 @@ static int gateway_loop(Gateway *gateway) {
                         gateway_tick(gateway);
                         next_us = now_us + tick_us;
                 }
-                (void)poll(fds, N_ELEMENTS(fds), gateway_wait_ms(gateway, next_us - now_us));
+                (void)poll(fds, n_fds, gateway_wait_ms(gateway, next_us - now_us));
                 r = gateway_take_signals(gateway, &stop);
                 if (r == 0 && !stop)
-                        r = gateway_follow_line(gateway);
+                        r = gateway_follow_lines(gateway);
                 if (r == 0 && !stop)
                         r = gateway_follow_doors(gateway);
                 if (r == 0)
@@ -433,15 +437,13 @@ static void gateway_stop(Gateway *gateway) {
 
         log_info("stopping grace_ms=%d", grace_ms);
         notify_stopping();
-        slot_line_drain(gateway->line);
+        slot_lines_drain(gateway->lines);
         signals_arm_second();
-        slot_line_stop_source(gateway->line);
+        slot_lines_stop_source(gateway->lines);
         doors_stop(gateway->doors, gateway_left_ms(deadline_us) / 2);
-        slot_line_stop_storing(gateway->line, gateway_left_ms(deadline_us));
+        slot_lines_stop_storing(gateway->lines, gateway_left_ms(deadline_us));
         (void)queue_wait_closed(gateway->outbox, gateway_left_ms(deadline_us));
-        slot_line_release(gateway->line,
-                          metric_get(METRIC_IN_JOURNAL) == 0,
-                          gateway_left_ms(deadline_us));
+        slot_lines_release(gateway->lines, deadline_us);
         ws_server_drain(gateway->ws, gateway_left_ms(deadline_us));
         log_info("stopped in_journal=%lld", (long long)metric_get(METRIC_IN_JOURNAL));
 }

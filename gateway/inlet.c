@@ -10,6 +10,7 @@
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/lease.h"
+#include "gateway/slot_keys.h"
 #include "gateway/store/understand.h"
 #include "model/metrics.h"
 #include "model/record.h"
@@ -21,6 +22,9 @@ struct Inlet {
         Journal *journal; /* borrowed */
         size_t cut_bytes;
         size_t share_bytes;   /* of what may wait, for one device */
+        const SlotKeys *keys; /* borrowed; NULL: all is ours */
+        unsigned slot;        /* of theirs */
+        unsigned place;       /* metrics.h */
         Allowance *allowance; /* owned; of the loop's thread, whose doors know their senders */
         _Atomic(const Lease *) lease; /* borrowed; NULL: shut */
         _Atomic int result;
@@ -129,11 +133,22 @@ static int inlet_charge(const Inlet *inlet, const Inbound *inbound, uint64_t seq
         return r == 0 ? 0 : err_up(r);
 }
 
-int inlet_take(void *arg, const Inbound *inbound) {
-        Inlet *inlet = arg;
+/* What is told by us is of what we took; the other doors' messages were brought here. */
+static int inlet_is_elsewhere(const Inlet *inlet, const Inbound *inbound, bool *ret_is) {
+        unsigned slot = inlet->slot;
+        int r = 0;
+
+        if (inlet->keys && inbound->door == DOOR_MQTT)
+                r = slot_keys_find(inlet->keys, inbound->topic, &slot);
+        *ret_is = slot != inlet->slot;
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int inlet_put(Inlet *inlet, const Inbound *inbound) {
         const Lease *lease = atomic_load_explicit(&inlet->lease, memory_order_acquire);
         uint64_t seq = 0;
         uint32_t n = 1;
+        bool is_elsewhere;
         Inbound counted;
         int r;
 
@@ -144,7 +159,13 @@ int inlet_take(void *arg, const Inbound *inbound) {
         }
         if (inlet_is_over(inlet, inbound))
                 return INBOUND_E_FULL;
-        r = inlet_count(inlet, inbound, &n);
+        r = inlet_is_elsewhere(inlet, inbound, &is_elsewhere);
+        if (r == 0 && is_elsewhere) {
+                metric_add(METRIC_ELSEWHERE, 1);
+                return 0;
+        }
+        if (r == 0)
+                r = inlet_count(inlet, inbound, &n);
         if (r == 0) {
                 counted = *inbound;
                 counted.n_messages = n;
@@ -171,12 +192,30 @@ int inlet_take(void *arg, const Inbound *inbound) {
         }
 }
 
+int inlet_take(void *arg, const Inbound *inbound) {
+        Inlet *inlet = arg;
+        unsigned before = metrics_enter(inlet->place);
+        int r = inlet_put(inlet, inbound);
+
+        (void)metrics_enter(before);
+        return r;
+}
+
+void inlet_set_slot(Inlet *inlet, const SlotKeys *keys, unsigned slot) {
+        inlet->keys = keys;
+        inlet->slot = slot;
+}
+
 void inlet_open(Inlet *inlet, const Lease *lease) {
         atomic_store(&inlet->lease, lease);
 }
 
 void inlet_shut(Inlet *inlet) {
         atomic_store(&inlet->lease, NULL);
+}
+
+bool inlet_is_open(const Inlet *inlet) {
+        return atomic_load(&inlet->lease) != NULL;
 }
 
 void inlet_set_routes(Inlet *inlet, Routes *routes) {
@@ -200,8 +239,11 @@ void inlet_session_lost(void *arg, uint16_t broker) {
 
 bool inlet_is_high(void *arg) {
         const Inlet *inlet = arg;
+        unsigned before = metrics_enter(inlet->place);
+        bool is_high = journal_is_high(inlet->journal);
 
-        return journal_is_high(inlet->journal);
+        (void)metrics_enter(before);
+        return is_high;
 }
 
 int inlet_result(const Inlet *inlet) {
@@ -220,6 +262,7 @@ int inlet_new(Inlet **ret_inlet, Journal *journal, size_t segment_bytes, size_t 
         inlet->journal = journal;
         inlet->cut_bytes = segment_bytes / INLET_SEGMENT_PART;
         inlet->share_bytes = share_bytes;
+        inlet->place = metrics_place();
         r = arena_new(&inlet->arena, INLET_ARENA_BLOCK);
         if (r == 0)
                 r = allowance_new(&inlet->allowance);

@@ -20,6 +20,7 @@ typedef struct Inlet Inlet;
 typedef struct Journal Journal;
 typedef struct Lease Lease;
 typedef struct Routes Routes;
+typedef struct SlotKeys SlotKeys;
 
 MUST_CHECK int inlet_new(Inlet **ret_inlet,
                          Journal *journal,
@@ -30,7 +31,11 @@ Inlet *inlet_free(Inlet *inlet);
 /* Main. @lease says whether we have been awake all the time. */
 void inlet_open(Inlet *inlet, const Lease *lease);
 void inlet_shut(Inlet *inlet);
+bool inlet_is_open(const Inlet *inlet); /* any thread */
 void inlet_set_routes(Inlet *inlet, Routes *routes);
+/* Before it is opened: of what MQTT brings, what is not of @slot is acknowledged and dropped, and
+ * counted. @keys are borrowed. */
+void inlet_set_slot(Inlet *inlet, const SlotKeys *keys, unsigned slot);
 
 /* What a door needs, with the inlet as its @arg. */
 int inlet_take(void *arg, const Inbound *inbound); /* an InboundFn */

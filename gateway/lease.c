@@ -1,6 +1,5 @@
 #include "gateway/lease.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -18,6 +17,9 @@
 #include "db/write/slots.h"
 #include "gateway/journal/journal.h"
 #include "gateway/journal/journal_dir.h"
+#include "gateway/lease_note.h"
+#include "gateway/lease_watch.h"
+#include "gateway/lease_words.h"
 #include "gateway/node.h"
 #include "model/metrics.h"
 
@@ -27,32 +29,23 @@ enum {
         LEASE_BEAT_MAX_MS = 2000,  /* between signs of life; a third of the lease */
         LEASE_PAUSE_MIN_MS = 100,  /* between attempts while the database is away */
         LEASE_PAUSE_MAX_MS = 1000, /* a sixth of the lease */
-        LEASE_LOOK_MIN_MS = 50,    /* between looks at somebody else's; a sixth of the lease */
-        LEASE_LOOK_MAX_MS = 1000,
         LEASE_PLACE_SIZE = 96,
-};
-
-typedef struct LeaseWatch LeaseWatch;
-
-/* What was last seen of whoever has it. */
-struct LeaseWatch {
-        bool is_on;
-        bool is_alive; /* it gave a sign of life while we watched */
-        uint64_t fence, beats;
-        int64_t since_us, seen_us; /* monotonic: that nothing changes, and the last look */
 };
 
 struct Lease {
         LeaseOptions options;
         pthread_t thread;
         bool has_thread;
-        int stop_fd, abort_fd, ended_fd, change_fd;
+        int stop_fd, abort_fd, ended_fd, change_fd, wake_fd;
+        unsigned counts_for; /* metrics.h */
         char instance[SECRET_ID_SIZE], place[LEASE_PLACE_SIZE], host[HOST_NAME_MAX + 1];
         char note[PATH_MAX];
         char client_id[DB_SLOTS_TEXT_SIZE]; /* written before there is a state that lets it be read
                                              */
         _Atomic int state;
-        _Atomic bool is_drained;      /* when it stops */
+        _Atomic bool is_drained; /* when it stops */
+        _Atomic bool is_let_go;  /* it is to be said that it is free */
+        _Atomic int surplus;
         _Atomic int64_t confirmed_us; /* monotonic; 0: not now */
         _Atomic int64_t asked_us;     /* monotonic: when that began, whatever came of it */
 
@@ -65,23 +58,12 @@ struct Lease {
         uint64_t said_fence; /* of whom the log knows; 0: nobody */
         bool is_refused;     /* has the slot, and somebody else its name */
         bool is_learning;    /* what others have stored */
+        bool is_told;        /* that others split the work otherwise */
         bool has_left;       /* said to that one's database what is left in the journal */
         int64_t begun_us;
 };
 
 /* ---- what others may know ---- */
-
-static int lease_part_ms(int lease_ms, int n_parts, int max_ms) {
-        int ms = lease_ms / n_parts;
-
-        return ms < max_ms ? ms : max_ms;
-}
-
-static int lease_look_ms(int lease_ms) {
-        int ms = lease_part_ms(lease_ms, 6, LEASE_LOOK_MAX_MS);
-
-        return ms > LEASE_LOOK_MIN_MS ? ms : LEASE_LOOK_MIN_MS;
-}
 
 LeaseState lease_state(const Lease *lease) {
         return (LeaseState)atomic_load(&lease->state);
@@ -98,7 +80,7 @@ bool lease_is_confirmed(const Lease *lease) {
  * a beat, or in vain two attempts to connect and a pause. Somebody else takes over after a lease
  * and two looks. */
 bool lease_is_awake(const Lease *lease) {
-        int64_t ms = lease->options.lease_ms + lease_look_ms(lease->options.lease_ms);
+        int64_t ms = lease->options.lease_ms + lease_watch_look_ms(lease->options.lease_ms);
         int64_t asked_us = atomic_load(&lease->asked_us);
         LeaseState state = lease_state(lease); /* after it: as of that attempt, or later */
 
@@ -137,20 +119,17 @@ static bool lease_has_let_in(const Lease *lease) {
         return state == LEASE_HELD || state == LEASE_AWAY || state == LEASE_DOUBTED;
 }
 
-/* ---- what survives a start: that somebody else has it ---- */
+static bool lease_is_of_several(const Lease *lease) {
+        return lease->options.layout.n_slots > 1;
+}
 
-static void lease_note(Lease *lease, bool is_others) {
-        int fd;
+int lease_surplus(const Lease *lease) {
+        return atomic_load(&lease->surplus);
+}
 
-        if (!is_others) {
-                (void)unlink(lease->note);
-                return;
-        }
-        fd = open(lease->note, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-                log_warning("standby_not_noted file=\"%s\" errno=%d", lease->note, errno);
-        else
-                (void)close(fd);
+void lease_let_go(Lease *lease) {
+        atomic_store(&lease->is_let_go, true);
+        (void)eventfd_write(lease->wake_fd, 1);
 }
 
 /* ---- answers of the database ---- */
@@ -218,61 +197,30 @@ static void lease_take(Lease *lease, const DbSlot *slot, int64_t asked_us) {
                 snprintf(lease->client_id, sizeof(lease->client_id), "%s", slot->client_id);
         lease->said_fence = 0;
         lease->held_fence = slot->fence;
-        lease_note(lease, false);
+        lease->is_told = false;
+        metric_set(METRIC_LAYOUT_DIFFERS, 0);
+        lease_note_others(lease->note, false);
         metrics_set_holder("");
         metric_add(METRIC_LEASE_TAKEN, 1);
-        log_info("lease_held slot=%d fence=%llu lease_ms=%d",
-                 lease->options.slot,
-                 (unsigned long long)slot->fence,
-                 lease->options.lease_ms);
+        lease_words_held(lease->options.slot, slot, lease->options.lease_ms);
         lease_set(lease, LEASE_HELD);
 }
 
-static void lease_say_holder(const Lease *lease, const DbSlot *slot) {
-        char text[METRICS_HOLDER_SIZE];
-
-        snprintf(text, sizeof(text), "%.*s:%d", (int)sizeof(text) - 16, slot->host, slot->pid);
-        metrics_set_holder(text);
-        if (lease_state(lease) == LEASE_DOUBTED)
-                log_error("lease_doubted slot=%d holder=%s epoch=%s fence=%llu hint=\"nothing is "
-                          "taken in until it is clear whether that gateway is alive\"",
-                          lease->options.slot,
-                          text,
-                          slot->epoch,
-                          (unsigned long long)slot->fence);
-        else
-                log_warning("lease_waiting slot=%d holder=%s epoch=%s fence=%llu lease_ms=%d "
-                            "hint=\"that gateway stores into this database; this one takes over "
-                            "when it ends. Gateways with work of their own need another "
-                            "cluster.slot\"",
-                            lease->options.slot,
-                            text,
-                            slot->epoch,
-                            (unsigned long long)slot->fence,
-                            slot->lease_ms);
-}
-
 static void lease_lose(Lease *lease) {
-        log_error("lease_lost slot=%d fence=%llu hint=\"another gateway stores now. This one ends; "
-                  "started again it waits for its turn, and then stores what its journal holds\"",
-                  lease->options.slot,
-                  (unsigned long long)lease->held_fence);
+        lease_words_lost(lease->options.slot, lease->held_fence);
         lease_set(lease, LEASE_LOST);
 }
 
-static void lease_watch(Lease *lease, const DbSlot *slot) {
-        LeaseWatch *watch = &lease->watch;
-        int64_t now_us = clock_mono_us();
-        bool is_same = watch->is_on && watch->fence == slot->fence && watch->beats == slot->beats;
-        bool is_gap = now_us - watch->seen_us > slot->lease_ms * INT64_C(500);
-
-        watch->is_alive = watch->is_alive || (watch->is_on && !is_same);
-        if (!is_same || is_gap)
-                watch->since_us = now_us;
-        watch->is_on = true;
-        watch->fence = slot->fence;
-        watch->beats = slot->beats;
-        watch->seen_us = now_us;
+/* Nobody has it, and it is not for us now; or the work is split otherwise. */
+static void lease_see_nobody(Lease *lease, const DbSlot *slot, LeaseState state) {
+        lease->watch = (LeaseWatch){ 0 };
+        metric_set(METRIC_LAYOUT_DIFFERS, !slot->is_agreed);
+        if (!slot->is_agreed && !lease->is_told)
+                lease_words_differs(lease->options.slot, &lease->options.layout);
+        lease->is_told = !slot->is_agreed;
+        lease->said_fence = 0;
+        if (lease_state(lease) != state)
+                lease_set(lease, state);
 }
 
 /* Somebody else's. Who has taken in does not believe at once that it is superseded: the row may be
@@ -282,24 +230,27 @@ static void lease_see(Lease *lease, const DbSlot *slot) {
         LeaseState state = was_in ? LEASE_DOUBTED : LEASE_WAITING;
 
         atomic_store(&lease->confirmed_us, 0);
-        lease_watch(lease, slot);
+        if (!slot->is_agreed || slot->is_free) {
+                lease_see_nobody(lease, slot, state);
+                return;
+        }
+        lease_watch_see(&lease->watch, slot);
         if (lease_state(lease) != state || lease->said_fence != slot->fence) {
                 lease->said_fence = slot->fence;
                 lease->has_left = false;
                 lease_set(lease, state);
-                lease_say_holder(lease, slot);
-                lease_note(lease, true);
+                lease_words_holder(lease->options.slot, slot, was_in, lease_is_of_several(lease));
+                lease_note_others(lease->note, true);
         }
         if (was_in && lease->watch.is_alive)
                 lease_lose(lease);
 }
 
-/* For as long as its lease, and two looks more: it may have been about to say something. */
-static bool lease_has_lapsed(const Lease *lease, int lease_ms) {
-        const LeaseWatch *watch = &lease->watch;
+static DbSlotLayout lease_layout(const Lease *lease) {
+        DbSlotLayout layout = lease->options.layout;
 
-        return watch->is_on && watch->seen_us - watch->since_us >
-                                       (lease_ms + 2 * lease_look_ms(lease_ms)) * INT64_C(1000);
+        layout.node = lease->node.name;
+        return layout;
 }
 
 static int lease_ask(Lease *lease, bool is_lapsed, DbSlot *ret_slot) {
@@ -309,6 +260,7 @@ static int lease_ask(Lease *lease, bool is_lapsed, DbSlot *ret_slot) {
 
         return db_slots_hold(lease->conn,
                              &(DbSlotClaim){
+                                     .layout = lease_layout(lease),
                                      .holder = { .slot = options->slot,
                                                  .instance = lease->instance },
                                      .epoch = options->epoch,
@@ -351,11 +303,8 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
                 lease_see(lease, &slot);
                 r = lease_leave(lease);
                 if (r == 0 && lease_state(lease) != LEASE_LOST &&
-                    lease_has_lapsed(lease, slot.lease_ms)) {
-                        log_warning("lease_lapsed slot=%d host=%s pid=%d",
-                                    lease->options.slot,
-                                    slot.host,
-                                    slot.pid);
+                    lease_watch_has_lapsed(&lease->watch, slot.lease_ms)) {
+                        lease_words_lapsed(lease->options.slot, &slot);
                         asked_us = clock_mono_us();
                         r = lease_ask(lease, true, &slot);
                 }
@@ -367,8 +316,9 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
         lease->backoff = (Backoff){ 0 };
         if (slot.is_ours)
                 lease_take(lease, &slot, asked_us);
-        *ret_wait_ms = slot.is_ours ? lease_part_ms(lease->options.lease_ms, 3, LEASE_BEAT_MAX_MS)
-                                    : lease_look_ms(slot.lease_ms);
+        *ret_wait_ms = slot.is_ours
+                               ? lease_watch_part_ms(lease->options.lease_ms, 3, LEASE_BEAT_MAX_MS)
+                               : lease_watch_look_ms(slot.lease_ms);
         return 0;
 }
 
@@ -376,22 +326,20 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
  * one, if it is not known better; a new one waits a moment for a database that starts as it does.
  */
 static void lease_guess(Lease *lease) {
-        bool is_others = access(lease->note, F_OK) == 0;
+        bool is_others = access(lease->note, F_OK) == 0 || lease_is_of_several(lease);
 
         if (!is_others && !lease->options.is_experienced &&
             clock_mono_us() - lease->begun_us < lease->options.lease_ms * INT64_C(500))
                 return;
         if (is_others)
-                log_warning("lease_waiting slot=%d hint=\"another gateway had it, and the database "
-                            "cannot be asked\"",
-                            lease->options.slot);
+                lease_words_unasked(lease->options.slot);
         snprintf(lease->client_id, sizeof(lease->client_id), "%s", lease->options.client_id);
         lease_set(lease, is_others ? LEASE_WAITING : LEASE_AWAY);
 }
 
 /* Whoever has it, nobody can take it now; but that nobody was seen meanwhile says nothing. */
 static int lease_fail(Lease *lease) {
-        int max_ms = lease_part_ms(lease->options.lease_ms, 6, LEASE_PAUSE_MAX_MS);
+        int max_ms = lease_watch_part_ms(lease->options.lease_ms, 6, LEASE_PAUSE_MAX_MS);
 
         lease->watch = (LeaseWatch){ 0 };
         if (lease_state(lease) == LEASE_UNKNOWN || lease_state(lease) == LEASE_NEW)
@@ -409,7 +357,45 @@ static void lease_see_none(Lease *lease) {
 }
 
 static int lease_connect_ms(const Lease *lease) {
-        return lease_part_ms(lease->options.lease_ms, 3, LEASE_CONNECT_MAX_MS);
+        return lease_watch_part_ms(lease->options.lease_ms, 3, LEASE_CONNECT_MAX_MS);
+}
+
+/* Of who is told that others split it otherwise, nobody expects anything. */
+static int lease_look_at_shares(Lease *lease) {
+        const DbSlotLayout layout = lease_layout(lease);
+        int n = 0;
+        int r;
+
+        if (lease_state(lease) == LEASE_NEW || lease->is_told)
+                return 0;
+        r = db_slots_surplus(lease->conn, &layout, lease->instance, &n);
+        if (r != 0)
+                return r;
+        if (atomic_exchange(&lease->surplus, n) != n || n > 0)
+                (void)eventfd_write(lease->change_fd, 1);
+        return 0;
+}
+
+/* All is stored: said until it is heard, or we have it no more. */
+static int lease_release(Lease *lease) {
+        int r;
+
+        if (!atomic_load(&lease->is_let_go))
+                return 0;
+        if (lease_state(lease) == LEASE_HELD) {
+                r = db_slots_release(lease->conn,
+                                     &(DbHolder){ .slot = lease->options.slot,
+                                                  .instance = lease->instance },
+                                     true);
+                if (r != 0)
+                        return r;
+                log_info("lease_released slot=%d", lease->options.slot);
+                atomic_store(&lease->confirmed_us, 0);
+                lease_note_others(lease->note, true);
+                lease_set(lease, LEASE_WAITING);
+        }
+        atomic_store(&lease->is_let_go, false);
+        return 0;
 }
 
 /* That we are there, in what is left of the wait. */
@@ -418,9 +404,11 @@ static int lease_tell(Lease *lease, int wait_ms) {
         int left_ms;
         int r;
 
-        if (!db_conn_is_open(lease->conn))
+        if (!db_conn_is_open(lease->conn) || lease->options.is_silent)
                 return wait_ms;
-        r = node_turn(&lease->node, lease->conn);
+        r = node_turn(&lease->node, lease->conn, !lease->is_told);
+        if (r == 0 && lease_is_of_several(lease))
+                r = lease_look_at_shares(lease);
         lease->is_refused = r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
         if (r == NODE_E_TAKEN)
                 lease_set(lease, LEASE_LOST);
@@ -428,6 +416,12 @@ static int lease_tell(Lease *lease, int wait_ms) {
                 db_conn_disconnect(lease->conn);
         left_ms = wait_ms - (int)((clock_mono_us() - begun_us) / 1000);
         return left_ms > 0 ? left_ms : 0;
+}
+
+/* About to end, and without it: what others let go of is not for us. */
+static bool lease_is_done(const Lease *lease) {
+        return lease_is_of_several(lease) && atomic_load(&lease->node.is_draining) &&
+               lease_state(lease) == LEASE_WAITING;
 }
 
 /* How long to wait for the next one. */
@@ -442,6 +436,10 @@ static int lease_turn(Lease *lease) {
                         begun_us = clock_mono_us();
         }
         if (r == 0)
+                r = lease_release(lease);
+        if (r == 0 && lease_is_done(lease))
+                wait_ms = lease_watch_look_ms(lease->options.lease_ms);
+        else if (r == 0)
                 r = lease_hold(lease, &wait_ms);
         if (r == DB_E_SCHEMA) {
                 lease_see_none(lease);
@@ -456,9 +454,13 @@ static int lease_turn(Lease *lease) {
 /* ---- the thread ---- */
 
 static bool lease_is_stopped(const Lease *lease, int timeout_ms) {
-        struct pollfd fd = { .fd = lease->stop_fd, .events = POLLIN };
+        struct pollfd fds[] = { { .fd = lease->stop_fd, .events = POLLIN },
+                                { .fd = lease->wake_fd, .events = POLLIN } };
+        eventfd_t n;
 
-        return poll(&fd, 1, timeout_ms) > 0;
+        (void)poll(fds, N_ELEMENTS(fds), timeout_ms);
+        (void)eventfd_read(lease->wake_fd, &n);
+        return fds[0].revents != 0;
 }
 
 static void *lease_run(void *arg) {
@@ -466,6 +468,7 @@ static void *lease_run(void *arg) {
         int wait_ms = 0;
 
         watch_enter("lease");
+        (void)metrics_enter(lease->counts_for);
         while (lease_state(lease) != LEASE_LOST && !lease_is_stopped(lease, wait_ms)) {
                 watch_turn();
                 wait_ms = lease_turn(lease);
@@ -478,7 +481,8 @@ static void *lease_run(void *arg) {
                                           .instance = lease->instance },
                              lease->is_drained) == 0)
                 log_info("lease_released slot=%d", lease->options.slot);
-        node_end(&lease->node, lease->conn);
+        if (!lease->options.is_silent)
+                node_end(&lease->node, lease->conn);
         watch_leave();
         (void)eventfd_write(lease->ended_fd, 1);
         return NULL;
@@ -493,12 +497,15 @@ static int lease_init(Lease *lease) {
         lease->abort_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         lease->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         lease->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        lease->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (lease->stop_fd < 0 || lease->abort_fd < 0 || lease->ended_fd < 0 ||
-            lease->change_fd < 0)
+            lease->change_fd < 0 || lease->wake_fd < 0)
                 return err_new(-errno);
         r = secret_id(lease->instance);
         if (r != 0)
                 return err_up(r);
+        if (lease->options.instance)
+                snprintf(lease->instance, sizeof(lease->instance), "%s", lease->options.instance);
         if (gethostname(lease->host, sizeof(lease->host) - 1) < 0)
                 snprintf(lease->host, sizeof(lease->host), "unknown");
         snprintf(lease->note, sizeof(lease->note), "%s/standby", lease->options.journal_dir);
@@ -508,20 +515,23 @@ static int lease_init(Lease *lease) {
                   &(NodeOptions){ .cluster = lease->options.cluster,
                                   .name = lease->options.node,
                                   .advertise = lease->options.advertise,
-                                  .journal_dir = lease->options.journal_dir,
+                                  .journal_dir = lease->options.node_dir
+                                                         ? lease->options.node_dir
+                                                         : lease->options.journal_dir,
                                   .instance = lease->instance,
                                   .place = lease->place,
                                   .host = lease->host,
-                                  .slot = lease->options.slot,
+                                  .slot = lease_is_of_several(lease) ? lease->options.layout.first
+                                                                     : lease->options.slot,
                                   .lease_ms = lease->options.lease_ms });
         r = db_conn_new(&lease->conn,
                         &(DbConnOptions){ .url = lease->options.database_url,
                                           .name = "lease",
                                           .connect_timeout_ms = lease_connect_ms(lease),
                                           .statement_timeout_ms =
-                                                  lease_part_ms(lease->options.lease_ms,
-                                                                3,
-                                                                LEASE_STATEMENT_MAX_MS) });
+                                                  lease_watch_part_ms(lease->options.lease_ms,
+                                                                      3,
+                                                                      LEASE_STATEMENT_MAX_MS) });
         if (r < 0)
                 return err_up(r);
         db_conn_set_stop(lease->conn, lease->abort_fd);
@@ -538,6 +548,8 @@ int lease_new(Lease **ret_lease, const LeaseOptions *options) {
         lease->options = *options;
         lease->begun_us = clock_mono_us();
         lease->stop_fd = lease->abort_fd = lease->ended_fd = lease->change_fd = -1;
+        lease->wake_fd = -1;
+        lease->counts_for = metrics_place();
         r = lease_init(lease);
         if (r != 0)
                 return err_up(r);
@@ -581,6 +593,8 @@ Lease *lease_free(Lease *lease) {
                 close(lease->ended_fd);
         if (lease->change_fd >= 0)
                 close(lease->change_fd);
+        if (lease->wake_fd >= 0)
+                close(lease->wake_fd);
         free(lease);
         return NULL;
 }

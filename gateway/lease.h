@@ -13,11 +13,17 @@
  * in without asking, and what nobody has stored is to be known of. Whose turn has come again goes
  * on behind what others have stored, before anybody hears that the slot is ours.
  *
+ * Where there are several slots, each has a lease, and one of these speaks for the node. What is
+ * free goes to who has the fewest; of who has more than that one hears (lease_surplus()), and lets
+ * go. Where others split the work otherwise, nothing is taken. Who starts while the database cannot
+ * be asked waits for it.
+ *
  * Main follows lease_fd() and lease_state(); the storing transaction itself is fenced by the
  * database, whatever this thread knows. Nothing here can end a gateway that is alone.
  */
 
 #include "base/base.h"
+#include "db/write/slots.h"
 
 typedef struct Journal Journal;
 typedef struct Lease Lease;
@@ -35,6 +41,11 @@ typedef enum LeaseState {
 } LeaseState;
 
 struct LeaseOptions {
+        const char
+                *instance;   /* borrowed: our start, the same for all slots; NULL: one of its own */
+        DbSlotLayout layout; /* borrowed; @node of it is ours to fill in */
+        const char *node_dir; /* borrowed: what a node is called after that nobody named */
+        bool is_silent;       /* another one speaks for the node */
         const char *database_url, *journal_dir, *epoch; /* borrowed, as is the next */
         Journal *journal;                               /* borrowed */
         const char *client_id; /* of our session at the broker, if there is none to go on with */
@@ -49,6 +60,11 @@ void lease_drain(Lease *lease); /* is about to be stopped, which others may know
 /* Lets go of it, if that can be said in time; and whether all of the journal is stored. */
 void lease_stop(Lease *lease, bool is_drained, int timeout_ms);
 Lease *lease_free(Lease *lease);
+
+/* Of several: all is stored, and another one may have it. Once that is said, it is LEASE_WAITING.
+ */
+void lease_let_go(Lease *lease);
+int lease_surplus(const Lease *lease); /* how many slots this node is to let go of now */
 
 LeaseState lease_state(const Lease *lease); /* any thread, as are all of these */
 bool lease_is_confirmed(const Lease *lease);

@@ -13,16 +13,19 @@ enum {
         NODE_LOOKS = 6, /* at somebody else's */
 };
 
+void node_write_name(const char *name,
+                     const char *host,
+                     const char *journal_dir,
+                     char ret_name[static NODE_NAME_SIZE]) {
+        if (name)
+                snprintf(ret_name, NODE_NAME_SIZE, "%s", name);
+        else
+                snprintf(ret_name, NODE_NAME_SIZE, "%s:%s", host, journal_dir);
+}
+
 void node_init(Node *node, const NodeOptions *options) {
         node->options = *options;
-        if (options->name)
-                snprintf(node->name, sizeof(node->name), "%s", options->name);
-        else
-                snprintf(node->name,
-                         sizeof(node->name),
-                         "%s:%s",
-                         options->host,
-                         options->journal_dir);
+        node_write_name(options->name, options->host, options->journal_dir, node->name);
 }
 
 static void node_wait(Node *node, int n_parts) {
@@ -75,7 +78,7 @@ static int node_watch(Node *node, const DbBeatOwner *owner) {
         return 0;
 }
 
-int node_turn(Node *node, DbConn *conn) {
+int node_turn(Node *node, DbConn *conn, bool takes_part) {
         bool is_lapsed = node_has_lapsed(node);
         const NodeOptions *options = &node->options;
         DbBeatOwner owner;
@@ -91,7 +94,7 @@ int node_turn(Node *node, DbConn *conn) {
                                .host = options->host,
                                .advertise = options->advertise ? options->advertise : "",
                                .pid = (int)getpid(),
-                               .slot = options->slot,
+                               .slot = takes_part ? options->slot : -1,
                                .lease_ms = options->lease_ms,
                                .waiting = metric_get(METRIC_IN_JOURNAL),
                                .is_draining = atomic_load(&node->is_draining),

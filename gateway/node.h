@@ -46,8 +46,14 @@ enum {
         NODE_E_TAKEN = 32, /* said why in the log */
 };
 
+/* What a node is called: @name, or after where it is. */
+void node_write_name(const char *name,
+                     const char *host,
+                     const char *journal_dir,
+                     char ret_name[static NODE_NAME_SIZE]);
 void node_init(Node *node, const NodeOptions *options);
-/* When it is time. 0, NODE_E_TAKEN, or as db/ answers: the connection is to be lost. */
-MUST_CHECK int node_turn(Node *node, DbConn *conn);
+/* When it is time. Not @takes_part: it has no slot, and is to be given none. 0, NODE_E_TAKEN, or as
+ * db/ answers: the connection is to be lost. */
+MUST_CHECK int node_turn(Node *node, DbConn *conn, bool takes_part);
 void node_drain(Node *node); /* any thread: it is to be said that we are about to end */
 void node_end(Node *node, DbConn *conn);

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,10 +13,17 @@
 #include "gateway/journal/journal.h"
 #include "gateway/lease.h"
 #include "gateway/session_name.h"
+#include "gateway/slot_keys.h"
 #include "gateway/store/processor.h"
+#include "model/metrics.h"
 #include "mqtt/source.h"
 
 #define SLOT_LINE_HOLD_US INT64_C(10000000)
+#define SLOT_LINE_LEAVE_US                                                                      \
+        INT64_C(10000000)                   /* to have stored all, if another one is to have it \
+                                             */
+#define SLOT_LINE_STAY_US INT64_C(60000000) /* behind one that was in vain */
+#define SLOT_LINE_LOOK_US 20000
 
 struct SlotLine {
         SlotLineOptions options;
@@ -30,10 +38,39 @@ struct SlotLine {
         MqttOptions mqtt; /* as configured, under our name */
         bool is_client_fixed;
         char client_id[SESSION_NAME_SIZE];
-        char routes_file[PATH_MAX], mqtt_state[PATH_MAX]; /* beside the journal */
+        char dir[PATH_MAX];                               /* of the journal */
+        char routes_file[PATH_MAX], mqtt_state[PATH_MAX]; /* beside it */
         bool is_open;
         int64_t held_until_us; /* monotonic: the source is not started yet; 0: it is */
+
+        bool is_leaving, is_let_go;            /* and is stored, and that is to be said */
+        int64_t leave_until_us, stay_until_us; /* monotonic */
 };
+
+/* ---- which of several ---- */
+
+static bool slot_line_is_of_several(const SlotLine *line) {
+        return line->options.n_slots > 1;
+}
+
+static int slot_line_slot(const SlotLine *line) {
+        return line->options.config->cluster_slot + (int)line->options.place;
+}
+
+/* What is begun and counted is the slot's. */
+static unsigned slot_line_enter(const SlotLine *line) {
+        return metrics_enter(slot_line_is_of_several(line) ? line->options.place + 1 : 0);
+}
+
+/* A folder of its own, and its part of what they may have together. */
+static void slot_line_journal(const SlotLine *line, JournalOptions *ret_options) {
+        *ret_options = line->options.config->journal;
+        if (!slot_line_is_of_several(line))
+                return;
+        ret_options->dir = line->dir;
+        ret_options->max_bytes /= line->options.n_slots;
+        ret_options->reserve_bytes /= line->options.n_slots;
+}
 
 /* ---- the way to the broker ---- */
 
@@ -70,7 +107,27 @@ static int slot_line_start_source(SlotLine *line) {
         return r == 0 ? err_up(mqtt_source_start(line->source)) : err_up(r);
 }
 
-int slot_line_turn(SlotLine *line) {
+/* It took too long: others are better served by who has it. */
+static void slot_line_stay(SlotLine *line) {
+        log_warning("slot_kept slot=%d hint=\"what there is could not be stored in time\"",
+                    slot_line_slot(line));
+        line->is_leaving = false;
+        line->stay_until_us = clock_mono_us() + SLOT_LINE_STAY_US;
+        metric_set(METRIC_SLOTS_LEAVING, 0);
+}
+
+static void slot_line_drain_on(SlotLine *line) {
+        if (!line->is_leaving || line->is_let_go)
+                return;
+        if (processor_has_stored(line->processor, journal_last_seq(line->journal))) {
+                line->is_let_go = true;
+                lease_let_go(line->lease);
+        } else if (clock_mono_us() >= line->leave_until_us) {
+                slot_line_stay(line);
+        }
+}
+
+static int slot_line_end_hold(SlotLine *line) {
         bool is_known;
 
         if (line->held_until_us == 0)
@@ -83,9 +140,21 @@ int slot_line_turn(SlotLine *line) {
         return err_up(slot_line_start_source(line));
 }
 
+int slot_line_turn(SlotLine *line) {
+        unsigned before = slot_line_enter(line);
+        int r;
+
+        slot_line_drain_on(line);
+        r = slot_line_end_hold(line);
+        (void)metrics_enter(before);
+        return r == 0 ? 0 : err_up(r);
+}
+
 int64_t slot_line_wait_us(const SlotLine *line) {
         int64_t left_us;
 
+        if (line->is_leaving && !line->is_let_go)
+                return SLOT_LINE_LOOK_US;
         if (line->held_until_us == 0)
                 return INT64_MAX;
         left_us = discovery_is_known(line->discovery) ? 0 : line->held_until_us - clock_mono_us();
@@ -102,7 +171,7 @@ static bool slot_line_take_name(SlotLine *line) {
         bool is_of_others = line->is_client_fixed || strcmp(client_id, line->client_id) != 0;
 
         if (!line->is_client_fixed && is_of_others) {
-                session_name_change(line->options.config->journal.dir, client_id);
+                session_name_change(line->dir, client_id);
                 snprintf(line->client_id, sizeof(line->client_id), "%s", client_id);
         }
         return is_of_others;
@@ -148,7 +217,39 @@ int slot_line_fd(const SlotLine *line) {
         return lease_fd(line->lease);
 }
 
-int slot_line_follow(SlotLine *line, bool *ret_is_in) {
+void slot_line_leave(SlotLine *line) {
+        unsigned before = slot_line_enter(line);
+
+        if (slot_line_is_in(line) && clock_mono_us() >= line->stay_until_us &&
+            !journal_is_high(line->journal)) {
+                log_info("slot_leaving slot=%d", slot_line_slot(line));
+                if (line->source)
+                        mqtt_source_stop(line->source); /* what has come is taken */
+                line->source = mqtt_source_free(line->source);
+                inlet_shut(line->inlet);
+                line->held_until_us = 0;
+                line->is_open = false;
+                line->is_leaving = true;
+                line->is_let_go = false;
+                line->leave_until_us = clock_mono_us() + SLOT_LINE_LEAVE_US;
+                metric_set(METRIC_SLOTS_LEAVING, 1);
+        }
+        (void)metrics_enter(before);
+}
+
+bool slot_line_is_in(const SlotLine *line) {
+        return inlet_is_open(line->inlet);
+}
+
+bool slot_line_is_leaving(const SlotLine *line) {
+        return line->is_leaving;
+}
+
+int slot_line_surplus(const SlotLine *line) {
+        return lease_surplus(line->lease);
+}
+
+static int slot_line_follow_lease(SlotLine *line, bool *ret_is_in) {
         static const ProcessorStanding standings[] = {
                 [LEASE_UNKNOWN] = PROCESSOR_WAITS, [LEASE_NEW] = PROCESSOR_STORES,
                 [LEASE_AWAY] = PROCESSOR_LOOKS,    [LEASE_HELD] = PROCESSOR_STORES,
@@ -162,6 +263,11 @@ int slot_line_follow(SlotLine *line, bool *ret_is_in) {
         state = lease_state(line->lease);
         processor_set_standing(line->processor, standings[state]);
         *ret_is_in = state == LEASE_AWAY || state == LEASE_HELD;
+        if (line->is_leaving && !*ret_is_in) {
+                line->is_leaving = false;
+                metric_set(METRIC_SLOTS_LEAVING, 0);
+        }
+        *ret_is_in = *ret_is_in && !line->is_leaving;
         if (!*ret_is_in) {
                 inlet_shut(line->inlet);
                 return 0;
@@ -171,6 +277,14 @@ int slot_line_follow(SlotLine *line, bool *ret_is_in) {
                 return 0;
         line->is_open = true;
         r = slot_line_open_source(line);
+        return r < 0 ? err_up(r) : r;
+}
+
+int slot_line_follow(SlotLine *line, bool *ret_is_in) {
+        unsigned before = slot_line_enter(line);
+        int r = slot_line_follow_lease(line, ret_is_in);
+
+        (void)metrics_enter(before);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -196,62 +310,97 @@ int slot_line_result(const SlotLine *line) {
 
 static int slot_line_open_journal(SlotLine *line) {
         const Config *config = line->options.config;
-        const JournalOptions *options = &config->journal;
+        JournalOptions options;
         int r;
 
-        r = journal_open(&line->journal, options);
+        slot_line_journal(line, &options);
+        r = journal_open(&line->journal, &options);
         switch (r) {
         case 0:
                 break;
         case JOURNAL_E_LOCKED:
                 log_error("journal_locked dir=\"%s\" hint=\"another process uses this journal\"",
-                          options->dir);
+                          options.dir);
                 return SLOT_LINE_E_UNUSABLE;
         case JOURNAL_E_INVALID:
-                log_error("journal_unusable dir=\"%s\"", options->dir);
+                log_error("journal_unusable dir=\"%s\"", options.dir);
                 return SLOT_LINE_E_UNUSABLE;
         default:
-                log_error("journal_failed dir=\"%s\" error=\"%s\"", options->dir, err_text(r));
+                log_error("journal_failed dir=\"%s\" error=\"%s\"", options.dir, err_text(r));
                 return err_up(r);
         }
 
         r = inlet_new(&line->inlet,
                       line->journal,
-                      options->segment_bytes,
-                      (size_t)(options->max_bytes / 100 * (uint64_t)config->journal_device_share));
+                      options.segment_bytes,
+                      (size_t)(options.max_bytes / 100 * (uint64_t)config->journal_device_share));
         return r == 0 ? 0 : err_up(r);
 }
 
-/* Under which name we would go to the broker. */
+/* Under which name we would go to the broker. One of several has it from its number alone: whoever
+ * takes the slot goes on with the session. */
 static void slot_line_name(SlotLine *line) {
         const Config *config = line->options.config;
 
         line->mqtt = config->mqtt;
-        line->is_client_fixed = config->mqtt.client_id != NULL;
-        if (line->is_client_fixed)
+        line->mqtt.state_file = line->mqtt_state;
+        line->is_client_fixed = config->mqtt.client_id || slot_line_is_of_several(line);
+        if (slot_line_is_of_several(line))
+                snprintf(line->client_id,
+                         sizeof(line->client_id),
+                         "tidegate-%s-%d",
+                         config->cluster_name,
+                         slot_line_slot(line));
+        else if (line->is_client_fixed)
                 snprintf(line->client_id, sizeof(line->client_id), "%s", config->mqtt.client_id);
         else
-                session_name(config->journal.dir, journal_epoch(line->journal), line->client_id);
-        if (!line->is_client_fixed)
+                session_name(line->dir, journal_epoch(line->journal), line->client_id);
+        if (!config->mqtt.client_id)
                 line->mqtt.client_id = line->client_id;
-        line->mqtt.state_file = line->mqtt_state;
+}
+
+static bool slot_line_find_dir(SlotLine *line) {
+        const char *dir = line->options.config->journal.dir;
+
+        if (!slot_line_is_of_several(line)) {
+                snprintf(line->dir, sizeof(line->dir), "%s", dir);
+        } else {
+                if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
+                        log_error("journal_failed dir=\"%s\" errno=%d", dir, errno);
+                        return false;
+                }
+                if (snprintf(line->dir,
+                             sizeof(line->dir),
+                             "%s/slot-%d",
+                             dir,
+                             slot_line_slot(line)) >= (int)sizeof(line->dir))
+                        return false;
+        }
+        return snprintf(line->routes_file, sizeof(line->routes_file), "%s/routes", line->dir) <
+                       (int)sizeof(line->routes_file) &&
+               snprintf(line->mqtt_state, sizeof(line->mqtt_state), "%s/subscriptions", line->dir) <
+                       (int)sizeof(line->mqtt_state);
 }
 
 int slot_line_new(SlotLine **ret_line, const SlotLineOptions *options) {
         CLEANUP(slot_line_free) SlotLine *line = NULL;
-        const char *dir = options->config->journal.dir;
+        unsigned before;
         int r;
 
         line = calloc(1, sizeof(*line));
         if (!line)
                 return err_new(-ENOMEM);
         line->options = *options;
-        snprintf(line->routes_file, sizeof(line->routes_file), "%s/routes", dir);
-        snprintf(line->mqtt_state, sizeof(line->mqtt_state), "%s/subscriptions", dir);
+        if (!slot_line_find_dir(line))
+                return SLOT_LINE_E_UNUSABLE;
+        before = slot_line_enter(line);
         r = slot_line_open_journal(line);
+        (void)metrics_enter(before);
         if (r != 0)
                 return r; /* SLOT_LINE_E_UNUSABLE is for the caller as well */
         slot_line_name(line);
+        if (slot_line_is_of_several(line))
+                inlet_set_slot(line->inlet, options->keys, options->place);
         *ret_line = TAKE(&line);
         return 0;
 }
@@ -261,13 +410,27 @@ static const char *slot_line_given(const char *text) {
         return text && *text ? text : NULL;
 }
 
+static DbSlotLayout slot_line_layout(const SlotLine *line) {
+        const Config *config = line->options.config;
+
+        return (DbSlotLayout){ .first = config->cluster_slot,
+                               .n_slots = (int)line->options.n_slots,
+                               .templates =
+                                       line->options.keys ? slot_keys_hash(line->options.keys) : "",
+                               .cluster = config->cluster_name };
+}
+
 static int slot_line_start_lease(SlotLine *line) {
         const Config *config = line->options.config;
         int r;
 
         r = lease_new(&line->lease,
-                      &(LeaseOptions){ .database_url = config->database_url,
-                                       .journal_dir = config->journal.dir,
+                      &(LeaseOptions){ .instance = line->options.instance,
+                                       .layout = slot_line_layout(line),
+                                       .node_dir = config->journal.dir,
+                                       .is_silent = line->options.place > 0,
+                                       .database_url = config->database_url,
+                                       .journal_dir = line->dir,
                                        .epoch = journal_epoch(line->journal),
                                        .journal = line->journal,
                                        .cluster = config->cluster_name,
@@ -276,7 +439,7 @@ static int slot_line_start_lease(SlotLine *line) {
                                        .client_id = line->client_id,
                                        .is_client_fixed = line->is_client_fixed,
                                        .is_experienced = journal_noted_seq(line->journal) > 0,
-                                       .slot = config->cluster_slot,
+                                       .slot = slot_line_slot(line),
                                        .lease_ms = config->cluster_lease_ms });
         return r == 0 ? 0 : err_up(r);
 }
@@ -285,7 +448,7 @@ static int slot_line_start_processor(SlotLine *line, Routes *routes) {
         const Config *config = line->options.config;
         const ProcessorOptions options = {
                 .database_url = config->database_url,
-                .holder = { .slot = config->cluster_slot, .instance = lease_instance(line->lease) },
+                .holder = { .slot = slot_line_slot(line), .instance = lease_instance(line->lease) },
                 .max_batch = (size_t)config->database_max_batch,
                 .max_delay_ms = config->database_max_delay_ms,
                 .stall_ms = config->database_stall_ms,
@@ -307,6 +470,9 @@ static int slot_line_start_processor(SlotLine *line, Routes *routes) {
                 .merged = { .max_devices = config->merge_max_devices,
                             .max_bytes = config->merge_max_bytes },
                 .routes_file = line->routes_file,
+                .is_mute = slot_line_is_of_several(line),
+                .ended = line->options.ended,
+                .ended_arg = line->options.ended_arg,
                 .migrate = config->database_migrate,
         };
         int r = processor_new(&line->processor,
@@ -318,6 +484,7 @@ static int slot_line_start_processor(SlotLine *line, Routes *routes) {
 }
 
 int slot_line_start(SlotLine *line, Discovery *discovery, Routes *own, Routes *routes) {
+        unsigned before = slot_line_enter(line);
         int r;
 
         line->discovery = discovery;
@@ -326,6 +493,7 @@ int slot_line_start(SlotLine *line, Discovery *discovery, Routes *own, Routes *r
         r = slot_line_start_lease(line);
         if (r == 0)
                 r = slot_line_start_processor(line, routes);
+        (void)metrics_enter(before);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -336,22 +504,32 @@ void slot_line_drain(SlotLine *line) {
 }
 
 void slot_line_stop_source(SlotLine *line) {
+        unsigned before = slot_line_enter(line);
+
         if (line->source)
                 mqtt_source_stop(line->source);
+        (void)metrics_enter(before);
 }
 
 void slot_line_stop_storing(SlotLine *line, int grace_ms) {
         processor_stop(line->processor, grace_ms);
 }
 
-void slot_line_release(SlotLine *line, bool is_drained, int timeout_ms) {
+void slot_line_release(SlotLine *line, int timeout_ms) {
+        bool is_drained = slot_line_is_of_several(line)
+                                  ? metric_get_of(METRIC_IN_JOURNAL, line->options.place + 1) == 0
+                                  : metric_get(METRIC_IN_JOURNAL) == 0;
+
         lease_stop(line->lease, is_drained, timeout_ms);
 }
 
 void slot_line_end(SlotLine *line) {
+        unsigned before = slot_line_enter(line);
+
         line->source = mqtt_source_free(line->source);
         line->processor = processor_free(line->processor);
         line->lease = lease_free(line->lease);
+        (void)metrics_enter(before);
 }
 
 SlotLine *slot_line_free(SlotLine *line) {

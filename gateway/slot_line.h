@@ -6,8 +6,10 @@
  * with another one.
  *
  * It takes in while the slot is ours, or while there is nobody to ask, and stores what the database
- * lets it. Once opened, its source stays until the end: who has lost the slot is shut by the inlet
- * alone. Belongs to main.
+ * lets it. Once opened, its source stays until the end, or until the slot is let go of: who has
+ * lost it is shut by the inlet alone. To let go is to take nothing more from the broker, to store
+ * what there is, and to say that it is free; what cannot be stored in some seconds stays ours, and
+ * is taken in again. Belongs to main.
  */
 
 #include "base/base.h"
@@ -16,6 +18,7 @@
 typedef struct Discovery Discovery;
 typedef struct Inlet Inlet;
 typedef struct Queue Queue;
+typedef struct SlotKeys SlotKeys;
 typedef struct SlotLine SlotLine;
 typedef struct SlotLineOptions SlotLineOptions;
 
@@ -24,6 +27,13 @@ struct SlotLineOptions {
         const Config *config;
         Queue *outbox;
         Queue *orders; /* of SparkplugOrder, to be published */
+
+        /* Of several; of one, all is as it is without. */
+        unsigned n_slots, place; /* its place among them, from 0 on */
+        const SlotKeys *keys;
+        const char *instance;     /* of this process's start */
+        void (*ended)(void *arg); /* see ProcessorOptions */
+        void *ended_arg;
 };
 
 enum {
@@ -43,6 +53,11 @@ int slot_line_fd(const SlotLine *line); /* readable: slot_line_follow() has some
 MUST_CHECK int slot_line_follow(SlotLine *line, bool *ret_is_in);
 /* Before discovery_turn(): begins with the broker if what was waited for is known. */
 MUST_CHECK int slot_line_turn(SlotLine *line);
+/* Begins to let go of it, where that makes sense now. */
+void slot_line_leave(SlotLine *line);
+bool slot_line_is_in(const SlotLine *line);
+bool slot_line_is_leaving(const SlotLine *line);
+int slot_line_surplus(const SlotLine *line);     /* see lease.h; of the first one */
 int64_t slot_line_wait_us(const SlotLine *line); /* until that has to do; INT64_MAX: nothing */
 int slot_line_result(const SlotLine *line);      /* a fault (< 0) of any of its threads, or 0 */
 
@@ -50,7 +65,7 @@ int slot_line_result(const SlotLine *line);      /* a fault (< 0) of any of its 
 void slot_line_drain(SlotLine *line);       /* others may know that it is about to stop */
 void slot_line_stop_source(SlotLine *line); /* nothing more comes from the broker, for good */
 void slot_line_stop_storing(SlotLine *line, int grace_ms); /* begins to; the outbox is closed */
-void slot_line_release(SlotLine *line, bool is_drained, int timeout_ms); /* the slot */
+void slot_line_release(SlotLine *line, int timeout_ms);    /* the slot */
 void slot_line_end(SlotLine *line); /* its threads; the doors may still ask the inlet */
 SlotLine *slot_line_free(SlotLine *line);
 

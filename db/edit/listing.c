@@ -31,7 +31,9 @@ static const char *const listing_sql[] = {
                 " FROM vehicles v LEFT JOIN users u ON u.id = v.user_id"
                 " LEFT JOIN vehicle_clocks c ON c.vehicle_id = v.id ORDER BY v.id",
         [DB_LISTING_NODES] = "SELECT n.cluster, n.node, CASE WHEN " LISTING_SILENT " THEN 'silent'"
-                             " WHEN n.draining THEN 'draining' ELSE 'live' END AS state,"
+                             " WHEN n.draining THEN 'draining'"
+                             " WHEN EXISTS (SELECT FROM node_drains d WHERE d.cluster = n.cluster"
+                             " AND d.node = n.node) THEN 'drained' ELSE 'live' END AS state,"
                              " n.slot, n.advertise, n.host, n.pid, n.version, n.schema, n.waiting,"
                              " " LISTING_TIME("n.last_seen") " AS last_seen"
                                                              " FROM nodes n ORDER BY 1, 2",
@@ -92,6 +94,25 @@ int db_listing_user_active(DbConn *conn, const char *name, bool is_active) {
         const DbQuery query = {
                 .sql = "UPDATE users SET is_active = $2::boolean, updated_at = now()"
                        " WHERE username = $1",
+                .n_args = N_ELEMENTS(args),
+                .args = args,
+        };
+        int r;
+
+        r = db_conn_exec(conn, &query, &result);
+        if (r != 0)
+                return r;
+        return strcmp(PQcmdTuples(result), "0") == 0 ? DB_E_NOT_FOUND : 0;
+}
+
+int db_listing_node_drained(DbConn *conn, const char *cluster, const char *node, bool is_drained) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *const args[] = { cluster, node };
+        const DbQuery query = {
+                .sql = is_drained ? "INSERT INTO node_drains (cluster, node) SELECT cluster, node"
+                                    " FROM nodes WHERE cluster = $1 AND node = $2"
+                                    " ON CONFLICT (cluster, node) DO UPDATE SET drained_at = now()"
+                                  : "DELETE FROM node_drains WHERE cluster = $1 AND node = $2",
                 .n_args = N_ELEMENTS(args),
                 .args = args,
         };

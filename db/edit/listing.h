@@ -24,3 +24,8 @@ typedef void (*DbListingFn)(void *arg, const char *const fields[], size_t n_fiel
 
 MUST_CHECK int db_listing(DbConn *conn, DbListing listing, DbListingFn fn, void *arg);
 MUST_CHECK int db_listing_user_active(DbConn *conn, const char *name, bool is_active);
+/* It is to have no slot of several; or may have some again. */
+MUST_CHECK int db_listing_node_drained(DbConn *conn,
+                                       const char *cluster,
+                                       const char *node,
+                                       bool is_drained);

@@ -10,6 +10,7 @@ DEFINE_CLEANUP(PGresult *, PQclear);
 
 enum {
         SLOTS_ARG_SIZE = 24,
+        SLOTS_OLD_ARGS = 12, /* of who knows of one slot alone */
 };
 
 static void slots_arg(char ret_text[SLOTS_ARG_SIZE], int64_t value) {
@@ -20,22 +21,47 @@ static void slots_take_text(char ret_text[DB_SLOTS_TEXT_SIZE], const PGresult *r
         snprintf(ret_text, DB_SLOTS_TEXT_SIZE, "%s", PQgetvalue(result, 0, column));
 }
 
-/* Asked for first, so that the server has no error to log. */
-static int slots_find(DbConn *conn) {
+/* Asked for first, so that the server has no error to log. Several slots, or none held by who knows
+ * of one alone, need a newer schema. */
+static int slots_find(DbConn *conn, int n_slots, bool *ret_has_layouts) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        const DbQuery query = { .sql = "SELECT to_regclass('slots') IS NOT NULL" };
+        const DbQuery query = { .sql = "SELECT to_regclass('slots') IS NOT NULL,"
+                                       " to_regclass('slot_layouts') IS NOT NULL" };
         int r;
 
         r = db_conn_exec(conn, &query, &result);
         if (r != 0)
                 return r;
+        *ret_has_layouts = *PQgetvalue(result, 0, 1) == 't';
+        if (!*ret_has_layouts && n_slots > 1)
+                return DB_E_SCHEMA;
         return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_SCHEMA;
+}
+
+#define SLOTS_COLUMNS                                                 \
+        "SELECT fence, beats, pid, lease_ms, host, epoch, client_id," \
+        " coalesce(instance = $3, false), instance IS NULL AND slot IS NOT NULL"
+
+static void slots_take(DbSlot *slot, const PGresult *result) {
+        slot->fence = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+        slot->beats = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
+        slot->pid = (int)strtol(PQgetvalue(result, 0, 2), NULL, 10);
+        slot->lease_ms = (int)strtol(PQgetvalue(result, 0, 3), NULL, 10);
+        slots_take_text(slot->host, result, 4);
+        slots_take_text(slot->epoch, result, 5);
+        slots_take_text(slot->client_id, result, 6);
+        slot->is_ours = *PQgetvalue(result, 0, 7) == 't';
+        slot->is_free = *PQgetvalue(result, 0, 8) == 't';
+        slot->is_agreed = *PQgetvalue(result, 0, 9) == 't';
 }
 
 int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         CLEANUP(PQclear) PGresult *result = NULL;
+        const DbSlotLayout alone = { claim->holder.slot, 1, "", "", "" };
+        const DbSlotLayout *layout = claim->layout.n_slots > 1 ? &claim->layout : &alone;
         char slot[SLOTS_ARG_SIZE], pid[SLOTS_ARG_SIZE], lease[SLOTS_ARG_SIZE];
         char held[SLOTS_ARG_SIZE], fence[SLOTS_ARG_SIZE], beats[SLOTS_ARG_SIZE];
+        char first[SLOTS_ARG_SIZE], n_slots[SLOTS_ARG_SIZE];
         const char *args[] = { slot,
                                claim->epoch,
                                claim->holder.instance,
@@ -47,15 +73,22 @@ int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
                                lease,
                                held,
                                claim->is_lapsed ? fence : NULL,
-                               claim->is_lapsed ? beats : NULL };
-        const DbQuery query = {
-                "SELECT fence, beats, pid, lease_ms, host, epoch, client_id,"
-                " coalesce(instance = $3, false)"
-                " FROM tidegate_hold_slot($1::int, $2, $3, $4, $5, $6::int, $7, $8::bool, $9::int,"
-                " $10::bigint, $11::bigint, $12::bigint)",
+                               claim->is_lapsed ? beats : NULL,
+                               first,
+                               n_slots,
+                               layout->templates,
+                               layout->cluster,
+                               layout->node };
+        DbQuery query = {
+                SLOTS_COLUMNS
+                ", is_agreed FROM (SELECT (held).*, is_agreed FROM"
+                " tidegate_hold_slot_of($13::int, $14::int, $15, $16, $17, $1::int, $2,"
+                " $3, $4, $5, $6::int, $7, $8::bool, $9::int, $10::bigint,"
+                " $11::bigint, $12::bigint)) h",
                 N_ELEMENTS(args),
                 args,
         };
+        bool has_layouts;
         int r;
 
         slots_arg(slot, claim->holder.slot);
@@ -64,20 +97,39 @@ int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         slots_arg(held, (int64_t)claim->held_fence);
         slots_arg(fence, (int64_t)claim->seen_fence);
         slots_arg(beats, (int64_t)claim->seen_beats);
-        r = slots_find(conn);
+        slots_arg(first, layout->first);
+        slots_arg(n_slots, layout->n_slots);
+        r = slots_find(conn, layout->n_slots, &has_layouts);
+        if (r == 0 && !has_layouts) {
+                query.sql = SLOTS_COLUMNS
+                        ", true FROM tidegate_hold_slot($1::int, $2, $3, $4, $5, $6::int, $7,"
+                        " $8::bool, $9::int, $10::bigint, $11::bigint, $12::bigint)";
+                query.n_args = SLOTS_OLD_ARGS;
+        }
         if (r == 0)
                 r = db_conn_exec(conn, &query, &result);
         if (r != 0)
                 return r;
+        slots_take(ret_slot, result);
+        return 0;
+}
 
-        ret_slot->fence = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
-        ret_slot->beats = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
-        ret_slot->pid = (int)strtol(PQgetvalue(result, 0, 2), NULL, 10);
-        ret_slot->lease_ms = (int)strtol(PQgetvalue(result, 0, 3), NULL, 10);
-        slots_take_text(ret_slot->host, result, 4);
-        slots_take_text(ret_slot->epoch, result, 5);
-        slots_take_text(ret_slot->client_id, result, 6);
-        ret_slot->is_ours = *PQgetvalue(result, 0, 7) == 't';
+int db_slots_surplus(DbConn *conn, const DbSlotLayout *layout, const char *instance, int *ret_n) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char first[SLOTS_ARG_SIZE], n_slots[SLOTS_ARG_SIZE];
+        const char *args[] = { layout->cluster, layout->node, instance, first, n_slots };
+        int r;
+
+        slots_arg(first, layout->first);
+        slots_arg(n_slots, layout->n_slots);
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT tidegate_slot_surplus($1, $2, $3, $4::int, $5::int)",
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r;
+        *ret_n = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
         return 0;
 }
 

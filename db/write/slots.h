@@ -17,6 +17,7 @@
 typedef struct DbHolder DbHolder;
 typedef struct DbSlot DbSlot;
 typedef struct DbSlotClaim DbSlotClaim;
+typedef struct DbSlotLayout DbSlotLayout;
 
 /* Who stores under which slot: as whom db_store_open() may take a position over. */
 struct DbHolder {
@@ -30,7 +31,16 @@ struct DbHolder {
         const char *writers, *begins;
 };
 
+/* How the work is split, and who of those that share it asks. */
+struct DbSlotLayout {
+        int first, n_slots; /* slots are @first to @first + @n_slots - 1; 0 or 1: it is alone, and
+                             * nobody looks at the rest */
+        const char *templates; /* a hash of them */
+        const char *cluster, *node;
+};
+
 struct DbSlotClaim {
+        DbSlotLayout layout;
         DbHolder holder;
         const char *epoch, *place, *host, *client_id;
         int pid, lease_ms;
@@ -44,12 +54,16 @@ struct DbSlotClaim {
 
 struct DbSlot {
         bool is_ours;
+        bool is_free;   /* nobody's: let go, and not for us now */
+        bool is_agreed; /* the layout is ours; if not, another one is in force, and nothing is ours
+                         */
         uint64_t fence, beats;
         int pid, lease_ms;
         char host[DB_SLOTS_TEXT_SIZE], epoch[DB_SLOTS_TEXT_SIZE], client_id[DB_SLOTS_TEXT_SIZE];
 };
 
-/* 0, DB_E_SCHEMA (there are no slots yet), DB_E_OFFLINE, DB_E_REJECTED. */
+/* 0, DB_E_SCHEMA (there are no slots yet, or several cannot be told from each other), DB_E_OFFLINE,
+ * DB_E_REJECTED. */
 MUST_CHECK int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot);
 /* While another one has the slot: that the journal of @holder has more to store, if it has. 0,
  * DB_E_OFFLINE, DB_E_REJECTED. */
@@ -72,3 +86,8 @@ MUST_CHECK int db_slots_flights(DbConn *conn,
 /* The next one need not wait. Not @is_drained: there is more to store, which is noted. Nothing if
  * it is not ours. 0, DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained);
+/* How many of its slots the instance is to let go of now. 0, DB_E_OFFLINE, DB_E_REJECTED. */
+MUST_CHECK int db_slots_surplus(DbConn *conn,
+                                const DbSlotLayout *layout,
+                                const char *instance,
+                                int *ret_n);

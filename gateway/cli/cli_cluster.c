@@ -1,9 +1,12 @@
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "db/conn.h"
 #include "db/edit/listing.h"
 #include "gateway/cli/cli_command.h"
+#include "gateway/node.h"
 #include "gateway/trial/view.h"
 
 #define CLUSTER_MAX_FIELDS 12
@@ -105,4 +108,36 @@ int cli_cluster_status(const Cli *cli) {
         if (r != 0)
                 return cli_fault(cli, "out of memory");
         return cluster.n_missing == 0 ? CLI_OK : CLI_FAULT;
+}
+
+/* Of a gateway with this configuration. */
+static void cluster_name_node(const Config *config, char ret_name[static NODE_NAME_SIZE]) {
+        char host[HOST_NAME_MAX + 1] = "";
+
+        if (gethostname(host, sizeof(host) - 1) < 0)
+                snprintf(host, sizeof(host), "unknown");
+        node_write_name(config->cluster_node && *config->cluster_node ? config->cluster_node : NULL,
+                        host,
+                        config->journal.dir,
+                        ret_name);
+}
+
+int cli_cluster_drain(const Cli *cli) {
+        CLEANUP(config_free) Config *config = NULL;
+        CLEANUP(db_conn_free) DbConn *conn = NULL;
+        bool is_drained = cli->values[CLI_UNDO] == NULL;
+        char node[NODE_NAME_SIZE];
+        int r;
+
+        r = cli_load(cli, &config);
+        if (r == CLI_OK)
+                r = cli_connect(cli, config, &conn);
+        if (r != CLI_OK)
+                return r;
+        if (cli->n_operands > 0)
+                snprintf(node, sizeof(node), "%s", cli->operands[0]);
+        else
+                cluster_name_node(config, node);
+        r = db_listing_node_drained(conn, config->cluster_name, node, is_drained);
+        return cli_db_result(cli, conn, r, node);
 }

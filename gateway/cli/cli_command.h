@@ -49,6 +49,7 @@ typedef enum CliOption {
         CLI_TOPIC,
         CLI_TTL,
         CLI_TYPE,
+        CLI_UNDO,
         CLI_UNTIL,
         CLI_USER,
         CLI_VEHICLES,
@@ -108,6 +109,7 @@ int cli_group_add(const Cli *cli);
 int cli_import(const Cli *cli);
 
 int cli_cluster_status(const Cli *cli);
+int cli_cluster_drain(const Cli *cli);
 
 int cli_journal_verify(const Cli *cli);
 

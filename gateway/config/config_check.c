@@ -65,6 +65,12 @@ static void config_check_cluster(ConfigLoader *loader) {
                           WORD_LOWER WORD_UPPER "._:/[]%",
                           255,
                           "allowed: a URL or host:port, up to 255 characters, without spaces");
+        if (loader->config->cluster_slots > 1 && loader->config->mqtt.client_id)
+                config_error(loader,
+                             "mqtt",
+                             "client_id",
+                             "with cluster.slots each slot has a session of its own, named after "
+                             "cluster.name");
 }
 
 /* Sizes that nobody gave follow the one that somebody did. */

@@ -4,6 +4,7 @@
 #include "gateway/config/config_table.h"
 
 #include "base/text.h"
+#include "model/slot.h"
 
 #define KIB       INT64_C(1024)
 #define MIB       (KIB * 1024)
@@ -242,6 +243,10 @@ const ConfigKey config_keys[] = {
         { "cluster", "slot", CONFIG_INT, AT(cluster_slot), "0", 0, 1023, false,
           "Whose turn: gateways with the same number take turns. Those that store other messages into "
           "the same database, from another broker or site, need another one." },
+
+        { "cluster", "slots", CONFIG_INT, AT(cluster_slots), "1", 1, SLOT_MAX, false,
+          "Into how many slots the work is split, numbered from cluster.slot on: gateways of one "
+          "cluster.name share them. All need the same number and the same routes, or get none." },
 
         { "cluster", "name", CONFIG_TEXT, AT(cluster_name), "tidegate", 0, 0, false,
           "What gateways are called together that share a database and a broker: up to 32 of a-z, 0-9 "

@@ -62,7 +62,7 @@ struct Config {
         } retention[CONFIG_N_RETENTION]; /* [retention] raw_logs = 30d ... */
         size_t n_retention;
         const char *cluster_name, *cluster_node, *cluster_advertise;
-        int cluster_slot, cluster_lease_ms;
+        int cluster_slot, cluster_slots, cluster_lease_ms;
         CommandPublisherOptions commands; /* [commands] topics, ack_topic; the rest is in ws */
         int shutdown_grace_ms;
         int watchdog_timeout_ms;

@@ -13,6 +13,7 @@
 struct Outbox {
         Queue *queue; /* borrowed */
         int wait_ms;
+        bool is_mute;
         uint32_t n_missing; /* messages dropped since the last EVENT_GAP */
         uint64_t missing_seq;
 
@@ -20,7 +21,7 @@ struct Outbox {
         size_t n_chunk;
 };
 
-int outbox_new(Outbox **ret_outbox, Queue *queue, int wait_ms) {
+int outbox_new(Outbox **ret_outbox, Queue *queue, int wait_ms, bool is_mute) {
         Outbox *outbox;
 
         outbox = calloc(1, sizeof(*outbox));
@@ -28,6 +29,7 @@ int outbox_new(Outbox **ret_outbox, Queue *queue, int wait_ms) {
                 return err_new(-ENOMEM);
         outbox->queue = queue;
         outbox->wait_ms = wait_ms;
+        outbox->is_mute = is_mute;
         *ret_outbox = outbox;
         return 0;
 }
@@ -109,6 +111,8 @@ int outbox_show(Outbox *outbox, const Batch *batch, size_t from, size_t to, bool
         int64_t n_shown = 0;
         int r = 0;
 
+        if (outbox->is_mute)
+                return 0;
         for (size_t i = from; r == 0 && i < to; ++i) {
                 const Record *record = batch_record(batch, i);
                 int64_t left_us;
@@ -139,7 +143,8 @@ int outbox_show_behind(Outbox *outbox, const Batch *batch, size_t i) {
         Event *event;
         int r;
 
-        if (record->reason != REASON_NONE || record->unchanged || record->duplicate)
+        if (outbox->is_mute || record->reason != REASON_NONE || record->unchanged ||
+            record->duplicate)
                 return 0;
         r = event_new_message(&event, record, batch_state(batch, i), true);
         if (r != 0)
@@ -153,6 +158,8 @@ int outbox_show_open(Outbox *outbox, uint64_t seq) {
         Event *event;
         int r;
 
+        if (outbox->is_mute)
+                return 0;
         r = event_new_open(&event, seq);
         if (r != 0)
                 return err_up(r);
@@ -163,6 +170,8 @@ int outbox_show_position(Outbox *outbox, uint64_t seq, uint64_t last_seq) {
         Event *event;
         int r;
 
+        if (outbox->is_mute)
+                return 0;
         r = event_new_gap(&event, seq, 0);
         if (r != 0)
                 return err_up(r);
@@ -184,6 +193,8 @@ int outbox_show_restored(Outbox *outbox, const Record *record) {
         Event *event;
         int r;
 
+        if (outbox->is_mute)
+                return 0;
         r = event_new_message(&event, record, NULL, true);
         if (r != 0)
                 return err_up(r);

@@ -17,7 +17,8 @@ typedef struct Batch Batch;
 typedef struct Outbox Outbox;
 typedef struct Queue Queue;
 
-MUST_CHECK int outbox_new(Outbox **ret_outbox, Queue *queue, int wait_ms);
+/* @is_mute: only what is known of users and devices is told, no messages. */
+MUST_CHECK int outbox_new(Outbox **ret_outbox, Queue *queue, int wait_ms, bool is_mute);
 Outbox *outbox_free(Outbox *outbox);
 
 /* The records [from, to) of the batch that are no dead letters. */

@@ -30,10 +30,12 @@ struct Processor {
         Queue *queue; /* borrowed: the outbox, to close it */
         pthread_t thread;
         bool has_thread;
+        unsigned place;             /* metrics.h */
         _Atomic int64_t stop_at_us; /* monotonic; 0 = not stopping */
         _Atomic(Routes *) new_routes;
         _Atomic int standing; /* ProcessorStanding */
         _Atomic int result;
+        _Atomic uint64_t stored_seq; /* 0: not known */
 
         /* All below belongs to the thread. */
         Desk *desk;
@@ -113,6 +115,10 @@ static void processor_report(Processor *processor) {
                         !books_walk(processor->desk->books, lane_stored_seq(processor->desk->lane));
                 journal_commit(processor->desk->journal, books_done_seq(processor->desk->books));
         }
+        atomic_store(&processor->stored_seq,
+                     processor->desk->was_ready && lane_is_idle(processor->desk->lane)
+                             ? lane_stored_seq(processor->desk->lane)
+                             : 0);
         journal_look(processor->desk->journal, clock_mono_us());
         metric_set(METRIC_DB_LAG_SECONDS, since_us > 0 ? clock_now_us() - since_us : 0);
         metric_set(METRIC_SENSORS, (int64_t)sensors_length(processor->desk->sensors));
@@ -228,13 +234,17 @@ static void *processor_main(void *arg) {
         int r;
 
         watch_enter("processor");
+        (void)metrics_enter(processor->place);
         r = processor_run(processor);
         watch_leave();
         atomic_store(&processor->result, r);
         log_info("processor_ended stored=%llu journal=%llu",
                  (unsigned long long)lane_stored_seq(processor->desk->lane),
                  (unsigned long long)journal_last_seq(processor->desk->journal));
-        queue_close(processor->queue); /* done or broken: the loop sees it */
+        if (processor->desk->options.ended)
+                processor->desk->options.ended(processor->desk->options.ended_arg);
+        else
+                queue_close(processor->queue); /* done or broken: the loop sees it */
         return NULL;
 }
 
@@ -252,6 +262,7 @@ int processor_new(Processor **ret_processor,
         if (!processor)
                 return err_new(-ENOMEM);
         processor->queue = outbox;
+        processor->place = metrics_place();
         r = desk_new(&processor->desk, options, journal, routes, outbox);
         if (r != 0)
                 return err_up(r);
@@ -280,6 +291,10 @@ void processor_set_standing(Processor *processor, ProcessorStanding standing) {
 void processor_set_routes(Processor *processor, Routes *routes) {
         routes_unref(atomic_exchange(&processor->new_routes, routes_ref(routes)));
         desk_wake(processor->desk);
+}
+
+bool processor_has_stored(const Processor *processor, uint64_t seq) {
+        return atomic_load(&processor->stored_seq) >= seq;
 }
 
 int processor_result(const Processor *processor) {

@@ -37,5 +37,9 @@ struct ProcessorOptions {
         MergedOptions merged; /* of routes with merge = on */
         int outbox_wait_ms;   /* how long a full outbox may hold the processor up */
         const char *routes_file; /* where the tables of routes are noted; NULL = nowhere */
-        bool migrate;            /* bring the schema up to date before anything else */
+        bool is_mute;            /* see outbox.h */
+        /* Called as its last, on its thread: the outbox may be closed. NULL: it is. */
+        void (*ended)(void *arg);
+        void *ended_arg;
+        bool migrate; /* bring the schema up to date before anything else */
 };

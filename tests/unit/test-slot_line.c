@@ -11,7 +11,10 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/queue.h"
 #include "gateway/slot_line.h"
+#include "gateway/slot_lines.h"
+#include "model/metrics.h"
 
 typedef struct Fixture Fixture;
 
@@ -77,10 +80,50 @@ static void test_its_session_keeps_its_name(void **state) {
         tear_down(&f);
 }
 
+static void drop(void *item) {
+        free(item);
+}
+
+/* Each has a folder and a name of its own, and nothing is taken in before one is held. */
+static void test_several_have_a_folder_each(void **state) {
+        CLEANUP(slot_lines_free) SlotLines *lines = NULL;
+        CLEANUP(queue_free) Queue *outbox = NULL;
+        CLEANUP(routes_unref) Routes *routes = NULL;
+        Fixture f;
+
+        (void)state;
+        set_up(&f);
+        assert_int_equal(queue_new(&outbox, 1, drop), 0);
+        assert_int_equal(routes_new(&routes), 0);
+        f.config.routes = routes;
+        f.config.cluster_slots = 3;
+        f.config.cluster_slot = 7;
+        f.config.cluster_name = "c";
+        f.config.journal.max_bytes *= 3;
+        assert_int_equal(slot_lines_new(&lines, &f.config, outbox, NULL), 0);
+        assert_int_equal(slot_lines_n(lines), 3);
+        assert_int_equal(slot_lines_take(lines,
+                                         &(Inbound){ .door = DOOR_HTTP,
+                                                     .device_id = 1,
+                                                     .topic = TEXT("t"),
+                                                     .payload = TEXT("{}") }),
+                         INBOUND_E_FULL);
+        assert_int_equal(metric_get(METRIC_REFUSED_STANDBY), 1);
+        snprintf(f.command,
+                 sizeof(f.command),
+                 "cd '%s' && ls -d slot-7 slot-8 slot-9 >&2",
+                 f.journal_dir);
+        assert_int_equal(system(f.command), 0);
+        lines = slot_lines_free(lines);
+        metrics_reset();
+        tear_down(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_journal_has_one_line),
                 cmocka_unit_test(test_its_session_keeps_its_name),
+                cmocka_unit_test(test_several_have_a_folder_each),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -286,6 +286,117 @@ static void test_a_node_s_name_is_free_when_it_is_dead_or_nobody_chose_it(void *
         side_done(&side);
 }
 
+static void side_split(Side *side, int n_slots, const char *templates, const char *node) {
+        side->claim.layout = (DbSlotLayout){
+                .n_slots = n_slots, .templates = templates, .cluster = "c", .node = node
+        };
+}
+
+static bool side_takes(Side *side, int slot) {
+        side->claim.holder.slot = slot;
+        return side_holds(side);
+}
+
+static void test_who_splits_it_otherwise_has_nothing(void **state) {
+        Side a, b;
+
+        (void)state;
+        postgres_migrate();
+        side_init(&a, "aa", "a1", "here");
+        side_init(&b, "bb", "b1", "there");
+        side_split(&a, 4, "t", "n1");
+        assert_true(side_takes(&a, 1));
+        assert_int_equal(side_open(&a), 0);
+
+        side_split(&b, 4, "u", "n2"); /* by other templates, into fewer, and as one of before */
+        assert_false(side_takes(&b, 0) || b.slot.is_agreed);
+        side_split(&b, 2, "t", "n2");
+        assert_false(side_takes(&b, 0) || b.slot.is_agreed);
+        side_split(&b, 1, "", "n2");
+        assert_false(side_takes(&b, 3) || b.slot.is_agreed);
+        side_split(&b, 4, "t", "n2");
+        assert_true(side_takes(&b, 3));
+        assert_true(b.slot.is_agreed);
+        assert_int_equal(db_slots_release(b.conn, &b.claim.holder, true), 0);
+
+        side_split(&b, 2, "t", "n2"); /* who has lapsed by the server's clock is fenced */
+        postgres_run("UPDATE slots SET lease_until = now() - interval '1 s' WHERE slot = 1");
+        assert_true(side_takes(&b, 0));
+        assert_int_equal(side_store(&a), DB_E_FENCED);
+        assert_true(side_has_left(&a, 0));
+        assert_false(side_takes(&a, 1) || a.slot.is_agreed);
+        side_done(&a);
+        side_done(&b);
+}
+
+static int side_surplus(const Side *side) {
+        int n = -1;
+
+        assert_int_equal(db_slots_surplus(side->conn,
+                                          &side->claim.layout,
+                                          side->claim.holder.instance,
+                                          &n),
+                         0);
+        return n;
+}
+
+static void test_who_has_two_more_than_another_lets_go_of_one(void **state) {
+        Side a, b;
+
+        (void)state;
+        postgres_migrate();
+        side_init(&a, "aa", "a1", "here");
+        side_init(&b, "bb", "b1", "there");
+        side_split(&a, 4, "t", "n1");
+        side_split(&b, 4, "t", "n2");
+        for (int i = 0; i < 4; ++i)
+                assert_true(side_takes(&a, i));
+        assert_int_equal(side_surplus(&a), 0);
+
+        postgres_run(
+                "INSERT INTO nodes (cluster, node, instance, place, host, pid, advertise, version,"
+                " schema, slot, waiting, lease_ms) SELECT 'c', 'n' || n, chr(96 + n) || '1', '',"
+                " '', 1, '', '', 1, 0, 0, 60000 FROM generate_series(1, 2) n");
+        assert_int_equal(side_surplus(&a), 1);
+        assert_int_equal(side_surplus(&b), 0);
+        a.claim.holder.slot = 3;
+        assert_int_equal(db_slots_release(a.conn, &a.claim.holder, true), 0);
+        assert_int_equal(side_surplus(&a), 0); /* one is on its way */
+        assert_false(side_takes(&a, 3));
+        assert_true(a.slot.is_free && a.slot.is_agreed);
+        assert_true(side_takes(&b, 3));
+        assert_int_equal(side_surplus(&a), 1);
+
+        postgres_run("INSERT INTO node_drains (cluster, node) VALUES ('c', 'n2')");
+        assert_int_equal(side_surplus(&a), 0);
+        assert_int_equal(side_surplus(&b), 1);
+        assert_int_equal(db_slots_release(b.conn, &b.claim.holder, true), 0);
+        assert_false(side_takes(&b, 3));
+        assert_true(side_takes(&a, 3));
+        side_done(&a);
+        side_done(&b);
+}
+
+static void test_what_nobody_takes_is_anybody_s(void **state) {
+        Side a;
+
+        (void)state;
+        postgres_migrate();
+        side_init(&a, "aa", "a1", "here");
+        side_split(&a, 2, "t", "n1");
+        postgres_run(
+                "INSERT INTO nodes (cluster, node, instance, place, host, pid, advertise, version,"
+                " schema, slot, waiting, lease_ms) SELECT 'c', 'n' || n, chr(96 + n) || '1', '',"
+                " '', 1, '', '', 1, 0, 0, 60000 FROM generate_series(1, 2) n");
+        assert_true(side_takes(&a, 0));
+        assert_true(side_takes(&a, 1)); /* one that there never was */
+        assert_int_equal(db_slots_release(a.conn, &a.claim.holder, true), 0);
+        assert_false(side_takes(&a, 1));
+        postgres_run("UPDATE slots SET lease_until = now() - interval '61 s' WHERE slot = 1");
+        assert_true(side_takes(&a, 1));
+        side_done(&a);
+}
+
 static void test_schema_without_slots_is_told(void **state) {
         Side a;
 
@@ -306,6 +417,9 @@ int main(void) {
                 cmocka_unit_test(test_row_of_an_older_time_counts_for_nothing),
                 cmocka_unit_test(test_copy_of_the_database_keeps_its_session),
                 cmocka_unit_test(test_a_node_s_name_is_free_when_it_is_dead_or_nobody_chose_it),
+                cmocka_unit_test(test_who_splits_it_otherwise_has_nothing),
+                cmocka_unit_test(test_who_has_two_more_than_another_lets_go_of_one),
+                cmocka_unit_test(test_what_nobody_takes_is_anybody_s),
                 cmocka_unit_test(test_schema_without_slots_is_told),
         };
 

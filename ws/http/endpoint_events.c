@@ -195,6 +195,13 @@ static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
                 ws_precheck_put_off(call, 503, "starting", "Still loading.", 1);
                 return 0;
         }
+        if (call->options->no_live) {
+                ws_response_problem(call->response,
+                                    503,
+                                    "no_live",
+                                    "With cluster.slots nothing is shown as it comes.");
+                return 0;
+        }
         if (!ws_events_since(call, &since))
                 return 0;
         r = ws_events_make(call, dialect, &follow);

@@ -12,7 +12,7 @@ struct WsReason {
 
 /* Whoever waits for its turn lacks everything else for that reason alone. */
 static bool ws_health_stands_by(void) {
-        return metric_get(METRIC_LEASE_WAITING) != 0;
+        return metrics_stand_by();
 }
 
 /* Those that hold, as a JSON array. */
@@ -36,6 +36,7 @@ static size_t ws_health_reasons(const WsCall *call, const char *holder, JsonOut 
         bool is_in = !ws_health_stands_by();
         const WsReason reasons[] = {
                 { !is_in, "standby" },
+                { metric_get(METRIC_LAYOUT_DIFFERS) != 0, "cluster_differs" },
                 { is_in && *holder, "superseded" },
                 { is_in && metric_get(METRIC_DB_CONNECTED) == 0, "database_away" },
                 { is_in && metric_get(METRIC_MQTT_CONNECTED) == 0 && !call->options->no_broker,
@@ -83,6 +84,38 @@ static void ws_health_add_reasons(JsonOut *out, Text reasons) {
                 json_out_string(out, "sqlstate", sqlstate);
 }
 
+/* Each of several: whether it is ours, and what it lacks. */
+static void ws_health_slots(const WsCall *call, JsonOut *out) {
+        json_out_array(out, "slots");
+        for (unsigned place = 1; place <= metrics_n_places(); ++place) {
+                bool is_held = metric_get_of(METRIC_LEASE_HELD, place) != 0;
+                bool is_leaving = metric_get_of(METRIC_SLOTS_LEAVING, place) != 0;
+                const WsReason reasons[] = {
+                        { is_held && metric_get_of(METRIC_DB_CONNECTED, place) == 0,
+                          "database_away" },
+                        { is_held && !is_leaving && !call->options->no_broker &&
+                                  metric_get_of(METRIC_MQTT_CONNECTED, place) == 0,
+                          "broker_away" },
+                        { metric_get_of(METRIC_JOURNAL_FULL, place) != 0, "journal_full" },
+                        { metric_get_of(METRIC_JOURNAL_FAILED, place) != 0, "journal_failed" },
+                        { metric_get_of(METRIC_BOOKS_DRIFT, place) != 0, "accounting_drift" },
+                };
+                CLEANUP_BUF Buf list = { 0 };
+
+                (void)ws_health_list(&(JsonOut){ .buf = &list }, reasons, N_ELEMENTS(reasons));
+                json_out_object(out, NULL);
+                json_out_int(out, "slot", metrics_slot(place));
+                json_out_string(out,
+                                "state",
+                                is_leaving ? "leaving"
+                                : is_held  ? "held"
+                                           : "elsewhere");
+                json_out_raw(out, "reasons", buf_text(&list));
+                json_out_object_end(out);
+        }
+        json_out_array_end(out);
+}
+
 static int ws_health_answer(WsCall *call, const char *good, const char *bad, bool is_health) {
         CLEANUP_BUF Buf reasons = { 0 }, notes = { 0 };
         JsonOut out = { .buf = ws_response_json(call->response) };
@@ -108,6 +141,8 @@ static int ws_health_answer(WsCall *call, const char *good, const char *bad, boo
                 json_out_string(&out, "holder", holder);
         if (ws_health_notes(&(JsonOut){ .buf = &notes }) > 0)
                 json_out_raw(&out, "notes", buf_text(&notes));
+        if (metrics_n_places() > 0)
+                ws_health_slots(call, &out);
         json_out_object_end(&out);
         return 0;
 }

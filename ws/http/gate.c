@@ -160,27 +160,23 @@ static WsRefusal ws_gate_check_form(WsGate *gate) {
         return (WsRefusal){ 0 };
 }
 
+static WsRefusal ws_gate_unavailable(const char *code, const char *detail, int retry_after_s) {
+        return (WsRefusal){ .status = 503,
+                            .code = code,
+                            .detail = detail,
+                            .retry_after_s = retry_after_s,
+                            .metric = METRIC_WS_REFUSED_CAPACITY };
+}
+
 static WsRefusal ws_gate_check_load(WsGate *gate) {
         const WsOptions *options = gate->loop->options;
 
         if (gate->is_shut)
-                return (WsRefusal){ .status = 503,
-                                    .code = "draining",
-                                    .detail = "shutting down",
-                                    .retry_after_s = 2,
-                                    .metric = METRIC_WS_REFUSED_CAPACITY };
-        if (metric_get(METRIC_LEASE_WAITING) != 0)
-                return (WsRefusal){ .status = 503,
-                                    .code = "standby",
-                                    .detail = "another gateway serves",
-                                    .retry_after_s = 1,
-                                    .metric = METRIC_WS_REFUSED_CAPACITY };
+                return ws_gate_unavailable("draining", "shutting down", 2);
+        if (metrics_stand_by())
+                return ws_gate_unavailable("standby", "another gateway serves", 1);
         if (!ws_loop_is_loaded(gate->loop))
-                return (WsRefusal){ .status = 503,
-                                    .code = "starting",
-                                    .detail = "still loading",
-                                    .retry_after_s = 1,
-                                    .metric = METRIC_WS_REFUSED_CAPACITY };
+                return ws_gate_unavailable("starting", "still loading", 1);
         if (gate->proof.status == 0 && !ws_throttle_take(gate->throttle,
                                                          gate->request->source,
                                                          options->connects_per_s,
@@ -401,6 +397,12 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
         if (dialect == &ws_dialect_vehicles && ws_native_is_offered(gate->request->protocols))
                 dialect = &ws_dialect_native;
         identity.device = ws_gate_device(gate, dialect, target);
+        if (gate->loop->options->no_live && !identity.device) {
+                *ret_refusal = ws_gate_unavailable("no_live",
+                                                   "cluster.slots: nothing is shown as it comes",
+                                                   0);
+                return 0;
+        }
         r = identity.device ? ws_renewal_ask(gate->access,
                                              gate->loop->questions,
                                              identity.device,

@@ -242,7 +242,7 @@ static bool ws_precheck_identify(WsCall *call, const WsEndpoint *endpoint) {
 
         if (endpoint->access == WS_ENDPOINT_PUBLIC)
                 return true;
-        if (metric_get(METRIC_LEASE_WAITING) != 0) {
+        if (metrics_stand_by()) {
                 ws_precheck_put_off(call, 503, "standby", "Another gateway serves.", 1);
                 return false;
         }

@@ -78,7 +78,8 @@ int64_t ws_loop_tick_ms(const WsLoop *loop) {
 }
 
 bool ws_loop_is_loaded(const WsLoop *loop) {
-        return registry_is_loaded(loop->registry) && loop->ring.is_begun;
+        return registry_is_loaded(loop->registry) &&
+               (loop->ring.is_begun || loop->options->no_live);
 }
 
 int ws_loop_share(const WsLoop *loop) {

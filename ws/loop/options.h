@@ -86,6 +86,7 @@ struct WsOptions {
         int command_reserve;            /* percent of them that such users leave free */
         QueryFn ask;                    /* the way to the database; NULL: nothing is asked */
         void *ask_arg;
+        bool no_live;      /* messages are stored, and not shown as they come */
         InboundFn inbound; /* the way into the journal; NULL: devices are not served */
         void *inbound_arg;
         Reason (*check_json)(Text json); /* strictly; NULL: as json-c does */

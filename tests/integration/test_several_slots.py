@@ -1,0 +1,208 @@
+"""Several slots, shared by gateways: each message is stored once, a dead one's slots go over, shares are fair."""
+import json
+import signal
+import time
+
+import pytest
+
+from conftest import populate
+from viewers import Viewer, refused
+from waiting import PATIENCE, wait_until
+
+SLOTS = 4
+LEASE_S = 2
+VEHICLES = [f"USV-{n}" for n in range(1, 13)]  # in all four slots: three each, but for chance
+OWNERS = "SELECT n.node, count(*) FROM slots s JOIN nodes n USING (instance) GROUP BY 1"
+LOGS = ("SELECT v.code, r.logs::int FROM raw_logs r JOIN vehicles v ON v.id = r.vehicle_id"
+        " ORDER BY r.received_at, r.seq")
+
+
+@pytest.fixture
+def make_node(make_gateway):
+    """make_node(name) -> a gateway of the cluster that is not started yet; the first fills the registry."""
+    def make(name, **settings):
+        node = make_gateway(**{"cluster__node": name, "cluster__slots": SLOTS, "cluster__lease": f"{LEASE_S}s",
+                               **settings})
+        if len(make_gateway.made) == 1:
+            populate(node)
+            node.database.rows("INSERT INTO vehicles (code, user_id) SELECT 'USV-' || n, (SELECT min(id) FROM users)"
+                               " FROM generate_series(3, 12) n")
+        return node
+    return make
+
+
+def wait_for_owners(database, **shares):
+    wait_until(lambda: dict(database.rows(OWNERS)) == shares, f"owners {shares}")
+
+
+def publish(publisher, numbers):
+    """Each number for each vehicle."""
+    for n in numbers:
+        for vehicle in VEHICLES:
+            publisher.publish(f"seano/{vehicle}/raw_log", str(n))
+    publisher.flush()
+
+
+def stored(database):
+    """vehicle -> its numbers, in the order in which they came."""
+    found = {}
+    for vehicle, n in database.rows(LOGS):
+        found.setdefault(vehicle, []).append(n)
+    return found
+
+
+def wait_for_all(database, n):
+    database.wait_for("SELECT count(*) FROM raw_logs", n * len(VEHICLES))
+    assert stored(database) == {vehicle: list(range(n)) for vehicle in VEHICLES}
+
+
+def start(*nodes):
+    for node in nodes:
+        node.start(wait=False)
+
+
+def test_one_node_has_all_slots_and_stores_all(make_node, database, publisher):
+    node = make_node("n1")
+    node.start()
+    wait_for_owners(database, n1=SLOTS)
+    wait_until(lambda: node.metric("tidegate_mqtt_connected") == SLOTS, "all slots to be at the broker")
+    publish(publisher, range(5))
+    wait_for_all(database, 5)
+    assert database.rows("SELECT slot, client_id FROM slots ORDER BY 1") == [(n, f"tidegate-tidegate-{n}") for n in range(SLOTS)]
+    assert sorted(path.name for path in (node.folder / "journal").glob("slot-*")) == [f"slot-{n}" for n in range(SLOTS)]
+    n_messages = 5 * len(VEHICLES)
+    wait_until(lambda: node.metric("tidegate_elsewhere_total") == n_messages * (SLOTS - 1), "the others to be dropped")
+    assert node.metric("tidegate_committed_total") == n_messages
+    assert node.metric("tidegate_committed_total", slot="3") == database.value(
+        "SELECT count(*) FROM raw_logs r JOIN journal_positions p USING (journal_id) WHERE p.slot = 3") > 0
+    node.wait_ready()
+    assert node.terminate() == 0
+    assert database.value("SELECT count(*) FROM slots WHERE instance IS NULL") == SLOTS
+
+
+def test_two_share_and_a_dead_ones_slots_go_over(make_node, database, publisher):
+    first, second = make_node("n1"), make_node("n2")
+    first.start()
+    wait_for_owners(database, n1=4)
+    publish(publisher, range(3))
+    second.start(wait=False)
+    wait_for_owners(database, n1=2, n2=2)
+    publish(publisher, range(3, 6))
+    wait_for_all(database, 6)
+    assert first.metric("tidegate_committed_total") > 0 < second.metric("tidegate_committed_total")
+
+    first.kill()
+    begun = time.monotonic()
+    publish(publisher, range(6, 9))
+    wait_for_owners(database, n2=4)
+    assert time.monotonic() - begun < LEASE_S + LEASE_S / 3 + 2
+    wait_for_all(database, 9)
+    first.start(wait=False)
+    wait_for_owners(database, n1=2, n2=2)
+    publish(publisher, range(9, 12))
+    wait_for_all(database, 12)
+
+
+def test_who_drains_gives_all_away_and_takes_none(make_node, database, publisher):
+    first, second = make_node("n1"), make_node("n2")
+    start(first, second)
+    wait_for_owners(database, n1=2, n2=2)
+    publish(publisher, range(2))
+    second.cli("cluster", "drain", "n1")
+    wait_for_owners(database, n2=4)
+    publish(publisher, range(2, 4))
+    wait_for_all(database, 4)
+    said = json.loads(second.cli("cluster", "status", "--json", check=False).stdout)
+    assert [(row["node"], row["state"]) for row in said["nodes"]] == [("n1", "drained"), ("n2", "live")]
+    assert [(row["slot"], row["node"]) for row in said["slots"]] == [(n, "n2") for n in range(SLOTS)]
+    second.kill()  # nobody may take them: n1 is to have none
+    time.sleep(2 * LEASE_S)
+    assert dict(database.rows(OWNERS)).get("n1") is None
+    second.start(wait=False)
+    wait_for_owners(database, n2=4)
+    second.cli("cluster", "drain", "n1", "--undo")
+    wait_for_owners(database, n1=2, n2=2)
+    publish(publisher, range(4, 6))
+    wait_for_all(database, 6)
+
+
+def test_a_third_gets_its_share_and_an_end_gives_it_back(make_node, database, publisher):
+    nodes = [make_node(f"n{n}") for n in (1, 2, 3)]
+    start(*nodes[:2])
+    wait_for_owners(database, n1=2, n2=2)
+    start(nodes[2])
+    wait_until(lambda: sorted(n for _, n in database.rows(OWNERS)) == [1, 1, 2], "each to have its share")
+    publish(publisher, range(3))
+    wait_for_all(database, 3)
+    assert nodes[0].terminate() == 0
+    wait_for_owners(database, n2=2, n3=2)
+    publish(publisher, range(3, 6))
+    wait_for_all(database, 6)
+
+
+@pytest.mark.parametrize("other", [{"cluster__slots": 2}, {"cluster__slots": 1}, {"commands__topics": ""}])
+def test_who_splits_it_otherwise_takes_nothing(make_node, database, publisher, other):
+    first, second = make_node("n1"), make_node("n2", **other)
+    differs = "commands__topics" not in other
+    if not differs:
+        second.routes += "\n[route other]\ntopic = other/{device}/x\nkind = telemetry\n"
+        second.write_conf()
+    first.start()
+    wait_for_owners(database, n1=4)
+    second.start(wait=False)
+    wait_until(lambda: "cluster_differs" in second.log(), "it to say so")
+    ready = second.get("/readyz")
+    assert ready.status_code == 503 and "cluster_differs" in ready.json()["reasons"]
+    publish(publisher, range(3))
+    wait_for_all(database, 3)
+    assert dict(database.rows(OWNERS)) == {"n1": 4}
+    assert second.metric("tidegate_received_total") == 0
+    assert first.terminate() == 0  # nobody has any: now it may be split as the other one has it
+    wait_until(lambda: dict(database.rows(OWNERS)) == {"n2": other.get("cluster__slots", SLOTS)}, "it to have its slots")
+
+
+def test_one_that_starts_without_the_database_waits(make_node, database, postgres):
+    node = make_node("n1")
+    postgres.stop()
+    node.start(wait=False)
+    wait_until(lambda: "lease_waiting" in node.log(), "it to wait")
+    time.sleep(1)
+    assert node.metric("tidegate_mqtt_connects_total") == 0
+    postgres.start()
+    wait_for_owners(database, n1=4)
+    node.wait_ready()
+
+
+def test_what_devices_bring_is_taken_where_they_come(make_node, database):
+    """By HTTP, whichever slots this node has; and viewers are told that they see nothing live here."""
+    first, second = make_node("n1"), make_node("n2")
+    start(first, second)
+    wait_for_owners(database, n1=2, n2=2)
+    token = first.ids["dev-1 token"]
+    body = {"device_id": "dev-1", "detections": [{"device_hash": "ab" * 32, "rssi": -60}]}
+    for node in (first, second):
+        node.wait_ready()
+        answer = node.post("/api/v1/detections/bulk", json=body, headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200, answer.text
+        device = Viewer(node, "/ws/device/dev-1", token)
+        device.send(json.dumps({"temperature": 1}))
+        database.wait_for("SELECT count(*) FROM telemetry", 1 + (node is second))
+        device.close()
+    database.wait_for("SELECT count(*) FROM ble_detections", 2)
+    assert refused(first, "/ws/devices", first.token("ana")) == 503
+    answer = first.get("/api/events", headers={"Authorization": f"Bearer {first.token('ana')}"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "no_live")
+
+
+def test_one_that_was_stopped_stores_nothing_twice(make_node, database, publisher):
+    first, second = make_node("n1"), make_node("n2")
+    start(first, second)
+    wait_for_owners(database, n1=2, n2=2)
+    first.process.send_signal(signal.SIGSTOP)
+    wait_for_owners(database, n2=4)
+    publish(publisher, range(4))
+    first.process.send_signal(signal.SIGCONT)
+    assert first.process.wait(PATIENCE) == 1
+    first.process = None
+    assert "lease_lost" in first.log()
+    wait_for_all(database, 4)
