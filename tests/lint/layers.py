@@ -10,7 +10,7 @@ DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
 WS = ["ws/wire", "ws/access", "ws/loop", "ws/net", "ws/viewer", "ws/device", "ws/hub", "ws/dialects", "ws/http",
       "ws/files", "ws/manage", "ws/pages", "ws"]  # each knows those before it
 GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/discover", "gateway/explore", "gateway/journal",
-           "gateway/memory", "gateway/move", "gateway/read", "gateway/sim", "gateway/sparkplug", "gateway/store", "gateway/trial"}
+           "gateway/live", "gateway/memory", "gateway/move", "gateway/read", "gateway/sim", "gateway/sparkplug", "gateway/store", "gateway/trial"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own
     "base": set(),
     "base/password": {"base"},
@@ -29,6 +29,7 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "gateway/explore": {*GROUND, "gateway/decode"},
     "gateway/trial": {*GROUND, "gateway/decode"},
     "gateway/journal": GROUND,
+    "gateway/live": GROUND,
     "gateway/memory": GROUND,
     "gateway/move": {*GROUND, *PASSWORD, "gateway/decode", *DB},
     "gateway/store": {*GROUND, "gateway/decode", "gateway/journal", "gateway/memory", "gateway/sparkplug", *DB},
