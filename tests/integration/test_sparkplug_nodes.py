@@ -197,6 +197,28 @@ def test_a_late_death_of_an_older_session_counts_for_nothing(make_gateway, node,
     settled(gateway)
 
 
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_death_while_the_gateway_was_away_is_that_of_its_session(make_gateway, node, database, end):
+    gateway = started(make_gateway)
+    node.birth()
+    node.session = 1
+    node.birth()
+    node.say("DBIRTH", metric("n", "Int32", 1, alias=2), device="a")
+    database.wait_for("SELECT count(*) FROM device_status_logs", 3)
+    settled(gateway)
+    (gateway.kill if end == "kill" else gateway.stop)()
+    node.death(session=0)
+    gateway.start()
+    wait_until(lambda: gateway.metric("tidegate_sparkplug_ignored_total", reason="late") == 1, "the older death to be ignored")
+    assert database.value("SELECT count(*) FROM device_status_logs WHERE status = 'offline'") == 0
+    (gateway.kill if end == "kill" else gateway.stop)()
+    node.death()
+    gateway.start()
+    database.wait_for("SELECT count(*) FROM device_status_logs WHERE status = 'offline'", 2)
+    assert database.rows(STATUSES)[3:] == [("press", "offline"), ("press/a", "offline")]
+    settled(gateway)
+
+
 def test_a_gap_is_counted_and_history_is_no_news(make_gateway, node, database, viewer):
     gateway = started(make_gateway)
     node.birth()
