@@ -226,3 +226,16 @@ static inline int64_t record_order_us(const Record *record) {
 
         return record->time_us < first_us ? record->time_us : first_us;
 }
+
+/* What is not stored yet gets larger numbers where others have stored some of those meanwhile. Who
+ * remembers by number moves along; what is of the past stays, and so does 0, which is none. */
+typedef struct RecordShift RecordShift;
+
+struct RecordShift {
+        uint64_t stored_seq, by;
+};
+
+static inline void record_move(const RecordShift *shift, uint64_t *seq) {
+        if (*seq > shift->stored_seq)
+                *seq += shift->by;
+}

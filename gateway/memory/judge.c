@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/vec.h"
+#include "model/record.h"
 
 #define JUDGE_FIRST 64
 
@@ -133,18 +134,20 @@ uint64_t judge_first_open(const Judge *judge) {
         return list->begin < list->end ? list->seqs[list->begin] : 0;
 }
 
-static void judge_shift(JudgeList *list, uint64_t stored_seq, uint64_t by) {
-        for (size_t i = judge_find(list, stored_seq + 1); i < list->end; ++i)
-                list->seqs[i] += by;
+static void judge_list_move(JudgeList *list, const RecordShift *shift) {
+        for (size_t i = judge_find(list, shift->stored_seq + 1); i < list->end; ++i)
+                record_move(shift, &list->seqs[i]);
 }
 
 void judge_move(Judge *judge, uint64_t stored_seq, uint64_t by) {
-        judge_shift(&judge->late, stored_seq, by);
-        judge_shift(&judge->passed, stored_seq, by);
-        judge_shift(&judge->open, stored_seq, by);
-        judge->last_seq += judge->last_seq > stored_seq ? by : 0;
-        judge->again_seq += judge->again_seq > stored_seq ? by : 0;
-        judge->again_until += judge->again_until > stored_seq ? by : 0;
+        const RecordShift shift = { .stored_seq = stored_seq, .by = by };
+
+        judge_list_move(&judge->late, &shift);
+        judge_list_move(&judge->passed, &shift);
+        judge_list_move(&judge->open, &shift);
+        record_move(&shift, &judge->last_seq);
+        record_move(&shift, &judge->again_seq);
+        record_move(&shift, &judge->again_until);
 }
 
 void judge_forget(Judge *judge, uint64_t up_to_seq) {

@@ -5,6 +5,7 @@
 #include "base/vec.h"
 #include "gateway/sparkplug/payload.h"
 #include "gateway/sparkplug/table.h"
+#include "model/record.h"
 
 typedef struct Thing Thing;
 
@@ -285,32 +286,21 @@ void births_stored(Births *births, uint64_t seq) {
         births->stored_seq = seq;
 }
 
-typedef struct Shift Shift;
-
-struct Shift {
-        uint64_t stored_seq, by;
-};
-
-static void shift_seq(const Shift *shift, uint64_t *seq) {
-        if (*seq > shift->stored_seq)
-                *seq += shift->by;
-}
-
 static void thing_move(void *arg, void *value) {
-        const Shift *shift = arg;
+        const RecordShift *shift = arg;
         Thing *thing = value;
 
-        shift_seq(shift, &thing->told_seq);
-        shift_seq(shift, &thing->count_seq);
+        record_move(shift, &thing->told_seq);
+        record_move(shift, &thing->count_seq);
         for (size_t i = 0; i < thing->n; ++i) {
-                shift_seq(shift, &thing->births[i].seq);
-                shift_seq(shift, &thing->births[i].alive_seq);
-                shift_seq(shift, &thing->births[i].dead_seq);
+                record_move(shift, &thing->births[i].seq);
+                record_move(shift, &thing->births[i].alive_seq);
+                record_move(shift, &thing->births[i].dead_seq);
         }
 }
 
 void births_move(Births *births, uint64_t stored_seq, uint64_t by) {
-        Shift shift = { .stored_seq = stored_seq, .by = by };
+        RecordShift shift = { .stored_seq = stored_seq, .by = by };
 
         index_each(births->things, thing_move, &shift);
 }

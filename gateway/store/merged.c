@@ -7,6 +7,7 @@
 #include "base/index.h"
 #include "gateway/store/overlay.h"
 #include "model/metrics.h"
+#include "model/record.h"
 
 #define MERGED_BLOCK    ((size_t)16 * 1024)
 #define MERGED_PAUSE_US INT64_C(60000000) /* between two looks for devices that are gone */
@@ -227,22 +228,14 @@ size_t merged_length(const Merged *merged) {
         return index_length(merged->documents);
 }
 
-typedef struct Shift Shift;
-
-struct Shift {
-        uint64_t stored_seq, by;
-};
-
 static void document_move(void *arg, void *value) {
-        const Shift *shift = arg;
         Document *document = value;
 
-        if (document->seq > shift->stored_seq)
-                document->seq += shift->by;
+        record_move(arg, &document->seq);
 }
 
 void merged_move(Merged *merged, uint64_t stored_seq, uint64_t by) {
-        Shift shift = { .stored_seq = stored_seq, .by = by };
+        RecordShift shift = { .stored_seq = stored_seq, .by = by };
 
         index_each(merged->documents, document_move, &shift);
 }
