@@ -128,11 +128,16 @@ const char db_page_face_sums[] =
         "      ORDER BY n DESC, label LIMIT 1),"
         "   'time_period_days', $8::bigint) FROM people";
 
+/* A text for each quarter, and not for each that was there in it. */
 const char db_page_face_hours[] =
         DB_PAGE_WITH "," CAMERA_FACES "," CAMERA_FOUND ","
-        " hours AS (SELECT to_char(to_timestamp(quarter * 900.0) AT TIME ZONE $10::text,"
-        "   'YYYY-MM-DD HH24:00') AS hour, sum(n) AS total, count(DISTINCT label) AS people,"
-        "   coalesce(sum(n) FILTER (WHERE label = ''), 0) AS unknown FROM found GROUP BY 1)"
+        " quarters AS MATERIALIZED (SELECT quarter, label, sum(n) AS n FROM found GROUP BY 1, 2),"
+        " named AS MATERIALIZED (SELECT quarter, to_char(to_timestamp(quarter * 900.0) AT TIME ZONE"
+        "   $10::text, 'YYYY-MM-DD HH24:00') AS hour FROM (SELECT DISTINCT quarter FROM quarters) q),"
+        " seen_in AS (SELECT hour, label, sum(n) AS n FROM quarters JOIN named USING (quarter)"
+        "   GROUP BY 1, 2),"
+        " hours AS (SELECT hour, sum(n) AS total, count(*) AS people,"
+        "   coalesce(sum(n) FILTER (WHERE label = ''), 0) AS unknown FROM seen_in GROUP BY 1)"
         " SELECT json_build_object('timeline', coalesce(json_agg(json_build_object('hour', hour,"
         "   'total_detections', total, 'unique_people', people,"
         "   'known_faces', total - unknown, 'unknown_faces', unknown) ORDER BY hour), '[]'),"
