@@ -11,6 +11,7 @@ Three things are not the gateway's faults, or are known, and are counted apart, 
   its turn again. Until then it is `owed`.
 """
 import collections
+import itertools
 
 from cast import RECEIVE_MAXIMUM
 
@@ -19,7 +20,7 @@ ROWS = """SELECT journal_id, seq, xmin::text::bigint AS written, n FROM (
         UNION ALL SELECT journal_id, seq, xmin, speed::bigint FROM vehicle_logs
         UNION ALL SELECT journal_id, seq, xmin, (payload::jsonb->>'n')::bigint FROM telemetry
         UNION ALL SELECT journal_id, seq, xmin, (data->>'n')::bigint FROM sensor_logs) AS stored
-        ORDER BY written, seq"""
+        WHERE n {} ORDER BY written, seq"""
 
 
 def stream(n):
@@ -32,16 +33,35 @@ class Ledger:
         self.database, self.publishers, self.viewers = database, publishers, viewers
         self.broker = set()       # lost by the broker itself
         self.owed_before = set()  # since an earlier step
+        self.floor = 0            # what is below was found right, and is no more looked at one by one
+        self.closed = collections.Counter()  # of what is below: rows, the highest number, repeated, late, acknowledged
         self.n_unclean = 0        # take-overs without a proper end
         self.rows, self.stored, self.repeated, self.late = [], set(), set(), set()
         self.counts = collections.Counter()
 
     def read(self):
-        self.rows = self.database.rows(ROWS)
+        self.rows = self.database.rows(ROWS.format(f">= {self.floor}"))
         self.stored = {n for *_, n in self.rows}
 
     def owed(self):
-        return set(self.publishers.acknowledged()) - self.stored - self.broker
+        return self.acknowledged() - self.stored - self.broker
+
+    def acknowledged(self):
+        return {n for n in self.publishers.acknowledged() if n >= self.floor}
+
+    def close(self):
+        """All was found right: what has been said is not looked at again, but for how much it is."""
+        floor = min([*self.owed(), *(one.number() for one in self.publishers.all)])
+        below = [row for row in self.rows if row[3] < floor]
+        self.closed["rows"] += len(below)
+        before = itertools.takewhile(lambda row: row[3] < floor, self.rows)  # in the order of writing
+        self.closed["highest"] = max([self.closed["highest"], *(seq for _, seq, _, n in before if n not in self.late)])
+        self.closed["acknowledged"] += len([n for n in self.acknowledged() if n < floor])
+        for name, numbers in (("repeated", self.repeated), ("late", self.late)):
+            self.closed[name] += len([n for n in numbers if n < floor])
+        for viewer in self.viewers:
+            viewer.numbers = [n for n in viewer.numbers if n >= floor]
+        self.floor = floor
 
     def lose(self):
         """The broker is about to be without its store, and everybody's journal is stored: what is missing is
@@ -61,11 +81,15 @@ class Ledger:
         self.read()
         faults = [*self._rows(), *(f for viewer in self.viewers for f in self._viewer(viewer))]
         owed = self.owed()
-        self.counts["acknowledged"], self.counts["rows"] = len(self.publishers.acknowledged()), len(self.rows)
+        for name, numbers in (("acknowledged", self.acknowledged()), ("rows", self.rows)):
+            self.counts[name] = self.closed[name] + len(numbers)
+        n_closed = self.database.value(f"SELECT count(*) FROM ({ROWS.format(f'< {self.floor}')}) AS closed")
+        if n_closed != self.closed["rows"]:
+            faults.append(f"{n_closed} rows of before {self.floor}, which were {self.closed['rows']}")
         self.counts["owed"], self.owed_before = len(owed), owed
         if owed and not may_owe:
             faults.append(f"{some(owed)} acknowledged and not stored")
-        never_said = self.stored - set(self.publishers.acknowledged()) - self.publishers.unknown()
+        never_said = self.stored - self.acknowledged() - self.publishers.unknown()
         if never_said:
             faults.append(f"{some(never_said)} stored that nobody said")
         letters = self.database.value("SELECT count(*) FROM dead_letters")
@@ -75,7 +99,7 @@ class Ledger:
 
     def _rows(self):
         """In the order in which they were written."""
-        first, newest, highest = {}, {}, 0
+        first, newest, highest = {}, {}, self.closed["highest"]
         repeated, late = set(), set()
         for journal, seq, _written, n in self.rows:
             if n in first:
@@ -90,9 +114,10 @@ class Ledger:
                 yield f"{n} has a number below an older one's"
             newest[stream(n)] = max(n, newest.get(stream(n), -1))
             highest = max(highest, seq)
-        self.counts["repeated"], self.counts["late"] = len(repeated), len(late)
         self.repeated, self.late = repeated, late
-        if len(repeated) > self.n_unclean * RECEIVE_MAXIMUM:
+        for name, numbers in (("repeated", repeated), ("late", late)):
+            self.counts[name] = self.closed[name] + len(numbers)
+        if self.counts["repeated"] > self.n_unclean * RECEIVE_MAXIMUM:
             yield f"{some(repeated)} twice, in {self.n_unclean} take-overs without a proper end"
         if late and not self.n_unclean:
             yield f"{some(late)} out of order"

@@ -172,6 +172,8 @@ class Town:
         for node in self.nodes:
             if servers.SANITIZERS.search(node.log()):
                 self.complain(f"a sanitizer in the log of {node.name}")
+        if not self.faults:
+            self.ledger.close()
         self.publishers.go()
 
     def give_everybody_a_turn(self):

@@ -26,9 +26,10 @@ class Viewer(types.SimpleNamespace):
 @pytest.fixture
 def books():
     """(rows, shown, ...) -> what the ledger says of it; the broker has acknowledged 0 to N - 1."""
-    def judge(stored, shown=range(N), n_unclean=0, may_owe=False, n_told=0, thing=None, letters=0):
-        database = types.SimpleNamespace(rows=lambda _: stored, value=lambda _: letters)
-        publishers = types.SimpleNamespace(acknowledged=lambda: {n: 0.0 for n in range(N)}, unknown=lambda: {N})
+    def judge(stored, shown=range(N), n_unclean=0, may_owe=False, n_told=0, thing=None):
+        database = types.SimpleNamespace(rows=lambda _: stored, value=lambda _: 0)
+        publishers = types.SimpleNamespace(acknowledged=lambda: {n: 0.0 for n in range(N)}, unknown=lambda: {N}, all=[
+            types.SimpleNamespace(number=lambda: N)])
         viewer = Viewer(user="ana", thing=thing, numbers=list(shown), n_told=n_told, excused=set())
         ledger = Ledger(database, publishers, [viewer])
         ledger.n_unclean = n_unclean
@@ -82,3 +83,23 @@ def test_what_is_known_is_counted_and_has_an_end(books):
     assert faults == [] and counts["owed"] == 8
     faults, counts = books(rows(range(N)), shown=range(8, N), n_told=1)
     assert faults == [] and counts["excused"] >= 8
+
+
+def test_what_was_found_right_stays_so():
+    """Below the floor only its number is looked at, and what comes there again is noticed."""
+    stored = rows(range(N))
+    database = types.SimpleNamespace(rows=lambda _: stored, value=lambda _: 0)
+    publishers = types.SimpleNamespace(acknowledged=lambda: {n: 0.0 for n in range(N)}, unknown=set, all=[
+        types.SimpleNamespace(number=lambda: N)])
+    viewer = Viewer(user="ana", thing=None, numbers=list(range(N)), n_told=0, excused=set())
+    ledger = Ledger(database, publishers, [viewer])
+    assert ledger.judge(False) == []
+    ledger.close()
+    assert ledger.floor == N and viewer.numbers == []
+    database.rows, database.value = lambda _: [], lambda sql: N if "closed" in sql else 0
+    assert ledger.judge(False) == [] and ledger.counts["rows"] == N == ledger.counts["acknowledged"]
+    database.value = lambda sql: N + 1 if "closed" in sql else 0
+    assert ledger.judge(False) == ["65 rows of before 64, which were 64"]
+    database.value = lambda sql: N if "closed" in sql else 0
+    viewer.numbers = [3]
+    assert ledger.judge(False) == ["ana is shown 1 (3) that nobody stored"]
