@@ -1,11 +1,10 @@
 """Who takes part: a broker, a PostgreSQL, gateways, each on a machine of its own."""
-import os
-import pathlib
-import re
+import contextlib
+import json
+import shutil
 import signal
 import socket
 import subprocess
-import contextlib
 
 import requests
 
@@ -37,6 +36,7 @@ class Mosquitto(Broker):
     machines = ["nb"]
     address = net.ADDRESSES["nb"]
     inside = net.inside("nb")
+    keeps_order = True
     doors = [(address, 1883)]
 
     def __init__(self, folder):
@@ -46,17 +46,101 @@ class Mosquitto(Broker):
     def url(self):
         return f"mqtt://{self.address}:{self.port}"
 
-    def restart(self, is_kept):
-        """@is_kept: with what it has queued, and with its sessions."""
-        self.stop(signal.SIGTERM if is_kept else signal.SIGKILL)
-        if not is_kept:
-            for store in self.folder.glob("mosquitto.db*"):
-                store.unlink()
+    def restart(self, _dice):
+        """With what it has queued, and with its sessions."""
+        self.stop(signal.SIGTERM)
         self.start()
+
+    def lose_its_store(self, town, dice):
+        """It is asked for nothing more, and what the gateways have of it is stored, before it is counted."""
+        town.publishers.say_at_once(dice.randrange(100))
+        town.pause(dice.uniform(0, 0.1))
+        town.publishers.are_to_go()
+        self.stop(signal.SIGKILL)
+        town.publishers.wait_gone()
+        town.wait_stored()
+        town.ledger.lose()
+        for store in self.folder.glob("mosquitto.db*"):
+            store.unlink()
+        self.start()
+        town.wait_subscribed()
+        town.publishers.go()
 
     def mend(self):
         if not (self.process and self.process.poll() is None):
             self.start()
+
+
+class NatsServer:
+    def __init__(self, folder, name, names):
+        self.folder, self.name = folder, name
+        self.process = None
+        self.folder.mkdir()
+        address, routes = net.ADDRESSES[name], [f"nats-route://{net.ADDRESSES[one]}:6222" for one in names if one != name]
+        self.conf = folder / "nats.conf"
+        self.conf.write_text(f"""server_name: {name}
+listen: {address}:4222
+jetstream {{ store_dir: "{folder}/store" }}
+cluster {{ name: tidegate, listen: {address}:6222, routes: {json.dumps(routes)} }}
+mqtt {{ listen: "{address}:1883", stream_replicas: {len(names)}, max_ack_pending: {RECEIVE_MAXIMUM}, ack_wait: "{Nats.ACK_WAIT_S}s" }}
+""", "ascii")
+
+    def start(self):
+        with open(self.folder / "log", "a", encoding="ascii") as log:
+            self.process = subprocess.Popen([*net.inside(self.name), "/usr/sbin/nats-server", "-c", self.conf],
+                                            stdout=log, stderr=log, preexec_fn=die_with_parent)
+
+    def stop(self, how):
+        self.process.send_signal(how)
+        self.process.wait()
+        self.process = None
+
+
+class Nats:
+    """Three nats-server, which keep what is queued three times: one of them may be gone, with its disk."""
+
+    ACK_WAIT_S = 10  # after which it sends once more what was not acknowledged, behind what is newer
+    keeps_order = False
+    machines = ["nb1", "nb2", "nb3"]
+    doors = [(net.ADDRESSES[name], 1883) for name in machines]
+    url = ", ".join(f"mqtt://{address}:{port}" for address, port in doors)
+
+    def __init__(self, folder):
+        folder.mkdir()
+        self.servers = [NatsServer(folder / name, name, self.machines) for name in self.machines]
+
+    def start(self):
+        self.mend()
+        wait_until(lambda: all(map(answers_mqtt, self.doors)), "three nats-server to take MQTT", 60, step=0.5)
+        return self
+
+    def mend(self):
+        for one in self.servers:
+            if one.process is None or one.process.poll() is not None:
+                one.start()
+
+    def restart(self, dice):
+        one = dice.choice(self.servers)
+        one.stop(signal.SIGTERM)
+        one.start()
+
+    def lose_its_store(self, town, dice):
+        """One of them, its disk with it, which may cost nothing."""
+        town.publishers.say_at_once(dice.randrange(100))
+        one = dice.choice(self.servers)
+        one.stop(signal.SIGKILL)
+        shutil.rmtree(one.folder / "store")
+        town.pause(dice.uniform(0, 3))
+        one.start()
+
+
+def answers_mqtt(door):
+    """Whether a session can be had there, which needs a quorum."""
+    with contextlib.suppress(OSError), socket.create_connection(door, 2) as s:
+        s.settimeout(5)
+        s.sendall(b"\x10\x11\0\4MQTT\4\2\0\x3c\0\5probe")
+        return s.recv(4)[3:4] == b"\0"
+    return False
 
 
 class Node(Gateway):
@@ -100,10 +184,12 @@ class Node(Gateway):
         super().kill()
 
     def leave(self):
-        """SIGTERM; what was not in order. One that has just been started may not have heard of signals yet."""
+        """SIGTERM; what was not in order. One that has just been started may not have heard of signals yet, and one that
+        has lost its turn was about to end by itself."""
         self.is_wanted = False
         code = self.terminate()
-        return None if code in (0, -signal.SIGTERM) else f"{self.name} ended with {code} after SIGTERM"
+        is_lost = code == 1 and "lease_lost" in self.log().rpartition(" started ")[2]
+        return None if code in (0, -signal.SIGTERM) or is_lost else f"{self.name} ended with {code} after SIGTERM"
 
     def freeze(self):
         self.is_stopped = True

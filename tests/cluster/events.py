@@ -1,13 +1,12 @@
 """What is done to them, each under load. An event says what it does, and leaves cuts and stopped processes to
 be mended by who plays it.
 
-`is_clean`: nobody may store a message twice. Of the others that is known not to hold yet (ledger.py).
+`is_clean`: nothing may be owed after it, nor out of order: each that stored ended in order, or goes on.
 """
 import dataclasses
 import signal
 
 from cast import LEASE_S
-from waiting import PATIENCE, wait_until
 
 EVENTS = {}
 
@@ -18,12 +17,13 @@ class Event:
     play: object
     is_clean: bool
     row: str  # of the table of failures
+    brokers: tuple  # with which it is played
 
 
-def event(row, is_clean=True):
+def event(row, is_clean=True, brokers=("mosquitto", "nats")):
     def add(function):
         name = function.__name__.replace("_", "-")
-        EVENTS[name] = Event(name, function, is_clean, row)
+        EVENTS[name] = Event(name, function, is_clean, row, brokers)
         return function
     return add
 
@@ -109,22 +109,12 @@ def viewers_lose_the_owner(town, dice):
 
 @event("the broker restarts")
 def the_broker_restarts(town, dice):
-    town.broker.restart(is_kept=True)
+    town.broker.restart(dice)
 
 
 @event("the broker restarts", is_clean=False)
 def the_broker_loses_its_store(town, dice):
-    """It is asked for nothing more, and what the gateways have of it is stored, before it is counted."""
-    town.publishers.say_at_once(dice.randrange(100))
-    town.pause(dice.uniform(0, 0.1))
-    town.publishers.are_to_go()
-    town.broker.stop(signal.SIGKILL)
-    town.publishers.wait_gone()
-    town.wait_stored()
-    town.ledger.lose()
-    town.broker.restart(is_kept=False)
-    town.wait_subscribed()
-    town.publishers.go()
+    town.broker.lose_its_store(town, dice)
 
 
 @event("the database restarts")
@@ -183,8 +173,21 @@ def clocks_are_a_minute_apart(town, dice):
 def two_have_one_name(town, dice):
     """A machine that was copied with its name, and one on the same folder: both are sent away."""
     node = dice.choice(town.nodes)
+    town.wait_named(node)
     for copy in town.copies_of(node):
         copy.start(wait=False)
-        code = wait_until(lambda c=copy: c.process.poll(), "the copy to be refused", PATIENCE)
+        code = town.wait_until(lambda c=copy: c.process.poll(), "the copy to be refused")
         copy.process = None
         town.complain(f"the copy of {node.name} ended with {code}" if code not in (1, 2) else None)
+
+
+@event("the broker restarts", is_clean=False, brokers=("nats",))
+def a_broker_dies_with_the_owner(town, dice):
+    """Both machines at once, and neither comes back before another one stores."""
+    owner, server = town.owner(), dice.choice(town.broker.servers)
+    server.stop(signal.SIGKILL)
+    owner.kill()
+    town.wait_other(owner)
+    town.wait_flow()
+    server.start()
+    owner.up()

@@ -1,19 +1,16 @@
 """What has to hold, message by message: rows are what the broker acknowledged, once, in order; viewers are
 shown all of that which is theirs, once, and nothing else.
 
-Three things are not the gateway's faults, or are known, and are counted apart, never left out in silence:
+Two things are not the gateway's faults, or are known, and are counted apart, never left out in silence:
 
 - `broker`: what a broker that lost its store had acknowledged and not handed over;
-- `repeated`: stored by two journals at a take-over without a proper end, since what the former owner stored
-  and did not get to acknowledge is not known to the next one yet (docs/decisions/038), at most what can be in
-  flight for each of them;
 - `late`: acknowledged by an owner that was cut off or killed, and stored behind newer ones when that one had
-  its turn again. Until then it is `owed`.
+  its turn again. Until then it is `owed`. Where the broker itself keeps no order (nats-server delivers at once
+  what is new, and after ack_wait what was not acknowledged), that is in it too, no viewer's order is
+  judged, and what is stored twice is counted (`repeated`), and no fault: see docs/cluster.md.
 """
 import collections
 import itertools
-
-from cast import RECEIVE_MAXIMUM
 
 ROWS = """SELECT journal_id, seq, xmin::text::bigint AS written, n FROM (
         SELECT journal_id, seq, xmin, split_part(logs, ' ', 1)::bigint AS n FROM raw_logs
@@ -29,11 +26,13 @@ def stream(n):
 
 
 class Ledger:
-    def __init__(self, database, publishers, viewers):
+    def __init__(self, database, publishers, viewers, keeps_order=True):
+        self.keeps_order = keeps_order  # the broker, as it delivers once more
         self.database, self.publishers, self.viewers = database, publishers, viewers
         self.broker = set()       # lost by the broker itself
         self.owed_before = set()  # since an earlier step
         self.floor = 0            # what is below was found right, and is no more looked at one by one
+        self.closed_twice = set()  # of what is below
         self.closed = collections.Counter()  # of what is below: rows, the highest number, repeated, late, acknowledged
         self.n_unclean = 0        # take-overs without a proper end
         self.rows, self.stored, self.repeated, self.late = [], set(), set(), set()
@@ -59,6 +58,7 @@ class Ledger:
         self.closed["acknowledged"] += len([n for n in self.acknowledged() if n < floor])
         for name, numbers in (("repeated", self.repeated), ("late", self.late)):
             self.closed[name] += len([n for n in numbers if n < floor])
+        self.closed_twice |= {n for n in self.repeated if n < floor}
         for viewer in self.viewers:
             viewer.numbers = [n for n in viewer.numbers if n >= floor]
         self.floor = floor
@@ -77,15 +77,13 @@ class Ledger:
         return (may_owe or self.owed() <= self.owed_before) and not any(map(self._missing, self.viewers))
 
     def judge(self, may_owe):
-        """The faults, as texts."""
+        """The faults, as texts. What is shown by now is in the rows that are read after."""
+        shown = [list(viewer.numbers) for viewer in self.viewers]
         self.read()
-        faults = [*self._rows(), *(f for viewer in self.viewers for f in self._viewer(viewer))]
+        faults = [*self._below(), *self._rows(), *(f for viewer, numbers in zip(self.viewers, shown) for f in self._viewer(viewer, numbers))]
         owed = self.owed()
         for name, numbers in (("acknowledged", self.acknowledged()), ("rows", self.rows)):
             self.counts[name] = self.closed[name] + len(numbers)
-        n_closed = self.database.value(f"SELECT count(*) FROM ({ROWS.format(f'< {self.floor}')}) AS closed")
-        if n_closed != self.closed["rows"]:
-            faults.append(f"{n_closed} rows of before {self.floor}, which were {self.closed['rows']}")
         self.counts["owed"], self.owed_before = len(owed), owed
         if owed and not may_owe:
             faults.append(f"{some(owed)} acknowledged and not stored")
@@ -97,29 +95,41 @@ class Ledger:
             faults.append(f"{letters} good messages became dead letters")
         return faults
 
+    def _below(self):
+        closed = ROWS.format(f"< {self.floor}")
+        twice = {n for n, in self.database.rows(f"SELECT n FROM ({closed}) AS closed GROUP BY n HAVING count(*) > 1")}
+        if twice - self.closed_twice and self.keeps_order:
+            yield f"{some(twice - self.closed_twice)} twice, long after"
+        self.closed["rows"] += len(twice - self.closed_twice)
+        self.closed["repeated"] += len(twice - self.closed_twice)
+        self.closed_twice |= twice
+        n_closed = self.database.value(f"SELECT count(*) FROM ({closed}) AS closed")
+        if n_closed != self.closed["rows"]:
+            yield f"{n_closed} rows of before {self.floor}, which were {self.closed['rows']}"
+
     def _rows(self):
         """In the order in which they were written."""
         first, newest, highest = {}, {}, self.closed["highest"]
         repeated, late = set(), set()
         for journal, seq, _written, n in self.rows:
             if n in first:
-                if first[n] == journal:
+                if first[n] == journal and self.keeps_order:
                     yield f"{n} is twice in one journal"
                 repeated.add(n)
                 continue
             first[n] = journal
             if n < newest.get(stream(n), -1):
                 late.add(n)
-            elif seq <= highest:
+            elif seq <= highest and self.keeps_order:
                 yield f"{n} has a number below an older one's"
             newest[stream(n)] = max(n, newest.get(stream(n), -1))
             highest = max(highest, seq)
         self.repeated, self.late = repeated, late
         for name, numbers in (("repeated", repeated), ("late", late)):
             self.counts[name] = self.closed[name] + len(numbers)
-        if self.counts["repeated"] > self.n_unclean * RECEIVE_MAXIMUM:
-            yield f"{some(repeated)} twice, in {self.n_unclean} take-overs without a proper end"
-        if late and not self.n_unclean:
+        if repeated and self.keeps_order:
+            yield f"{some(repeated)} twice"
+        if late and self.keeps_order and not self.n_unclean:
             yield f"{some(late)} out of order"
 
     def _missing(self, viewer):
@@ -133,26 +143,26 @@ class Ledger:
             return set()
         return missing
 
-    def _viewer(self, viewer):
+    def _viewer(self, viewer, shown):
         of = f"{viewer.user} is shown"
-        count = collections.Counter(viewer.numbers)
-        twice = {n for n, times in count.items() if times > 1} - self.repeated
+        count = collections.Counter(shown)
+        twice = {n for n, times in count.items() if times > 1} - self.repeated - self.closed_twice
         missing = self._missing(viewer)
         if missing:
             yield f"{of} {some(missing)} too few"
         if twice:
             yield f"{of} {some(twice)} twice"
         newest, wrong = {}, set()
-        for n in viewer.numbers:
-            if n not in self.repeated | self.late:
+        for n in shown:
+            if n not in self.repeated | self.late | self.closed_twice:
                 wrong |= {n} if n < newest.get(stream(n), -1) else set()
                 newest[stream(n)] = n
-        if wrong:
+        if wrong and self.keeps_order:
             yield f"{of} {some(wrong)} out of order"
         foreign = {n for n in count if not viewer.sees(n)}
         if foreign:
             yield f"{of} {some(foreign)} of others"
-        unstored = set(count) - self.stored - self.owed()
+        unstored = set(count) - self.stored - self.owed() - self.closed_twice
         if unstored:
             yield f"{of} {some(unstored)} that nobody stored"
 

@@ -1,6 +1,7 @@
 """Who publishes and who looks on, on nv, each keeping its own list."""
 import asyncio
 import contextlib
+import logging
 import random
 import struct
 import time
@@ -12,6 +13,7 @@ from watching import loop
 from waiting import wait_until
 
 CONNECT, CONNACK, PUBLISH, PUBACK = 0x10, 0x20, 0x32, 0x40
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # who writes to a connection that is over hears so elsewhere
 WINDOW = 200       # messages without an acknowledgement
 PUBACK_S = 3.0     # without one for so long, the connection is given up
 

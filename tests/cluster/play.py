@@ -25,15 +25,21 @@ import watching
 
 FOLDER = pathlib.Path("/run/tidegate-cluster")  # on a file system of its own, which goes with the namespaces
 NODES = ("n1", "n2", "n3")
+BROKERS = {"mosquitto": cast.Mosquitto, "nats": cast.Nats}
 N_VIEWERS = 30
 PATIENCE = 60.0
 OWED_S = 2.0  # what is not stored by then is in the journal of one whose turn it is not
 
 
 class Town:
-    def __init__(self, make_broker, rate):
+    def __init__(self):
         FOLDER.mkdir(mode=0o755)
-        self.faults = []
+        self.faults, self.nodes, self.viewers = [], [], []
+        self.publishers = None
+        self.n_copies = 0
+        self.taken_over_s = []  # of this step
+
+    def open(self, make_broker, rate):
         self.net = net.Net([*NODES, *make_broker.machines, "np"])
         self.postgres = cast.Database(FOLDER / "pg")
         self.postgres.start()
@@ -41,12 +47,7 @@ class Town:
         self.database = servers.Database(self.postgres, "cluster")
         self.broker = make_broker(FOLDER / "broker").start()
         self.nodes = [cast.Node(FOLDER / name, name, self.database, self.broker) for name in NODES]
-        self.n_copies = 0
-        self.taken_over_s = []  # of this step
         self.publishers = Publishers(self.broker.doors, rate)
-        self.viewers = []
-
-    def open(self):
         first = self.nodes[0]
         first.cli("migrate")
         first.add_user("root", "admin")
@@ -60,7 +61,7 @@ class Town:
         things = [None, None, *(n % watching.N_THINGS for n in range(N_VIEWERS - 2))]
         self.viewers = [Viewer(self.nodes, "root" if thing is None else f"user-{thing}", thing) for thing in things]
         wait_until(lambda: all(v.is_connected() for v in self.viewers), "the viewers", PATIENCE)
-        self.ledger = Ledger(self.database, self.publishers, self.viewers)
+        self.ledger = Ledger(self.database, self.publishers, self.viewers, self.broker.keeps_order)
         self.publishers.go()
         self.wait_flow()
 
@@ -81,21 +82,21 @@ class Town:
         for node in self.nodes:
             self.complain(node.look_after())
 
-    def _wait(self, condition, what):
+    def wait_until(self, condition, what):
         def look():
             self.look_after()
             return condition()
         return wait_until(look, what, PATIENCE, step=0.1)
 
     def owner(self):
-        return self._wait(lambda: next((n for n in self.nodes if n.is_ready()), None), "one to store")
+        return self.wait_until(lambda: next((n for n in self.nodes if n.is_ready()), None), "one to store")
 
     wait_owner = owner
 
     def wait_other(self, former):
         """Who has taken over; how long that took is noted."""
         begin = time.monotonic()
-        other = self._wait(lambda: next((n for n in self.nodes if n is not former and n.is_ready()), None),
+        other = self.wait_until(lambda: next((n for n in self.nodes if n is not former and n.is_ready()), None),
                            f"another one than {former.name} to store")
         self.taken_over_s.append(time.monotonic() - begin)
         return other
@@ -112,7 +113,11 @@ class Town:
 
     def wait_flow(self, n=20):
         goal = self.n_stored() + n
-        self._wait(lambda: self.n_stored() >= goal, f"{n} more rows")
+        self.wait_until(lambda: self.n_stored() >= goal, f"{n} more rows")
+
+    def wait_named(self, node):
+        self.wait_until(lambda: self.database.value("SELECT pid FROM nodes WHERE node = %s", node.name) == node.pid,
+                        f"{node.name} to have its name")
 
     def metric(self, node, name):
         with contextlib.suppress(requests.RequestException):
@@ -120,11 +125,11 @@ class Town:
         return None
 
     def wait_stored(self):
-        self._wait(lambda: all(self.metric(n, "tidegate_in_journal") == 0 for n in self.nodes if n.is_ready()),
+        self.wait_until(lambda: all(self.metric(n, "tidegate_in_journal") == 0 for n in self.nodes if n.is_ready()),
                    "the journal to be stored")
 
     def wait_subscribed(self):
-        self._wait(lambda: any(n.is_ready() and self.metric(n, "tidegate_mqtt_connected") for n in self.nodes),
+        self.wait_until(lambda: any(n.is_ready() and self.metric(n, "tidegate_mqtt_connected") for n in self.nodes),
                    "one to be subscribed")
 
     def copies_of(self, node):
@@ -165,7 +170,7 @@ class Town:
         self.publishers.hold()
         begin = time.monotonic()
         with contextlib.suppress(AssertionError):  # the ledger says what is missing
-            self._wait(lambda: self.ledger.is_settled(may_owe and time.monotonic() > begin + OWED_S),
+            self.wait_until(lambda: self.ledger.is_settled(may_owe and time.monotonic() > begin + OWED_S),
                        "all to be stored and shown")
         for fault in self.ledger.judge(may_owe):
             self.complain(fault)
@@ -182,7 +187,7 @@ class Town:
             rest = [one for one in self.nodes if one is not node]
             for one in rest:
                 self.complain(one.leave())
-            self._wait(node.is_ready, f"{node.name} to have its turn")
+            self.wait_until(node.is_ready, f"{node.name} to have its turn")
             self.wait_stored()
             for one in rest:
                 one.up()
@@ -190,7 +195,8 @@ class Town:
     def close(self):
         for one in self.viewers:
             one.stop()
-        self.publishers.close()
+        if self.publishers:
+            self.publishers.close()
         for node in self.nodes:
             with contextlib.suppress(Exception):
                 node.thaw()
@@ -208,7 +214,7 @@ def deck(seed, n_events, names):
 
 def play(town, args):
     """The number of events that held."""
-    names = [name for name in EVENTS if args.only in name]
+    names = [name for name, one in EVENTS.items() if args.only in name and args.broker in one.brokers]
     n_held = 0
     for number, name in enumerate(deck(args.seed, args.events, names), 1):
         one = EVENTS[name]
@@ -235,7 +241,7 @@ def play(town, args):
 
 def keep_logs():
     kept = pathlib.Path(tempfile.mkdtemp(prefix="tidegate-cluster.", dir="/tmp"))
-    for log in [*FOLDER.glob("*/log"), *FOLDER.glob("*.log"), *FOLDER.glob("*/tidegate.conf")]:
+    for log in [*FOLDER.glob("*/log"), *FOLDER.glob("*/*/log"), *FOLDER.glob("*.log"), *FOLDER.glob("*/tidegate.conf")]:
         shutil.copy(log, kept / f"{log.parent.name}-{log.name}")
     return kept
 
@@ -259,7 +265,7 @@ def main():
     parser = argparse.ArgumentParser(prog="tests/cluster/run", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a run")
     parser.add_argument("--events", type=int, default=20, metavar="N")
-    parser.add_argument("--broker", choices=["mosquitto"], default="mosquitto")
+    parser.add_argument("--broker", choices=list(BROKERS), default="mosquitto")
     parser.add_argument("--rate", type=int, default=100, help="messages a second")
     parser.add_argument("--only", default="", metavar="TEXT", help="events whose name has it")
     parser.add_argument("--list", action="store_true", help="names the events, plays none")
@@ -269,10 +275,9 @@ def main():
         return 0
     end_when_told()
     print(f"seed {args.seed}, {args.events} events, {args.broker}", flush=True)
-    town = Town(cast.Mosquitto, args.rate)
-    n_held = 0
+    town, n_held = Town(), 0
     try:
-        town.open()
+        town.open(BROKERS[args.broker], args.rate)
         n_held = play(town, args)
         if not town.faults:
             town.give_everybody_a_turn()
