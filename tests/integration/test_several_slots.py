@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from commanding import command
 from conftest import populate
 from viewers import Viewer, refused
 from waiting import PATIENCE, wait_until
@@ -103,6 +104,30 @@ def test_two_share_and_a_dead_ones_slots_go_over(make_node, database, publisher)
     wait_for_all(database, 12)
 
 
+def test_one_is_killed_while_much_comes(make_node, database, publisher):
+    """Its journal is stored once it has its slots again: all that the broker has, once, in order."""
+    first, second = make_node("n1"), make_node("n2")
+    start(first, second)
+    wait_for_owners(database, n1=2, n2=2)
+    for node in (first, second):
+        wait_until(lambda n=node: n.metric("tidegate_mqtt_connected") == 2, "its slots to be at the broker")
+    publisher.run(lambda n: (f"seano/{VEHICLES[n % len(VEHICLES)]}/raw_log", str(n // len(VEHICLES))), 240)
+    database.wait_for("SELECT count(*) > 200 FROM raw_logs", True)
+    first.kill()
+    wait_for_owners(database, n2=4)
+    first.start(wait=False)
+    wait_for_owners(database, n1=2, n2=2)
+    n_sent = publisher.stop()
+    database.wait_for("SELECT count(*) FROM raw_logs", n_sent)
+    first.cli("cluster", "drain", "n2")  # what n1 had left is of slots that n2 may have by now
+    wait_for_owners(database, n1=4)
+    database.wait_for("SELECT count(*) FROM journal_positions WHERE left_at IS NOT NULL", 0)
+    assert {vehicle: sorted(numbers) for vehicle, numbers in stored(database).items()} \
+        == {vehicle: list(range((n_sent - i + len(VEHICLES) - 1) // len(VEHICLES))) for i, vehicle in enumerate(VEHICLES)}
+    late = [vehicle for vehicle, numbers in stored(database).items() if numbers != sorted(numbers)]
+    assert not late, "out of order by the time of receipt"
+
+
 def test_who_drains_gives_all_away_and_takes_none(make_node, database, publisher):
     first, second = make_node("n1"), make_node("n2")
     start(first, second)
@@ -192,6 +217,20 @@ def test_what_devices_bring_is_taken_where_they_come(make_node, database):
     assert refused(first, "/ws/devices", first.token("ana")) == 503
     answer = first.get("/api/events", headers={"Authorization": f"Bearer {first.token('ana')}"})
     assert (answer.status_code, answer.json()["code"]) == (503, "no_live")
+
+
+def test_a_command_goes_to_a_device_and_comes_to_an_end(make_node, database):
+    node = make_node("n1")
+    node.start()
+    wait_for_owners(database, n1=4)
+    node.wait_ready()
+    device = Viewer(node, "/ws/device/dev-1", node.ids["dev-1 token"])
+    asked = command(node)
+    assert json.loads(device.next())["command_id"] == asked
+    database.wait_for("SELECT state FROM commands", "delivered")
+    device.send(json.dumps({"command_id": asked, "status": "ok"}))
+    database.wait_for("SELECT state FROM commands", "done")
+    device.close()
 
 
 def test_one_that_was_stopped_stores_nothing_twice(make_node, database, publisher):
