@@ -5,6 +5,7 @@ import { createServer, request, type Server } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Transform } from "node:stream";
 import { promisify } from "node:util";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, beforeAll, inject } from "vitest";
@@ -36,13 +37,46 @@ async function built(folder: string): Promise<string> {
   return dist;
 }
 
+export interface Road {
+  /** One way. */
+  ms: number;
+  /** Of pieces: so many are sent again, and all behind them wait, as TCP does. */
+  loss: number;
+}
+
+/** As TCP's, of a road of 200 ms. */
+const RESEND_MS = 600;
+
+/** What goes through arrives later, in its order. */
+function slowed(road: Road): Transform {
+  const waiting: Buffer[] = []; /* timers of one moment come in any order */
+  let free = 0; /* nothing that comes later arrives before it */
+
+  return new Transform({
+    readableHighWaterMark: 1 << 24,
+    writableHighWaterMark: 1 << 24,
+    transform(piece, _, done) {
+      free = Math.max(free, Date.now() + road.ms + (Math.random() < road.loss ? RESEND_MS : 0));
+      waiting.push(piece);
+      setTimeout(() => waiting.length > 0 && this.push(waiting.shift()), free - Date.now());
+      done();
+    },
+    flush(done) {
+      setTimeout(() => {
+        for (const piece of waiting.splice(0)) this.push(piece);
+        done();
+      }, Math.max(0, free - Date.now()));
+    },
+  });
+}
+
 /** The gateway below a path, as a proxy has it. */
-async function serve(gateway: URL, prefix: string): Promise<{ server: Server; url: string }> {
+async function serve(gateway: URL, prefix: string, road: Road): Promise<{ server: Server; url: string }> {
   const server = createServer((asked, answer) => {
     const path = new URL(asked.url!, "http://x").pathname;
     if (!path.startsWith(prefix)) return void answer.writeHead(404).end();
     const passed = request(new URL(asked.url!.slice(prefix.length), gateway), { method: asked.method!, headers: asked.headers },
-      (got) => got.pipe(answer.writeHead(got.statusCode!, got.headers)));
+      (got) => got.pipe(slowed(road)).pipe(answer.writeHead(got.statusCode!, got.headers)));
     passed.on("error", () => answer.destroy());
     answer.on("close", () => passed.destroy());
     asked.pipe(passed);
@@ -52,7 +86,7 @@ async function serve(gateway: URL, prefix: string): Promise<{ server: Server; ur
     const there = connect(Number(gateway.port), gateway.hostname);
     const headers = Object.entries(asked.headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
     there.write(`GET /${asked.url!.slice(prefix.length)} HTTP/1.1\r\n${headers}\r\n`);
-    there.pipe(socket).pipe(there);
+    there.pipe(slowed(road)).pipe(socket).pipe(slowed(road)).pipe(there);
     for (const one of [there, socket]) one.on("error", () => [there, socket].forEach((end) => end.destroy()));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -68,6 +102,8 @@ export interface Opened {
 export interface Dashboard {
   readonly where: Where;
   readonly url: string;
+  /** Between the browser and the gateway; may change at any time. */
+  readonly road: Road;
   act: Do;
   open(options?: BrowserContextOptions): Promise<Opened>;
   /** By its form. */
@@ -81,13 +117,14 @@ export function useDashboard(): Dashboard {
   let stack: Awaited<ReturnType<typeof startStack>>;
   let browser: Browser;
   let url = "";
+  const road: Road = { ms: 0, loss: 0 };
   const complaints = new WeakMap<Page, string[]>();
 
   beforeAll(async () => {
     process.env.DASHBOARD = await built(inject("folder"));
     stack = await startStack(new URL("stack.py", import.meta.url));
     ends.push(() => stack.stop());
-    const served = await serve(new URL(stack.where.url), "/some/prefix/");
+    const served = await serve(new URL(stack.where.url), "/some/prefix/", road);
     ends.push(() => void (served.server.closeAllConnections(), served.server.close()));
     url = served.url;
     browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"] });
@@ -103,6 +140,7 @@ export function useDashboard(): Dashboard {
     get url() {
       return url;
     },
+    road,
     act: (what, args) => stack.act(what, args),
     async open(options = {}) {
       const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });

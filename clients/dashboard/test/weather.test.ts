@@ -117,3 +117,57 @@ test("a machine that is six times slower stays live with a fleet, and finds one 
   expect(said).toEqual([]);
   await page.context().close();
 });
+
+test("by a road of 200 ms that loses one piece in twenty, all is live, and nothing is missing", async () => {
+  const { page, said } = await dashboard.open();
+
+  Object.assign(dashboard.road, { ms: 200, loss: 0.05 });
+  try {
+    await dashboard.signIn(page, "ana", `#/map/${dashboard.where.ids["USV-1"]}`);
+    const card = page.getByRole("complementary", { name: "USV-1" });
+    await card.getByRole("tab", { name: "Log" }).click();
+    await dashboard.act("publish_many", { topic: "seano/USV-1/raw_log", count: 40 });
+    await card.getByText("39", { exact: true }).waitFor();
+    for (let n = 0; n < 40; n++) expect(await card.getByText(`${n}`, { exact: true }).count()).toBeGreaterThan(0);
+    await dashboard.act("kill");
+    await page.getByRole("status").getByText("Connecting").waitFor();
+    await dashboard.act("start");
+    await page.getByRole("status").getByText("Live").waitFor();
+    await say(53.9);
+    await card.getByRole("tab", { name: "State" }).click();
+    await card.getByText("53.9", { exact: true }).waitFor();
+    expect(said.filter((one) => !/WebSocket|Failed to load/.test(one))).toEqual([]);
+  } finally {
+    Object.assign(dashboard.road, { ms: 0, loss: 0 });
+  }
+  await page.context().close();
+});
+
+test("a machine that slept for an hour is live again by itself, with what was said meanwhile", async () => {
+  const { page } = await dashboard.open();
+  const lifecycle = (name: string) => page.evaluate((name) => document.dispatchEvent(new Event(name)), name);
+
+  await page.addInitScript(() => {
+    const Real = Date;
+    (window as any).slept = 0;
+    (window as any).Date = class extends Real {
+      constructor(...given: [any]) {
+        if (given.length) super(...given);
+        else super(Real.now() + (window as any).slept);
+      }
+      static override now = (): number => Real.now() + (window as any).slept;
+    };
+  });
+  await say(54.1);
+  await dashboard.signIn(page, "ana", `#/map/${dashboard.where.ids["USV-1"]}`);
+  const card = page.getByRole("complementary", { name: "USV-1" });
+  await card.getByText("54.1", { exact: true }).waitFor();
+  await lifecycle("freeze");
+  await page.evaluate((ms) => (window as any).slept = ms, HOURS_MS / 5);
+  await say(54.2);
+  await until(async () => await dashboard.act("metric", { name: "tidegate_in_journal" }) === 0, "it is stored");
+  await lifecycle("resume");
+  await page.getByRole("status").getByText("Live").waitFor();
+  await card.getByText("54.2", { exact: true }).waitFor();
+  await page.context().close();
+});
