@@ -66,6 +66,14 @@ class Dashboard(Stack):
     def resume(self, what):
         getattr(self, what).start()
 
+    def configure(self, settings):
+        """What may change while it runs; other settings are as at first."""
+        gateway = self.gateway
+        before = gateway.log().count(" reloaded")
+        gateway.write_conf(**settings)
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: gateway.log().count(" reloaded") > before, "the configuration to be read")
+
     def explore(self, filters):
         """The gateway looks at these topics, too."""
         gateway = self.gateway

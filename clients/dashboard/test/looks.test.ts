@@ -1,0 +1,117 @@
+/** Who only looks: guests and viewers; and how one looks at the map. */
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { shoot, stumbles, until, useDashboard } from "./stack";
+
+const dashboard = useDashboard();
+const place = (latitude: number, longitude = 9.9) => dashboard.act("publish", { topic: "seano/USV-1/vehicle_log", payload: JSON.stringify({ latitude, longitude, heading: 45, speed: 4 }) });
+const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+
+/** The middle of what is drawn above the map, and that of the map, on the page. */
+const drawn = (page: Page) => page.evaluate(() => {
+  const canvas = document.querySelector<HTMLCanvasElement>("canvas[aria-hidden]")!;
+  const { width, height } = canvas;
+  const { data } = canvas.getContext("2d")!.getImageData(0, 0, width, height);
+  const box = canvas.getBoundingClientRect();
+  let [n, x, y] = [0, 0, 0];
+
+  for (let at = 3; at < data.length; at += 4)
+    if (data[at]! > 128) [n, x, y] = [n + 1, x + ((at >> 2) % width), y + Math.floor((at >> 2) / width)];
+  return { n, x: box.x + x / n, y: box.y + y / n, middle: { x: box.x + box.width / 2, y: box.y + box.height / 2 } };
+});
+
+test("a click on a vehicle opens it, and the map goes where it goes, until somebody drags it", async () => {
+  const { page, said } = await dashboard.open();
+
+  await place(53.5);
+  await dashboard.signIn(page, "ana");
+  await page.getByText("1 vehicle in view").waitFor();
+  await page.getByRole("button", { name: "Trails" }).click();
+  await until(async () => (await drawn(page)).n > 0, "it is drawn");
+  const { x, y } = await drawn(page);
+  await page.mouse.click(x, y);
+  const card = page.getByRole("complementary", { name: "USV-1" });
+  await card.waitFor();
+  expect(page.url()).toMatch(/#\/map\/\d+$/);
+  await card.getByRole("button", { name: "Follow" }).click();
+  await place(53.503, 9.905);
+  await card.getByText("53.503").waitFor();
+  await until(async () => {
+    const now = await drawn(page);
+    return Math.hypot(now.x - now.middle.x, now.y - now.middle.y) < 12;
+  }, "it is in the middle");
+  await page.mouse.move(640, 600);
+  await page.mouse.down();
+  await page.mouse.move(700, 500, { steps: 5 });
+  await page.mouse.up();
+  await until(async () => await card.getByRole("button", { name: "Follow" }).getAttribute("aria-pressed") === "false", "it follows no more");
+  expect(said).toEqual([]);
+  await page.context().close();
+});
+
+test("a viewer sees what is shared with him, and finds nothing that he may not do", async () => {
+  const { page, said } = await dashboard.open();
+
+  await dashboard.act("viewer", { name: "vera", of: "USV-1" });
+  await dashboard.signIn(page, "vera");
+  await page.getByText("1 vehicle in view").waitFor();
+  await page.goto(`${dashboard.url}#/commands`);
+  await page.getByText("No command has been sent yet").waitFor();
+  expect(await page.getByRole("button", { name: "Send" }).count()).toBe(0);
+  await page.goto(`${dashboard.url}#/settings`);
+  await page.getByText("There are none yet").waitFor();
+  expect(await page.getByRole("button", { name: /Add|Change/ }).count()).toBe(0);
+  expect(await stumbles(page)).toEqual([]);
+  expect(said).toEqual([]);
+  await page.context().close();
+});
+
+test("tiles are those of the configuration, and an archive of them that cannot be read leaves the coast", async () => {
+  const asked: string[] = [];
+
+  await place(53.5);
+  const open = async (): Promise<Page> => {
+    const { page } = await dashboard.open();
+    await page.route("https://pictures.example/**", (route) => {
+      asked.push(`${route.request().url()} ${route.request().headers().range ?? ""}`);
+      return route.fulfill({ contentType: "image/png", body: PIXEL, headers: { "Access-Control-Allow-Origin": "*" } });
+    });
+    await dashboard.signIn(page, "ana");
+    await page.getByText("1 vehicle in view").waitFor();
+    return page;
+  };
+
+  await dashboard.act("configure", { settings: { http__dashboard_tiles: "https://pictures.example/{z}/{x}/{y}.png", http__dashboard_attribution: "© Somebody" } });
+  const tiles = await open();
+  await until(() => asked.some((one) => /\/\d+\/\d+\/\d+\.png/.test(one)), "a tile is asked for");
+  await tiles.getByText("© Somebody").first().waitFor();
+  await tiles.context().close();
+  asked.length = 0;
+  await dashboard.act("configure", { settings: { http__dashboard_tiles: "https://pictures.example/region.pmtiles" } });
+  const archive = await open();
+  await until(() => asked.some((one) => /region\.pmtiles bytes=0-/.test(one)), "the archive's head is asked for");
+  await until(async () => (await drawn(archive)).n > 0, "the vehicle is drawn all the same");
+  await archive.context().close();
+});
+
+test("a guest looks around where the gateway lets guests in, and nowhere else", async () => {
+  const { page } = await dashboard.open();
+
+  await place(53.5);
+  await page.goto(dashboard.url);
+  await page.getByLabel("User name").waitFor();
+  expect(await page.getByRole("button", { name: "Look around as a guest" }).count()).toBe(0);
+  await dashboard.act("configure", { settings: { auth__anonymous: "/api/ws, tidegate.v1" } });
+  await page.reload();
+  await page.getByRole("button", { name: "Look around as a guest" }).click();
+  await page.getByRole("status").getByText("Live").waitFor();
+  await page.getByText("1 vehicle in view").waitFor();
+  await shoot(page, "guest");
+  expect(await page.getByRole("link", { name: "Operation" }).count()).toBe(0);
+  expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+  await page.goto(`${dashboard.url}#/settings`);
+  await page.getByText("Guests have nothing to set").waitFor();
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("User name").waitFor();
+  await page.context().close();
+});
