@@ -164,14 +164,13 @@ static void lease_learn_some(void *arg, Text flights, bool has_hole, bool is_fir
         journal_learn(lease->options.journal, flights, has_hole, is_first_pass);
 }
 
-/* A turn of ours begins: the session at the broker is to go over, with what others may have stored
- * of it, and what came to both is stored once. */
+/* With what others have stored of the session at the broker, before that goes over. */
 static int lease_begin_turn(Lease *lease, const DbSlot *slot) {
         int r;
 
+        lease->is_learning = false;
         if (slot->fence == lease->held_fence)
                 return 0;
-        lease->is_learning = false;
         r = db_slots_flights(lease->conn,
                              lease->options.slot,
                              lease->options.epoch,
@@ -398,6 +397,19 @@ static int lease_release(Lease *lease) {
         return 0;
 }
 
+/* How far our journal reaches; and how many of others are waited for. */
+static int lease_reach(Lease *lease) {
+        int64_t n_left = 0;
+        int r = db_slots_reach(lease->conn,
+                               &(DbHolder){ .slot = lease->options.slot,
+                                            .instance = lease->instance,
+                                            .last_seq = journal_last_seq(lease->options.journal) },
+                               &n_left);
+
+        metric_set(METRIC_JOURNALS_LEFT, n_left);
+        return r;
+}
+
 /* That we are there, in what is left of the wait. */
 static int lease_tell(Lease *lease, int wait_ms) {
         int64_t begun_us = clock_mono_us();
@@ -410,6 +422,8 @@ static int lease_tell(Lease *lease, int wait_ms) {
         if (r == 0 && lease_is_of_several(lease))
                 r = lease_look_at_shares(lease);
         lease->is_refused = r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
+        if (r == 0 && lease_state(lease) == LEASE_HELD)
+                r = lease_reach(lease);
         if (r == NODE_E_TAKEN)
                 lease_set(lease, LEASE_LOST);
         else if (r != 0)

@@ -117,6 +117,7 @@ typedef enum Metric {
         METRIC_SLOTS_LEAVING,  /* gauge: that we are letting go of */
         METRIC_LEASE_RENEWED,
         METRIC_LEASE_TAKEN,
+        METRIC_JOURNALS_LEFT, /* gauge: of others of the slot, with more to store */
 
         METRIC_COMMANDS_UNHEARD, /* gauge, 0 or 1: nobody tells us of new ones */
         METRIC_REGISTRY_STALE,   /* gauge, 0 or 1: nobody tells us of changes */

@@ -217,6 +217,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Times that the database confirmed that this gateway is the one that stores." },
         [METRIC_LEASE_TAKEN] = { "tidegate_lease_taken_total", NULL, METRIC_COUNTER,
                 "Times that this gateway became the one that stores." },
+        [METRIC_JOURNALS_LEFT] = { "tidegate_journals_left", NULL, METRIC_GAUGE,
+                "Journals of other gateways of the slot that have more to store." },
         [METRIC_COMMANDS_UNHEARD] = { "tidegate_commands_unheard", NULL, METRIC_GAUGE,
                 "Notifications of new commands do not arrive: all are looked at once a second." },
         [METRIC_REGISTRY_STALE] = { "tidegate_registry_stale", NULL, METRIC_GAUGE,

@@ -50,7 +50,8 @@ static const char *const listing_sql[] = {
         /* What is not stored is behind the position, or in a range that the books do not find. */
         [DB_LISTING_MISSING] =
                 "SELECT p.slot, p.epoch AS journal, 'in_journal' AS what, p.seq AS after,"
-                " NULL::bigint AS last, NULL::bigint AS messages, " LISTING_TIME(
+                " nullif(greatest(p.seq, p.reached), p.seq) AS last, NULL::bigint AS "
+                "messages, " LISTING_TIME(
                         "p.left_at") " AS since"
                                      " FROM journal_positions p WHERE p.left_at IS NOT NULL"
                                      " UNION ALL SELECT p.slot, p.epoch, CASE d.kind WHEN 'gap' "

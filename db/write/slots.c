@@ -171,10 +171,10 @@ int db_slots_stored(DbConn *conn, int slot, uint64_t *ret_seq) {
         return 0;
 }
 
-/* Is there a table for it? */
-static int slots_have_flights(DbConn *conn, bool *ret_has) {
+/* Has the schema a table or a function for it? */
+static int slots_have(DbConn *conn, const char *sql, bool *ret_has) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        const DbQuery query = { .sql = "SELECT to_regclass('slot_flights') IS NOT NULL" };
+        const DbQuery query = { .sql = sql };
         int r;
 
         r = db_conn_exec(conn, &query, &result);
@@ -231,7 +231,7 @@ int db_slots_flights(DbConn *conn, int slot, const char *epoch, DbFlightsRowFn f
         int r;
 
         slots_arg(which, slot);
-        r = slots_have_flights(conn, &has);
+        r = slots_have(conn, "SELECT to_regclass('slot_flights') IS NOT NULL", &has);
         if (r == 0 && has)
                 r = db_conn_exec(conn, &query, &result);
         if (r != 0 || !has)
@@ -242,6 +242,41 @@ int db_slots_flights(DbConn *conn, int slot, const char *epoch, DbFlightsRowFn f
         return r == 0 ? 0 : err_up(r);
 }
 
+int db_slots_reach(DbConn *conn, const DbHolder *holder, int64_t *ret_n_left) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char which[SLOTS_ARG_SIZE], last[SLOTS_ARG_SIZE];
+        const char *args[] = { which, holder->instance, last };
+        const DbQuery query = { "SELECT tidegate_reach($1::int, $2, $3::bigint)",
+                                N_ELEMENTS(args),
+                                args };
+        bool has = false;
+        int r;
+
+        slots_arg(which, holder->slot);
+        slots_arg(last, (int64_t)holder->last_seq);
+        *ret_n_left = 0;
+        r = slots_have(conn, "SELECT to_regproc('tidegate_reach') IS NOT NULL", &has);
+        if (r == 0 && has)
+                r = db_conn_exec(conn, &query, &result);
+        if (r == 0 && has)
+                *ret_n_left = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+        return r;
+}
+
+int db_slots_forget(DbConn *conn, const char *epoch, const char *who, bool *ret_was) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *args[] = { epoch, who };
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){
+                                 "SELECT tidegate_forget_journal($1, $2)", N_ELEMENTS(args), args },
+                         &result);
+        if (r == 0)
+                *ret_was = *PQgetvalue(result, 0, 0) == 't';
+        return r;
+}
+
 int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
         char slot[SLOTS_ARG_SIZE];
         const char *args[] = { slot, holder->instance, is_drained ? "t" : "f" };
@@ -250,8 +285,9 @@ int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
         return db_conn_exec(conn,
                             &(DbQuery){ "WITH gone AS (UPDATE slots SET instance = NULL,"
                                         " lease_until = now() WHERE slot = $1::int"
-                                        " AND instance = $2 RETURNING epoch)"
-                                        " UPDATE journal_positions p SET left_at = now() FROM gone"
+                                        " AND instance = $2 RETURNING epoch, fence, reached)"
+                                        " UPDATE journal_positions p SET left_at = now(),"
+                                        " left_fence = gone.fence, reached = gone.reached FROM gone"
                                         " WHERE p.epoch = gone.epoch AND NOT $3::bool",
                                         N_ELEMENTS(args),
                                         args },

@@ -83,6 +83,13 @@ MUST_CHECK int db_slots_flights(DbConn *conn,
                                 const char *epoch,
                                 DbFlightsRowFn fn,
                                 void *arg);
+/* Of the owner: how far its journal reaches (@holder->last_seq). *ret_n_left: journals of the slot
+ * that have more to store than the database knows; 0 without a schema for it. 0, DB_E_OFFLINE,
+ * DB_E_REJECTED. */
+MUST_CHECK int db_slots_reach(DbConn *conn, const DbHolder *holder, int64_t *ret_n_left);
+/* The disk with the journal @epoch is gone for good, as @who says. False: no such one has more to
+ * store, or a gateway has it. Likewise. */
+MUST_CHECK int db_slots_forget(DbConn *conn, const char *epoch, const char *who, bool *ret_was);
 /* The next one need not wait. Not @is_drained: there is more to store, which is noted. Nothing if
  * it is not ours. 0, DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained);

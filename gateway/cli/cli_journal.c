@@ -4,6 +4,7 @@
 #include "db/conn.h"
 #include "db/edit/admin.h"
 #include "db/write/books.h"
+#include "db/write/slots.h"
 #include "gateway/cli/cli_command.h"
 #include "gateway/cli/verify.h"
 
@@ -147,4 +148,23 @@ int cli_journal_verify(const Cli *cli) {
         if (r != 0)
                 return journal_result(&call, r);
         return counts.n_missing > counts.n_stored || is_open ? CLI_FAULT : CLI_OK;
+}
+
+int cli_journal_forget(const Cli *cli) {
+        CLEANUP(config_free) Config *config = NULL;
+        CLEANUP(db_conn_free) DbConn *conn = NULL;
+        bool was = false;
+        int r;
+
+        r = cli_load(cli, &config);
+        if (r == CLI_OK)
+                r = cli_connect(cli, config, &conn);
+        if (r != CLI_OK)
+                return r;
+        r = db_slots_forget(conn, cli->operands[0], "forgotten", &was);
+        if (r != 0)
+                return cli_db_result(cli, conn, r, "journal");
+        if (!was)
+                return cli_fault(cli, "no journal of that name is waited for");
+        return CLI_OK;
 }

@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 
 from conftest import populate
+from test_everybody_gets_a_turn import locked, waits_for
 from waiting import PATIENCE, wait_until
 
 NODES = "SELECT node, draining FROM nodes ORDER BY node"
@@ -147,3 +148,43 @@ def test_status_names_what_is_not_stored(make_gateway, database, postgres, publi
     first.wait_ready()
     database.wait_for("SELECT count(*) FROM raw_logs", 2)
     assert not status(first, 0)["missing"]
+
+
+def test_the_range_is_named_until_its_disk_is_given_up(make_gateway, database, publisher):
+    """The owner had said how far its journal reaches; the database took signs of life, and no more."""
+    first, second = (make_gateway(cluster__lease="2s") for _ in range(2))
+    populate(first)
+    first.start()
+    publisher.publish("seano/USV-1/raw_log", "1")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    stored = database.value("SELECT max(seq) FROM raw_logs")
+    journal = database.value("SELECT epoch FROM slots")
+    assert first.cli("journal", "forget", journal, check=False).returncode == 1  # it has its turn
+    with locked(database, "raw_logs"):
+        publisher.publish("seano/USV-1/raw_log", "2")  # whose transaction waits, and gets in
+        wait_until(lambda: waits_for(database, "raw_logs"), "it to wait for the lock")
+        for n in range(3, 12):
+            publisher.publish("seano/USV-1/raw_log", str(n))
+        wait_until(lambda: first.metric("tidegate_in_journal") == 10, "the journal to have them")
+        wait_until(lambda: database.value("SELECT reached FROM slots") > stored + 8, "it to say how far that reaches")
+        reached = database.value("SELECT reached FROM slots")
+        first.kill()
+    second.start()
+    stored = database.value("SELECT seq FROM journal_positions WHERE epoch = %s", journal)  # the batch under way
+    assert stored < reached
+    [missing] = status(second, 1)["missing"]
+    assert (missing["journal"], missing["what"], missing["after"], missing["last"]) \
+        == (journal, "in_journal", stored, reached)
+    wait_until(lambda: second.metric("tidegate_journals_left") == 1, "it to be counted")
+    assert second.get("/readyz").json()["notes"] == ["journals_left"]
+    assert second.cli("journal", "forget", journal).returncode == 0
+    assert second.cli("journal", "forget", journal, check=False).returncode == 1
+    assert not status(second, 0)["missing"]
+    assert database.rows("SELECT kind, after_seq, last_seq, settled_by FROM journal_differences") \
+        == [("disk", stored, reached, "forgotten")]
+    wait_until(lambda: second.metric("tidegate_journals_left") == 0, "nothing to be waited for")
+    first.start(wait=False)  # after all
+    second.terminate()
+    first.wait_ready()
+    database.wait_for("SELECT count(*) FROM raw_logs", 11)
+    assert first.metric("tidegate_accounting_drift") == 0

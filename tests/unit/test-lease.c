@@ -157,6 +157,13 @@ uint64_t journal_last_seq(const Journal *journal) {
         return 7;
 }
 
+int db_slots_reach(DbConn *conn, const DbHolder *holder, int64_t *ret_n_left) {
+        (void)conn;
+        assert_int_equal(holder->last_seq, 7);
+        *ret_n_left = 3;
+        return 0;
+}
+
 int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
         (void)conn;
         (void)holder;
@@ -250,6 +257,7 @@ static void test_who_has_it_is_awake(void **state) {
         assert_int_equal(n_learnt, 2); /* before anybody hears that it is held */
         wait_for_attempts();
         assert_int_equal(n_learnt, 2); /* once a turn */
+        assert_int_equal(metric_get(METRIC_JOURNALS_LEFT), 3);
         assert_true(lease_is_awake(lease));
         assert_true(lease_is_confirmed(lease));
 }

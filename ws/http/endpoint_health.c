@@ -61,6 +61,7 @@ static size_t ws_health_notes(JsonOut *out) {
                 { metric_get(METRIC_JOURNAL_GAPS) != 0, "journal_gap" },
                 { metric_get(METRIC_JOURNAL_FILES_GONE) != 0, "journal_files_gone" },
                 { metric_get(METRIC_LETTERS_MANY) != 0, "dead_letters_many" },
+                { metric_get(METRIC_JOURNALS_LEFT) != 0, "journals_left" },
         };
         return ws_health_list(out, notes, N_ELEMENTS(notes));
 }

@@ -87,6 +87,8 @@ export const en = {
   "operation.wrong.journal_gap.hint": "Neither the database nor the journal has them: see “Restoring” in the handbook.",
   "operation.wrong.journal_files_gone": "Somebody has removed files of the journal",
   "operation.wrong.journal_files_gone.hint": "Do not restart the gateway before they are written again.",
+  "operation.wrong.journals_left": "A gateway that is away has messages that are not stored",
+  "operation.wrong.journals_left.hint": "tidegate cluster status names its journal: start it, and let it have its turn.",
   "operation.wrong.dead_letters_many": "There are many dead letters",
   "operation.wrong.dead_letters_many.hint": "Messages that could not be used are kept until they are old. Look at the largest groups of them.",
   "operation.wrong.other": "The gateway says: {name}",
