@@ -21,6 +21,7 @@
 #include "gateway/lease_watch.h"
 #include "gateway/lease_words.h"
 #include "gateway/node.h"
+#include "gateway/succession.h"
 #include "model/metrics.h"
 
 enum {
@@ -57,7 +58,6 @@ struct Lease {
         Backoff backoff;
         uint64_t said_fence; /* of whom the log knows; 0: nobody */
         bool is_refused;     /* has the slot, and somebody else its name */
-        bool is_learning;    /* what others have stored */
         bool is_told;        /* that others split the work otherwise */
         bool has_left;       /* said to that one's database what is left in the journal */
         int64_t begun_us;
@@ -109,6 +109,8 @@ void lease_hear(Lease *lease) {
 static void lease_set(Lease *lease, LeaseState state) {
         metric_set(METRIC_LEASE_HELD, state == LEASE_HELD);
         metric_set(METRIC_LEASE_WAITING, state == LEASE_WAITING);
+        if (state != LEASE_HELD)
+                metric_set(METRIC_JOURNALS_LEFT, 0);
         atomic_store(&lease->state, (int)state);
         (void)eventfd_write(lease->change_fd, 1);
 }
@@ -155,32 +157,21 @@ static int lease_go_behind(Lease *lease) {
         return 0;
 }
 
-static void lease_learn_some(void *arg, Text flights, bool has_hole, bool is_first_pass) {
-        Lease *lease = arg;
-
-        if (!lease->is_learning)
-                journal_learn_begin(lease->options.journal);
-        lease->is_learning = true;
-        journal_learn(lease->options.journal, flights, has_hole, is_first_pass);
-}
-
 /* With what others have stored of the session at the broker, before that goes over. */
 static int lease_begin_turn(Lease *lease, const DbSlot *slot) {
         int r;
 
-        lease->is_learning = false;
         if (slot->fence == lease->held_fence)
                 return 0;
-        r = db_slots_flights(lease->conn,
+        r = succession_learn(lease->conn,
                              lease->options.slot,
                              lease->options.epoch,
-                             lease_learn_some,
-                             lease);
+                             lease->options.journal);
         if (r == 0)
                 r = lease_go_behind(lease);
         if (r == 0)
                 journal_begin_turn(lease->options.journal, slot->fence);
-        return r < 0 ? DB_E_OFFLINE : r; /* no memory for it: ask again */
+        return r;
 }
 
 static void lease_take(Lease *lease, const DbSlot *slot, int64_t asked_us) {
@@ -397,19 +388,6 @@ static int lease_release(Lease *lease) {
         return 0;
 }
 
-/* How far our journal reaches; and how many of others are waited for. */
-static int lease_reach(Lease *lease) {
-        int64_t n_left = 0;
-        int r = db_slots_reach(lease->conn,
-                               &(DbHolder){ .slot = lease->options.slot,
-                                            .instance = lease->instance,
-                                            .last_seq = journal_last_seq(lease->options.journal) },
-                               &n_left);
-
-        metric_set(METRIC_JOURNALS_LEFT, n_left);
-        return r;
-}
-
 /* That we are there, in what is left of the wait. */
 static int lease_tell(Lease *lease, int wait_ms) {
         int64_t begun_us = clock_mono_us();
@@ -423,7 +401,10 @@ static int lease_tell(Lease *lease, int wait_ms) {
                 r = lease_look_at_shares(lease);
         lease->is_refused = r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
         if (r == 0 && lease_state(lease) == LEASE_HELD)
-                r = lease_reach(lease);
+                r = succession_reach(lease->conn,
+                                     lease->options.slot,
+                                     lease->instance,
+                                     lease->options.journal);
         if (r == NODE_E_TAKEN)
                 lease_set(lease, LEASE_LOST);
         else if (r != 0)

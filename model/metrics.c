@@ -40,6 +40,7 @@ static const unsigned char metric_over[METRIC_COUNT] = {
         [METRIC_SLOTS_LEAVING] = METRIC_OVER_SUM,
         [METRIC_LEASE_RENEWED] = METRIC_OVER_SUM,
         [METRIC_LEASE_TAKEN] = METRIC_OVER_SUM,
+        [METRIC_JOURNALS_LEFT] = METRIC_OVER_SUM,
 };
 
 static _Atomic int64_t metric_of_slots[SLOT_MAX][METRIC_COUNT];

@@ -24,6 +24,7 @@
 #include "gateway/lease_watch.h"
 #include "gateway/lease_words.h"
 #include "gateway/node.h"
+#include "gateway/succession.h"
 #include "model/metrics.h"
 
 enum {
