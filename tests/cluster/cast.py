@@ -188,7 +188,7 @@ class Node(Gateway):
         has lost its turn was about to end by itself."""
         self.is_wanted = False
         code = self.terminate()
-        is_lost = code == 1 and "lease_lost" in self.log().rpartition(" started ")[2]
+        is_lost = code == 1 and "lease_lost" in self.log().rpartition(" info started ")[2]
         return None if code in (0, -signal.SIGTERM) or is_lost else f"{self.name} ended with {code} after SIGTERM"
 
     def freeze(self):
