@@ -39,7 +39,7 @@ static void frame_put(Buf *buf, uint64_t value) {
 }
 
 static void frame_put_signed(Buf *buf, int64_t value) {
-        frame_put(buf, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
+        frame_put(buf, (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 static void frame_put_text(Buf *buf, Text text) {
