@@ -9,6 +9,7 @@ import css from "./VehicleList.module.css";
 
 const EVERY_MS = 1000;
 const ROW_PX = 46;
+const byName = new Intl.Collator(undefined, { numeric: true });
 
 /** What is on the map, in words: found by name, also by who cannot see it or has no mouse. */
 export function VehicleList({ fleet, painter, selected, select }:
@@ -28,7 +29,7 @@ export function VehicleList({ fleet, painter, selected, select }:
     const ids = new Set([...fleet.marks.keys(), ...known.keys()]);
     return [...ids].map((id) => ({ id, name: names.of(id), mark: fleet.marks.get(id) }))
       .filter(({ id, name }) => !wanted || name.toLowerCase().includes(wanted) || known.get(id)?.code.toLowerCase().includes(wanted))
-      .sort((a, b) => Number(Boolean(b.mark)) - Number(Boolean(a.mark)) || a.name.localeCompare(b.name, undefined, { numeric: true }));
+      .sort((a, b) => Number(Boolean(b.mark)) - Number(Boolean(a.mark)) || byName.compare(a.name, b.name));
   // eslint-disable-next-line react-hooks/exhaustive-deps -- the fleet changes behind this; once a second is enough
   }, [tick, search, known, fleet, names]);
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_PX, overscan: 8 });

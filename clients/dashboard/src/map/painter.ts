@@ -13,8 +13,8 @@ const TILE_PX = 512;
 const MARGIN_PX = 20;
 const HIT_PX = 16;
 const IDLE_MS = 1000;
-/** Numbers that change faster than that nobody reads. */
-const CLUSTERS_MS = 100;
+/** As often as a vehicle is heard of at most; numbers that change faster nobody reads. */
+const CLUSTERS_MS = 250;
 /** More trails than that are no help to anybody. */
 const MOST_TRAILS = 500;
 
