@@ -100,7 +100,7 @@ def ask(gateway, entry):
     method, path = entry["ask"].split(" ")
     today = datetime.datetime.now(datetime.timezone.utc)
     path = path.format(vehicle=gateway.ids["USV-1"], yesterday=(today - datetime.timedelta(days=1)).strftime("%Y-%m-%dT00:00:00"),
-                       tomorrow=(today + datetime.timedelta(days=1)).strftime("%Y-%m-%dT00:00:00"))
+                       tomorrow=(today + datetime.timedelta(days=2)).strftime("%Y-%m-%dT00:00:00"))
     headers = {"Origin": "null", **entry.get("headers", {})}
     if "as" in entry:
         headers["Authorization"] = f"Bearer {token_of(gateway, entry['as'])}"
