@@ -263,9 +263,10 @@ ELSEWHERE = {"/api/me",  # test_who_am_i
              "/api/token/refresh", "/auth/refresh",  # test_a_session_is_renewed
              "/api/cameras/{id}/stream", "/api/cameras/{id}/snapshot", "/api/history/person/{id}",  # test_camera_pages
              "/vehicle-logs/{id}", "/sensor-logs/{id}", "/raw-logs/{id}", "/vehicles/{id}/battery",  # test_vehicle_pages
-             "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
+             "/api/commands", "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
              "/api/dead-letters", "/api/dead-letters/notes", "/api/dead-letters/{id}", "/api/dead-letters/{id}/replay", "/api/dead-letters/replay",  # test_dead_letters_by_http
              "/api/routes/unrouted",  # test_what_no_route_takes_is_seen
+             "/api/routes/try",  # test_routes_are_tried_by_http
              "/api/routes/discovered",  # test_discovery
              "/api/devices/{id}/owner", "/api/vehicles/{id}/owner",  # test_things_are_given.py
              "/api/ws/ticket", "/api/v1/detections", "/api/v1/detections/bulk",
