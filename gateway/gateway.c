@@ -367,6 +367,8 @@ static int gateway_follow_doors(Gateway *gateway) {
                 r = doors_turn(gateway->doors, &is_changed);
         if (r == 0 && is_changed)
                 r = gateway_set_routes(gateway);
+        if (r > 0)
+                return err_new(-EINVAL); /* as configured */
         return r == 0 ? 0 : err_up(r);
 }
 

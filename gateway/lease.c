@@ -125,8 +125,8 @@ static bool lease_is_of_several(const Lease *lease) {
         return lease->options.layout.n_slots > 1;
 }
 
-int lease_surplus(const Lease *lease) {
-        return atomic_load(&lease->surplus);
+int lease_take_surplus(Lease *lease) {
+        return atomic_exchange(&lease->surplus, 0);
 }
 
 void lease_let_go(Lease *lease) {

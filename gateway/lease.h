@@ -14,9 +14,9 @@
  * on behind what others have stored, before anybody hears that the slot is ours.
  *
  * Where there are several slots, each has a lease, and one of these speaks for the node. What is
- * free goes to who has the fewest; of who has more than that one hears (lease_surplus()), and lets
- * go. Where others split the work otherwise, nothing is taken. Who starts while the database cannot
- * be asked waits for it.
+ * free goes to who has the fewest; of who has more than that one hears (lease_take_surplus()), and
+ * lets go. Where others split the work otherwise, nothing is taken. Who starts while the database
+ * cannot be asked waits for it.
  *
  * Main follows lease_fd() and lease_state(); the storing transaction itself is fenced by the
  * database, whatever this thread knows. Nothing here can end a gateway that is alone.
@@ -64,7 +64,8 @@ Lease *lease_free(Lease *lease);
 /* Of several: all is stored, and another one may have it. Once that is said, it is LEASE_WAITING.
  */
 void lease_let_go(Lease *lease);
-int lease_surplus(const Lease *lease); /* how many slots this node is to let go of now */
+/* How many slots this node is to let go of now; 0 then, until it is counted anew. */
+int lease_take_surplus(Lease *lease);
 
 LeaseState lease_state(const Lease *lease); /* any thread, as are all of these */
 bool lease_is_confirmed(const Lease *lease);

@@ -153,7 +153,7 @@ int slot_line_turn(SlotLine *line) {
 int64_t slot_line_wait_us(const SlotLine *line) {
         int64_t left_us;
 
-        if (line->is_leaving && !line->is_let_go)
+        if ((line->is_leaving && !line->is_let_go) || slot_line_is_to_open(line))
                 return SLOT_LINE_LOOK_US;
         if (line->held_until_us == 0)
                 return INT64_MAX;
@@ -245,11 +245,11 @@ bool slot_line_is_leaving(const SlotLine *line) {
         return line->is_leaving;
 }
 
-int slot_line_surplus(const SlotLine *line) {
-        return lease_surplus(line->lease);
+int slot_line_take_surplus(SlotLine *line) {
+        return lease_take_surplus(line->lease);
 }
 
-static int slot_line_follow_lease(SlotLine *line, bool *ret_is_in) {
+static void slot_line_follow_lease(SlotLine *line, bool *ret_is_in) {
         static const ProcessorStanding standings[] = {
                 [LEASE_UNKNOWN] = PROCESSOR_WAITS, [LEASE_NEW] = PROCESSOR_STORES,
                 [LEASE_AWAY] = PROCESSOR_LOOKS,    [LEASE_HELD] = PROCESSOR_STORES,
@@ -257,7 +257,6 @@ static int slot_line_follow_lease(SlotLine *line, bool *ret_is_in) {
                 [LEASE_LOST] = PROCESSOR_WAITS,
         };
         LeaseState state;
-        int r;
 
         lease_hear(line->lease);
         state = lease_state(line->lease);
@@ -270,20 +269,32 @@ static int slot_line_follow_lease(SlotLine *line, bool *ret_is_in) {
         *ret_is_in = *ret_is_in && !line->is_leaving;
         if (!*ret_is_in) {
                 inlet_shut(line->inlet);
-                return 0;
+                return;
         }
         inlet_open(line->inlet, line->lease);
-        if (line->is_open)
-                return 0;
-        line->is_open = true;
-        r = slot_line_open_source(line);
-        return r < 0 ? err_up(r) : r;
 }
 
-int slot_line_follow(SlotLine *line, bool *ret_is_in) {
+void slot_line_follow(SlotLine *line, bool *ret_is_in) {
         unsigned before = slot_line_enter(line);
-        int r = slot_line_follow_lease(line, ret_is_in);
 
+        slot_line_follow_lease(line, ret_is_in);
+        (void)metrics_enter(before);
+}
+
+bool slot_line_is_to_open(const SlotLine *line) {
+        return slot_line_is_in(line) && !line->is_open;
+}
+
+bool slot_line_may_wait(const SlotLine *line) {
+        return line->source && !(slot_line_is_in(line) && lease_is_awake(line->lease));
+}
+
+int slot_line_open(SlotLine *line) {
+        unsigned before = slot_line_enter(line);
+        int r;
+
+        line->is_open = true;
+        r = slot_line_open_source(line);
         (void)metrics_enter(before);
         return r < 0 ? err_up(r) : r;
 }
@@ -501,6 +512,16 @@ int slot_line_start(SlotLine *line, Discovery *discovery, Routes *own, Routes *r
 
 void slot_line_drain(SlotLine *line) {
         lease_drain(line->lease);
+}
+
+void slot_line_begin_stop(SlotLine *line) {
+        if (line->source)
+                mqtt_source_begin_stop(line->source);
+}
+
+void slot_line_await_source(SlotLine *line) {
+        if (line->source)
+                mqtt_source_await(line->source);
 }
 
 void slot_line_stop_source(SlotLine *line) {

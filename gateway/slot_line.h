@@ -49,21 +49,28 @@ MUST_CHECK int slot_line_start(SlotLine *line, Discovery *discovery, Routes *own
 MUST_CHECK int slot_line_set_routes(SlotLine *line, Routes *own, Routes *routes);
 
 int slot_line_fd(const SlotLine *line); /* readable: slot_line_follow() has something to do */
-/* What has become of the lease; *ret_is_in: it takes in. SLOT_LINE_E_UNUSABLE. */
-MUST_CHECK int slot_line_follow(SlotLine *line, bool *ret_is_in);
+/* What has become of the lease; *ret_is_in: it takes in. */
+void slot_line_follow(SlotLine *line, bool *ret_is_in);
+bool slot_line_is_to_open(const SlotLine *line); /* it takes in, and has no source yet */
+/* May a message of its source wait for us to say whose the slot is? It has Paho's lock then:
+ * whoever asks anything of Paho, for this line or another one, waits as well. */
+bool slot_line_may_wait(const SlotLine *line);
+MUST_CHECK int slot_line_open(SlotLine *line); /* the source. SLOT_LINE_E_UNUSABLE. */
 /* Before discovery_turn(): begins with the broker if what was waited for is known. */
 MUST_CHECK int slot_line_turn(SlotLine *line);
 /* Begins to let go of it, where that makes sense now. */
 void slot_line_leave(SlotLine *line);
 bool slot_line_is_in(const SlotLine *line);
 bool slot_line_is_leaving(const SlotLine *line);
-int slot_line_surplus(const SlotLine *line);     /* see lease.h; of the first one */
+int slot_line_take_surplus(SlotLine *line);      /* see lease.h; of the first one */
 int64_t slot_line_wait_us(const SlotLine *line); /* until that has to do; INT64_MAX: nothing */
 int slot_line_result(const SlotLine *line);      /* a fault (< 0) of any of its threads, or 0 */
 
 /* In this order, each within its time. */
-void slot_line_drain(SlotLine *line);       /* others may know that it is about to stop */
-void slot_line_stop_source(SlotLine *line); /* nothing more comes from the broker, for good */
+void slot_line_drain(SlotLine *line);        /* others may know that it is about to stop */
+void slot_line_begin_stop(SlotLine *line);   /* of the source; of each line, and then */
+void slot_line_await_source(SlotLine *line); /* of each, and then */
+void slot_line_stop_source(SlotLine *line);  /* nothing more comes from the broker, for good */
 void slot_line_stop_storing(SlotLine *line, int grace_ms); /* begins to; the outbox is closed */
 void slot_line_release(SlotLine *line, int timeout_ms);    /* the slot */
 void slot_line_end(SlotLine *line); /* its threads; the doors may still ask the inlet */

@@ -121,7 +121,7 @@ void slot_lines_fds(const SlotLines *lines, struct pollfd ret_fds[]) {
 
 /* As many as others lack, or all; those that are on their way count. */
 static void slot_lines_share(SlotLines *lines) {
-        int n = slot_line_surplus(lines->lines[0]);
+        int n = slot_line_take_surplus(lines->lines[0]);
 
         for (unsigned i = 0; i < lines->n_lines; ++i)
                 n -= slot_line_is_leaving(lines->lines[i]);
@@ -133,27 +133,45 @@ static void slot_lines_share(SlotLines *lines) {
         }
 }
 
-int slot_lines_follow(SlotLines *lines, bool *ret_is_in) {
+/* Could we wait for Paho, and a message of some line, with its lock, for us? */
+static bool slot_lines_may_wait(const SlotLines *lines) {
+        for (unsigned i = 0; i < lines->n_lines; ++i)
+                if (slot_line_may_wait(lines->lines[i]))
+                        return true;
+        return false;
+}
+
+static int slot_lines_open(SlotLines *lines) {
         int r = 0;
 
+        for (unsigned i = 0; r == 0 && i < lines->n_lines; ++i)
+                if (slot_line_is_to_open(lines->lines[i]) && !slot_lines_may_wait(lines))
+                        r = slot_line_open(lines->lines[i]);
+        return r < 0 ? err_up(r) : r;
+}
+
+int slot_lines_follow(SlotLines *lines, bool *ret_is_in) {
+        int r;
+
         *ret_is_in = false;
-        for (unsigned i = 0; r == 0 && i < lines->n_lines; ++i) {
+        for (unsigned i = 0; i < lines->n_lines; ++i) {
                 bool is_in;
 
-                r = slot_line_follow(lines->lines[i], &is_in);
+                slot_line_follow(lines->lines[i], &is_in);
                 *ret_is_in = *ret_is_in || is_in;
         }
-        if (r == 0 && lines->keys)
+        r = slot_lines_open(lines);
+        if (r == 0 && lines->keys && !slot_lines_may_wait(lines))
                 slot_lines_share(lines);
         return r < 0 ? err_up(r) : r;
 }
 
 int slot_lines_turn(SlotLines *lines) {
-        int r = 0;
+        int r = slot_lines_open(lines);
 
         for (unsigned i = 0; r == 0 && i < lines->n_lines; ++i)
                 r = slot_line_turn(lines->lines[i]);
-        return r == 0 ? 0 : err_up(r);
+        return r < 0 ? err_up(r) : r;
 }
 
 int64_t slot_lines_wait_us(const SlotLines *lines) {
@@ -184,6 +202,10 @@ void slot_lines_drain(SlotLines *lines) {
 }
 
 void slot_lines_stop_source(SlotLines *lines) {
+        for (unsigned i = 0; i < lines->n_lines; ++i)
+                slot_line_begin_stop(lines->lines[i]);
+        for (unsigned i = 0; i < lines->n_lines; ++i)
+                slot_line_await_source(lines->lines[i]);
         for (unsigned i = 0; i < lines->n_lines; ++i)
                 slot_line_stop_source(lines->lines[i]);
 }

@@ -59,6 +59,9 @@ struct MqttSource {
         MqttSaid said[MQTT_CANDIDATES_MAX]; /* why we could not connect, as logged */
 };
 
+/* Some source of this process: Paho's lock is taken for good, and nobody gets anything from it. */
+static _Atomic bool mqtt_source_has_parked;
+
 /* ---- on Paho's thread ---- */
 
 /*
@@ -67,6 +70,7 @@ struct MqttSource {
  */
 _Noreturn static void mqtt_source_park(MqttSource *source) {
         atomic_store(&source->is_parked, true);
+        atomic_store(&mqtt_source_has_parked, true);
         for (;;)
                 (void)pause();
 }
@@ -448,25 +452,39 @@ static bool mqtt_source_join(MqttSource *source) {
         return deadline_join(source->thread, &until);
 }
 
-void mqtt_source_stop(MqttSource *source) {
-        if (!source->is_started)
+void mqtt_source_begin_stop(MqttSource *source) {
+        if (!source->is_started || atomic_load(&source->is_stopping))
                 return;
-
         atomic_store(&source->stopping_us, clock_mono_us());
         atomic_store(&source->is_stopping, true);
         mqtt_session_interrupt(source->session);
-        while (!mqtt_source_join(source)) {
-                if (!atomic_load(&source->is_parked))
+}
+
+void mqtt_source_await(MqttSource *source) {
+        mqtt_source_begin_stop(source);
+        while (source->is_started && !mqtt_source_join(source)) {
+                if (!atomic_load(&mqtt_source_has_parked))
                         continue;
-                log_warning("mqtt_abandoned reason=journal_full hint=\"the broker keeps what was "
-                            "not acknowledged\"");
+                if (atomic_load(&source->is_parked))
+                        log_warning(
+                                "mqtt_abandoned reason=journal_full hint=\"the broker keeps what "
+                                "was not acknowledged\"");
                 MUST(pthread_detach(source->thread));
                 source->is_abandoned = true;
                 break;
         }
+        source->is_started = false;
+}
+
+void mqtt_source_stop(MqttSource *source) {
+        if (!source->is_started && !atomic_load(&source->is_stopping))
+                return;
+
+        mqtt_source_await(source);
+        if (atomic_load(&mqtt_source_has_parked))
+                source->is_abandoned = true;
         if (!source->is_abandoned) /* a connect may have been under way: nothing comes any more */
                 source->session = mqtt_session_free(source->session);
-        source->is_started = false;
         metric_set(METRIC_MQTT_CONNECTED, 0);
 }
 

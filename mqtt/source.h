@@ -62,6 +62,10 @@ MUST_CHECK int mqtt_source_set_filters(MqttSource *source,
                                        size_t n_filters);
 
 MUST_CHECK int mqtt_source_start(MqttSource *source);
+/* The end in steps, for several of a process: all begin, all are awaited, then each is stopped. The
+ * callback of one has Paho's lock while it waits, and no other one's connection ends meanwhile. */
+void mqtt_source_begin_stop(MqttSource *source);
+void mqtt_source_await(MqttSource *source);
 void mqtt_source_stop(MqttSource *source);
 bool mqtt_source_is_connected(const MqttSource *source);
 
