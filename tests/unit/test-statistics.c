@@ -132,7 +132,7 @@ static void test_detections_count_as_it_is_said(void **state) {
                 " item, zone, device_hash) SELECT 90 + i, now() - r, now() - t, device_id, -50,"
                 " 1, 0, zone, device_hash FROM (VALUES (1, interval '0', interval '1 hour'),"
                 " (2, '0', '-5 min'), (3, '8 min', '1 min')) AS v (i, r, t), (SELECT * FROM"
-                " ble_detections WHERE zone = 'near' ORDER BY seq LIMIT 1) AS b");
+                " ble_detections WHERE zone = 'near' ORDER BY time DESC LIMIT 1) AS b");
         conn = postgres_connect(5000);
         for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
                 const DbDetectionWindow window = { .minutes = 5, .style = cases[i].style };
