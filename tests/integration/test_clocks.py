@@ -545,6 +545,7 @@ def test_a_letter_that_comes_back_says_nothing_of_the_clock(gateway, broker, dat
     for at in (12, time.time() - 30):
         broker.publish("devices/dev-9/status", json.dumps({"status": "online", "timestamp": at}))
     database.wait_for("SELECT count(*) FROM dead_letters", 2)
+    database.rows("SELECT tidegate_make_partitions((now() - interval '2 hours')::date, now()::date)")  # just after midnight
     database.rows("UPDATE dead_letters SET received_at = received_at - interval '1 hour'")
     first = database.value("SELECT min(received_at) FROM dead_letters")
     gateway.add_device("dev-9", "ana")
