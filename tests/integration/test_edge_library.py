@@ -42,6 +42,13 @@ def stored(database):
     return [row[0] for row in database.rows("SELECT (payload->>'n')::int FROM telemetry ORDER BY seq")]
 
 
+def is_heard(device):
+    """What it sends arrives, and what it hears of was subscribed before that."""
+    device.tell(send=[0, 1], flush=PATIENCE)
+    assert device.next("flushed")["done"]
+    return device
+
+
 def assert_all(database, n, n_twice=WINDOW):
     """Each number below n, in order but for those that came again, of which there are few."""
     wait_until(lambda: set(stored(database)) == set(range(n)), f"{n} numbers", timeout=3 * PATIENCE)
@@ -113,7 +120,7 @@ def test_what_waited_keeps_the_time_at_which_it_was_sent(gateway, database, made
 
 @pytest.mark.parametrize("way", ["mqtt", "ws"])
 def test_a_command_is_obeyed_once_and_answered(gateway, database, made, way):
-    device = made(way)
+    device = is_heard(made(way))
 
     def order(mode):
         answer = post(gateway, "ana", "dev-1", {"action": "SET_MODE", "payload": {"mode": mode}})
@@ -135,7 +142,7 @@ def test_a_command_is_obeyed_once_and_answered(gateway, database, made, way):
 
 
 def test_a_command_amid_which_we_are_killed_is_not_obeyed_again(gateway, database, made):
-    device = made("mqtt")
+    device = is_heard(made("mqtt"))
     one = post(gateway, "ana", "dev-1", {"action": "SET_MODE", "payload": {"mode": "HANG"}}).json()["command_id"]
     device.next("obeyed", mode="HANG")
     device.process.send_signal(signal.SIGKILL)
