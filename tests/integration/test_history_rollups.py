@@ -8,7 +8,8 @@ import pytest
 from test_history_answers import position, text
 from test_history_series import n_points, series, telemetry
 
-TODAY = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+# Of a day that ended within the last hour rows are read, and not sums.
+TODAY = (datetime.now(timezone.utc) - timedelta(hours=1)).replace(hour=0, minute=0, second=0, microsecond=0)
 FIRST = TODAY - timedelta(days=6)
 DAYS = 5  # of device time, from FIRST on; some is received later
 
