@@ -89,8 +89,18 @@ int db_listing(DbConn *conn, DbListing listing, DbListingFn fn, void *arg) {
         return 0;
 }
 
-int db_listing_user_active(DbConn *conn, const char *name, bool is_active) {
+/* DB_E_NOT_FOUND: there was no such row. */
+static int db_listing_change(DbConn *conn, const DbQuery *query) {
         CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn, query, &result);
+        if (r != 0)
+                return r;
+        return strcmp(PQcmdTuples(result), "0") == 0 ? DB_E_NOT_FOUND : 0;
+}
+
+int db_listing_user_active(DbConn *conn, const char *name, bool is_active) {
         const char *const args[] = { name, is_active ? "true" : "false" };
         const DbQuery query = {
                 .sql = "UPDATE users SET is_active = $2::boolean, updated_at = now()"
@@ -98,16 +108,11 @@ int db_listing_user_active(DbConn *conn, const char *name, bool is_active) {
                 .n_args = N_ELEMENTS(args),
                 .args = args,
         };
-        int r;
 
-        r = db_conn_exec(conn, &query, &result);
-        if (r != 0)
-                return r;
-        return strcmp(PQcmdTuples(result), "0") == 0 ? DB_E_NOT_FOUND : 0;
+        return db_listing_change(conn, &query);
 }
 
 int db_listing_node_drained(DbConn *conn, const char *cluster, const char *node, bool is_drained) {
-        CLEANUP(PQclear) PGresult *result = NULL;
         const char *const args[] = { cluster, node };
         const DbQuery query = {
                 .sql = is_drained ? "INSERT INTO node_drains (cluster, node) SELECT cluster, node"
@@ -117,10 +122,6 @@ int db_listing_node_drained(DbConn *conn, const char *cluster, const char *node,
                 .n_args = N_ELEMENTS(args),
                 .args = args,
         };
-        int r;
 
-        r = db_conn_exec(conn, &query, &result);
-        if (r != 0)
-                return r;
-        return strcmp(PQcmdTuples(result), "0") == 0 ? DB_E_NOT_FOUND : 0;
+        return db_listing_change(conn, &query);
 }
