@@ -118,17 +118,24 @@ int db_admin_user_password(DbConn *conn, const char *name, const char *password_
         return r < 0 ? err_up(r) : r;
 }
 
-int db_admin_user_delete(DbConn *conn, const char *name) {
-        const char *args[] = { name };
+/* @sql: $1 what it is called. */
+static int admin_delete(DbConn *conn, const char *sql, const char *name) {
         int r;
 
-        r = admin_change(conn,
-                         &(DbQuery){ "DELETE FROM users WHERE username = $1 RETURNING id",
-                                     N_ELEMENTS(args),
-                                     args },
-                         DB_E_NOT_FOUND,
-                         NULL);
+        r = admin_change(conn, &(DbQuery){ sql, 1, &name }, DB_E_NOT_FOUND, NULL);
         return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_user_delete(DbConn *conn, const char *name) {
+        return admin_delete(conn, "DELETE FROM users WHERE username = $1 RETURNING id", name);
+}
+
+int db_admin_device_delete(DbConn *conn, const char *code) {
+        return admin_delete(conn, "DELETE FROM devices WHERE code = $1 RETURNING id", code);
+}
+
+int db_admin_vehicle_delete(DbConn *conn, const char *code) {
+        return admin_delete(conn, "DELETE FROM vehicles WHERE code = $1 RETURNING id", code);
 }
 
 /* The id of @user as a parameter; NULL stays NULL: nobody. */
@@ -247,6 +254,16 @@ int db_admin_vehicle_add(DbConn *conn,
         return r < 0 ? err_up(r) : r;
 }
 
+/* @r is what came of what was done since BEGIN. */
+static int admin_end(DbConn *conn, int r) {
+        int r_end;
+
+        if (r < 0 || r == DB_E_OFFLINE)
+                return r < 0 ? err_up(r) : r;
+        r_end = db_conn_script(conn, r == 0 ? "COMMIT" : "ROLLBACK");
+        return r == 0 ? r_end : r;
+}
+
 /* clang-format off */
 static const char admin_vehicle_as[] =
         "WITH taken AS (SELECT CASE"
@@ -285,7 +302,7 @@ int db_admin_vehicle_add_as(DbConn *conn,
                             DbTaken *ret_taken) {
         char owner[ADMIN_ID_SIZE], number[ADMIN_ID_SIZE];
         const char *args[] = { code, NULL, name, number };
-        int r, r_end;
+        int r;
 
         *ret_taken = DB_TAKEN_NOT;
         snprintf(number, sizeof(number), "%lld", (long long)id);
@@ -297,10 +314,8 @@ int db_admin_vehicle_add_as(DbConn *conn,
         r = admin_vehicle_put(conn,
                               &(DbQuery){ admin_vehicle_as, N_ELEMENTS(args), args },
                               ret_taken);
-        if (r < 0 || r == DB_E_OFFLINE)
-                return r < 0 ? err_up(r) : r;
-        r_end = db_conn_script(conn, r == 0 ? "COMMIT" : "ROLLBACK");
-        return r == 0 ? r_end : r;
+        r = admin_end(conn, r);
+        return r < 0 ? err_up(r) : r;
 }
 
 /* The answer of a statement that counts what it @found and what it @added. */
@@ -337,22 +352,50 @@ int db_admin_vehicle_share(DbConn *conn, const char *code, const char *user) {
         return added ? 0 : DB_E_EXISTS;
 }
 
-static int admin_group_device(DbConn *conn, int64_t group_id, const char *code, bool *ret_added) {
+static const char admin_group_put[] =
+        "WITH device AS (SELECT id FROM devices WHERE code = $2),"
+        " added AS (INSERT INTO device_groups (device_id, group_id)"
+        " SELECT id, $1::bigint FROM device ON CONFLICT DO NOTHING RETURNING device_id)"
+        " SELECT (SELECT count(*) FROM device), (SELECT count(*) FROM added)";
+
+static const char admin_group_take[] =
+        "WITH device AS (SELECT id FROM devices WHERE code = $2),"
+        " taken AS (DELETE FROM device_groups WHERE group_id = $1::bigint"
+        " AND device_id IN (SELECT id FROM device) RETURNING device_id)"
+        " SELECT (SELECT count(*) FROM device), (SELECT count(*) FROM taken)";
+
+/* @sql does it with each: of @codes *ret_n were changed. */
+static int admin_group_devices(DbConn *conn,
+                               const char *sql,
+                               int64_t group_id,
+                               const char *const codes[],
+                               size_t n,
+                               size_t *ret_n) {
         char group[ADMIN_ID_SIZE];
-        const char *args[] = { group, code };
-        int r;
+        size_t n_changed = 0;
+        int r = 0;
 
         snprintf(group, sizeof(group), "%lld", (long long)group_id);
-        r = admin_found_added(
-                conn,
-                &(DbQuery){ "WITH device AS (SELECT id FROM devices WHERE code = $2),"
-                            " added AS (INSERT INTO device_groups (device_id, group_id)"
-                            " SELECT id, $1::bigint FROM device ON CONFLICT DO NOTHING"
-                            " RETURNING device_id)"
-                            " SELECT (SELECT count(*) FROM device), (SELECT count(*) FROM added)",
-                            N_ELEMENTS(args),
-                            args },
-                ret_added);
+        for (size_t i = 0; i < n && r == 0; ++i) {
+                const char *args[] = { group, codes[i] };
+                bool changed = false;
+
+                r = admin_found_added(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &changed);
+                n_changed += changed ? 1 : 0;
+        }
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_n = n_changed;
+        return 0;
+}
+
+static int admin_group_id(DbConn *conn, const char *name, int64_t *ret_id) {
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "SELECT id FROM groups WHERE name = $1", 1, &name },
+                         DB_E_NOT_FOUND,
+                         ret_id);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -362,7 +405,8 @@ static int admin_group_fill(DbConn *conn,
                             size_t n,
                             int64_t *ret_id) {
         const char *args[] = { name };
-        bool changed = false, added = false;
+        bool is_new = false;
+        size_t n_added = 0;
         int r;
 
         r = admin_change(conn,
@@ -372,20 +416,14 @@ static int admin_group_fill(DbConn *conn,
                                      args },
                          DB_E_EXISTS,
                          ret_id);
+        is_new = r == 0;
+        if (r == DB_E_EXISTS)
+                r = admin_group_id(conn, name, ret_id);
         if (r == 0)
-                changed = true;
-        else if (r == DB_E_EXISTS)
-                r = admin_change(conn,
-                                 &(DbQuery){ "SELECT id FROM groups WHERE name = $1", 1, args },
-                                 DB_E_NOT_FOUND,
-                                 ret_id);
-        for (size_t i = 0; i < n && r == 0; ++i) {
-                r = admin_group_device(conn, *ret_id, codes[i], &added);
-                changed = changed || added;
-        }
+                r = admin_group_devices(conn, admin_group_put, *ret_id, codes, n, &n_added);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        return changed ? 0 : DB_E_EXISTS;
+        return is_new || n_added > 0 ? 0 : DB_E_EXISTS;
 }
 
 int db_admin_group_add(DbConn *conn,
@@ -394,19 +432,38 @@ int db_admin_group_add(DbConn *conn,
                        size_t n,
                        int64_t *ret_id) {
         int64_t id = 0;
-        int r, r_end;
+        int r;
 
         r = db_conn_script(conn, "BEGIN");
-        if (r == 0)
-                r = admin_group_fill(conn, name, device_codes, n, &id);
-        if (r < 0 || r == DB_E_OFFLINE)
+        if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        r_end = db_conn_script(conn, r == 0 ? "COMMIT" : "ROLLBACK");
+        r = admin_end(conn, admin_group_fill(conn, name, device_codes, n, &id));
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_id = id;
+        return 0;
+}
+
+int db_admin_group_remove(DbConn *conn,
+                          const char *name,
+                          const char *const device_codes[],
+                          size_t n,
+                          size_t *ret_n) {
+        size_t n_taken = 0;
+        int64_t id = 0;
+        int r;
+
+        r = db_conn_script(conn, "BEGIN");
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        r = admin_group_id(conn, name, &id);
         if (r == 0)
-                r = r_end;
-        if (r == 0)
-                *ret_id = id;
-        return r;
+                r = admin_group_devices(conn, admin_group_take, id, device_codes, n, &n_taken);
+        r = admin_end(conn, r);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_n = n_taken;
+        return 0;
 }
 
 int db_admin_dead_letter_delete(DbConn *conn, int64_t id) {

@@ -69,6 +69,9 @@ MUST_CHECK int db_admin_vehicle_add_as(DbConn *conn,
                                        const char *name,
                                        int64_t id,
                                        DbTaken *ret_taken);
+/* What it has sent stays. */
+MUST_CHECK int db_admin_device_delete(DbConn *conn, const char *code);
+MUST_CHECK int db_admin_vehicle_delete(DbConn *conn, const char *code);
 MUST_CHECK int db_admin_vehicle_share(DbConn *conn, const char *code, const char *user);
 /* Makes the group if there is none of that name and adds the devices, all or none of them.
  * DB_E_EXISTS: there was nothing to do. */
@@ -77,5 +80,12 @@ MUST_CHECK int db_admin_group_add(DbConn *conn,
                                   const char *const device_codes[],
                                   size_t n,
                                   int64_t *ret_id);
+/* Takes the devices out of it, all or, where the group or one of them is not there, none: *ret_n of
+ * them were in it. */
+MUST_CHECK int db_admin_group_remove(DbConn *conn,
+                                     const char *name,
+                                     const char *const device_codes[],
+                                     size_t n,
+                                     size_t *ret_n);
 
 MUST_CHECK int db_admin_dead_letter_delete(DbConn *conn, int64_t id);

@@ -215,7 +215,10 @@ int cli_user_disable(const Cli *cli) {
         return cli_user_set_active(cli, false);
 }
 
-int cli_user_revoke(const Cli *cli) {
+typedef int (*CliToOneFn)(DbConn *conn, const char *name);
+
+/* Does it to the one that is named; @done says what. */
+static int cli_to_one(const Cli *cli, const char *kind, CliToOneFn change, const char *done) {
         CLEANUP(config_free) Config *config = NULL;
         CLEANUP(db_conn_free) DbConn *conn = NULL;
         int r;
@@ -223,11 +226,27 @@ int cli_user_revoke(const Cli *cli) {
         r = cli_open(cli, &config, &conn);
         if (r != CLI_OK)
                 return r;
-        r = db_admin_user_revoke(conn, cli->operands[0]);
+        r = change(conn, cli->operands[0]);
         if (r != 0)
                 return cli_db_result(cli, conn, r, cli->operands[0]);
-        printf("user %s: every token ended\n", cli->operands[0]);
+        printf("%s %s: %s\n", kind, cli->operands[0], done);
         return CLI_OK;
+}
+
+int cli_user_revoke(const Cli *cli) {
+        return cli_to_one(cli, "user", db_admin_user_revoke, "every token ended");
+}
+
+int cli_user_delete(const Cli *cli) {
+        return cli_to_one(cli, "user", db_admin_user_delete, "deleted");
+}
+
+int cli_device_delete(const Cli *cli) {
+        return cli_to_one(cli, "device", db_admin_device_delete, "deleted");
+}
+
+int cli_vehicle_delete(const Cli *cli) {
+        return cli_to_one(cli, "vehicle", db_admin_vehicle_delete, "deleted");
 }
 
 int cli_user_password(const Cli *cli) {
@@ -245,21 +264,6 @@ int cli_user_password(const Cli *cli) {
         if (r != 0)
                 return cli_db_result(cli, conn, r, cli->operands[0]);
         printf("user %s: password changed, every token ended\n", cli->operands[0]);
-        return CLI_OK;
-}
-
-int cli_user_delete(const Cli *cli) {
-        CLEANUP(config_free) Config *config = NULL;
-        CLEANUP(db_conn_free) DbConn *conn = NULL;
-        int r;
-
-        r = cli_open(cli, &config, &conn);
-        if (r != CLI_OK)
-                return r;
-        r = db_admin_user_delete(conn, cli->operands[0]);
-        if (r != 0)
-                return cli_db_result(cli, conn, r, cli->operands[0]);
-        printf("user %s: deleted\n", cli->operands[0]);
         return CLI_OK;
 }
 
@@ -530,5 +534,28 @@ int cli_group_add(const Cli *cli) {
                cli->operands[0],
                (long long)id,
                cli->n_operands - 1);
+        return CLI_OK;
+}
+
+int cli_group_remove(const Cli *cli) {
+        CLEANUP(config_free) Config *config = NULL;
+        CLEANUP(db_conn_free) DbConn *conn = NULL;
+        const char *const *devices = (const char *const *)cli->operands + 1;
+        const char *name = cli->operands[0];
+        char what[2 * CLI_NAME_MAX];
+        size_t n = 0;
+        int r;
+
+        r = cli_open(cli, &config, &conn);
+        if (r != CLI_OK)
+                return r;
+        snprintf(what, sizeof(what), "group %s or one of the devices", name);
+        r = db_admin_group_remove(conn, name, devices, cli->n_operands - 1, &n);
+        if (r != 0)
+                return cli_db_result(cli, conn, r, what);
+        if (n == 0)
+                printf("group %s: has none of them\n", name);
+        else
+                printf("group %s: %zu taken out\n", name, n);
         return CLI_OK;
 }

@@ -97,14 +97,17 @@ int cli_user_disable(const Cli *cli);
 int cli_user_list(const Cli *cli);
 int cli_device_assign(const Cli *cli);
 int cli_device_add(const Cli *cli);
+int cli_device_delete(const Cli *cli);
 int cli_device_list(const Cli *cli);
 int cli_device_rotate(const Cli *cli);
 int cli_device_revoke(const Cli *cli);
 int cli_vehicle_add(const Cli *cli);
 int cli_vehicle_assign(const Cli *cli);
 int cli_vehicle_share(const Cli *cli);
+int cli_vehicle_delete(const Cli *cli);
 int cli_vehicle_list(const Cli *cli);
 int cli_group_add(const Cli *cli);
+int cli_group_remove(const Cli *cli);
 
 int cli_import(const Cli *cli);
 

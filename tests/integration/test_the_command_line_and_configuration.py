@@ -33,6 +33,7 @@ def test_version():
 @pytest.mark.parametrize("args", [
     [], ["frobnicate"], ["serve", "--frobnicate"], ["user"], ["user", "add"], ["user", "frob", "x"],
     ["user", "add", "ana", "--role", "emperor"], ["device", "add", "x"], ["vehicle", "share", "x"],
+    ["device", "delete"], ["device", "delete", "x", "y"], ["vehicle", "delete"], ["group", "remove", "x"],
     ["simulate", "--rate", "fast"], ["dead-letters", "show", "one"],
     ["serve", "--config", "/nonexistent/tidegate.conf"], ["serve", "--set", "http.listen"],
     ["serve", "--set", "no.such=key"], ["check-config", "--set", "journal.fsync=perhaps"]])
@@ -178,6 +179,35 @@ def test_group_and_vehicle_commands(make_gateway, database):
     gateway.cli("vehicle", "share", "USV-1", "--user", "ben")
     assert database.value("SELECT count(*) FROM shares") == 1
     assert gateway.cli("vehicle", "share", "nobody", "--user", "ben", check=False).returncode == 1
+
+
+def test_devices_are_taken_out_of_a_group(gateway, database):
+    gateway.cli("group", "add", "Floor 1", "dev-1", "dev-2")
+    for group, device in (("Floor 1", "none"), ("Floor 2", "dev-2")):
+        refused = gateway.cli("group", "remove", group, "dev-1", device, check=False)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert f"group {group} or one of the devices: there is none" in refused.stderr
+    assert database.value("SELECT count(*) FROM device_groups") == 2
+    assert gateway.cli("group", "remove", "Floor 1", "dev-1").stdout == "group Floor 1: 1 taken out\n"
+    assert database.rows("SELECT code FROM device_groups JOIN devices ON id = device_id") == [("dev-2",)]
+    assert gateway.cli("group", "remove", "Floor 1", "dev-1").stdout == "group Floor 1: has none of them\n"
+
+
+@pytest.mark.parametrize("kind, code, topic, reason", [
+    ("device", "dev-1", "devices/dev-1/alert", "unknown_device"),
+    ("vehicle", "USV-1", "seano/USV-1/alert", "unknown_vehicle")])
+def test_what_is_deleted_is_gone_within_a_moment_and_what_it_has_sent_stays(
+        gateway, broker, database, kind, code, topic, reason):
+    broker.publish(topic, "it was")
+    database.wait_for("SELECT count(*) FROM alerts", 1)
+    assert gateway.get(f"/api/{kind}s/{code}", "ana").status_code == 200
+    assert gateway.cli(kind, "delete", code).stdout == f"{kind} {code}: deleted\n"
+    again = gateway.cli(kind, "delete", code, check=False)
+    assert again.returncode == 1 and f"{code}: there is none" in again.stderr
+    wait_until(lambda: gateway.get(f"/api/{kind}s/{code}", "ana").status_code == 404, "it to be gone")
+    broker.publish(topic, "it is")
+    database.wait_for(f"SELECT count(*) FROM dead_letters WHERE reason = '{reason}'", 1)
+    assert database.rows("SELECT message FROM alerts") == [("it was",)]
 
 
 def test_a_vehicle_keeps_the_id_that_clients_know(gateway, broker, database):

@@ -171,6 +171,60 @@ static void test_group_takes_all_devices_or_none(void **state) {
         db_conn_free(conn);
 }
 
+static void test_group_loses_all_devices_or_none(void **state) {
+        static const char *const good[] = { "d1", "d2", "d1" };
+        static const char *const bad[] = { "d3", "none" };
+        DbConn *conn = admin_open();
+        int64_t id = 0;
+        size_t n = 99;
+
+        (void)state;
+        postgres_run("INSERT INTO devices (code) VALUES ('d1'), ('d2'), ('d3'), ('d4')");
+        assert_int_equal(db_admin_group_add(conn, "g", good, 3, &id), 0);
+        assert_int_equal(db_admin_group_add(conn, "g", bad, 1, &id), 0);
+        assert_int_equal(db_admin_group_add(conn, "other", good, 3, &id), 0);
+
+        assert_int_equal(db_admin_group_remove(conn, "g", bad, 2, &n), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_group_remove(conn, "none", good, 3, &n), DB_E_NOT_FOUND);
+        assert_int_equal(n, 99);
+        assert_int_equal(postgres_int("SELECT count(*) FROM device_groups"), 5);
+        assert_int_equal(db_admin_group_remove(conn, "g", good, 3, &n), 0);
+        assert_int_equal(n, 2);
+        assert_string_equal(postgres_text("SELECT string_agg(g.name || '/' || d.code, ' '"
+                                          " ORDER BY g.name, d.code) FROM device_groups m"
+                                          " JOIN groups g ON g.id = m.group_id"
+                                          " JOIN devices d ON d.id = m.device_id"),
+                            "g/d3 other/d1 other/d2");
+        assert_int_equal(db_admin_group_remove(conn, "g", good, 3, &n), 0);
+        assert_int_equal(n, 0);
+        db_conn_free(conn);
+}
+
+static void test_a_thing_is_deleted_once_with_what_hangs_on_it(void **state) {
+        static const char *const devices[] = { "t1" };
+        DbConn *conn = admin_open();
+        int64_t id = 0;
+
+        (void)state;
+        postgres_run("INSERT INTO devices (code) VALUES ('t1'), ('t2')");
+        postgres_run("INSERT INTO vehicles (code) VALUES ('t1'), ('t2')");
+        postgres_run("INSERT INTO shares (user_id, device_id) SELECT 1, id FROM devices");
+        assert_int_equal(db_admin_group_add(conn, "g", devices, 1, &id), 0);
+        assert_int_equal(db_admin_vehicle_share(conn, "t1", "ana"), 0);
+
+        assert_int_equal(db_admin_device_delete(conn, "t1"), 0);
+        assert_int_equal(db_admin_device_delete(conn, "t1"), DB_E_NOT_FOUND);
+        assert_string_equal(postgres_text("SELECT string_agg(code, ' ') FROM devices"), "t2");
+        assert_int_equal(postgres_int("SELECT count(*) FROM device_groups"), 0);
+        assert_int_equal(postgres_int("SELECT count(*) FROM shares"), 2);
+        assert_int_equal(postgres_int("SELECT count(*) FROM vehicles"), 2);
+        assert_int_equal(db_admin_vehicle_delete(conn, "t1"), 0);
+        assert_int_equal(db_admin_vehicle_delete(conn, "t1"), DB_E_NOT_FOUND);
+        assert_string_equal(postgres_text("SELECT string_agg(code, ' ') FROM vehicles"), "t2");
+        assert_int_equal(postgres_int("SELECT count(*) FROM shares"), 1);
+        db_conn_free(conn);
+}
+
 static void test_a_dead_letter_is_deleted_once(void **state) {
         DbConn *conn = admin_open();
 
@@ -193,6 +247,8 @@ int main(void) {
                 cmocka_unit_test(test_vehicle_is_shared_once),
                 cmocka_unit_test(test_a_vehicle_has_the_id_that_clients_know),
                 cmocka_unit_test(test_group_takes_all_devices_or_none),
+                cmocka_unit_test(test_group_loses_all_devices_or_none),
+                cmocka_unit_test(test_a_thing_is_deleted_once_with_what_hangs_on_it),
                 cmocka_unit_test(test_a_dead_letter_is_deleted_once),
         };
 
