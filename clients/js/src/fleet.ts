@@ -226,15 +226,22 @@ class Singles {
   }
 }
 
+export interface Logged {
+  readonly events: readonly Push[];
+  readonly gaps: readonly Missed[];
+  readonly ready: boolean;
+}
+
 /** The last events of a filter. */
-class Log extends Shared<{ events: readonly Push[]; gaps: readonly Missed[] }> {
+class Log extends Shared<Logged> {
   #client: Client;
   #filter: Filter;
   #limit: number;
   #sub: Subscription | undefined;
   #events: Push[] = [];
   #gaps: Missed[] = [];
-  #shown: { events: readonly Push[]; gaps: readonly Missed[] } = { events: [], gaps: [] };
+  #isReady = false;
+  #shown: Logged = { events: [], gaps: [], ready: false };
   #isShown = true;
 
   constructor(client: Client, filter: Filter, limit: number) {
@@ -244,28 +251,43 @@ class Log extends Shared<{ events: readonly Push[]; gaps: readonly Missed[] }> {
     this.#limit = limit;
   }
 
-  readonly read = (): { events: readonly Push[]; gaps: readonly Missed[] } => {
+  readonly read = (): Logged => {
     if (!this.#isShown) {
-      this.#shown = { events: this.#events.slice(-this.#limit), gaps: this.#gaps.slice(-this.#limit) };
+      this.#shown = { events: this.#events.slice(-this.#limit), gaps: this.#gaps.slice(-this.#limit), ready: this.#isReady };
       this.#isShown = true;
     }
     return this.#shown;
   };
 
   protected begin(): void {
-    this.#sub = this.#client.subscribe(this.#filter, {
+    const sub = this.#client.subscribe(this.#filter, {
       onEvent: (push) => this.#add(this.#events, push),
       onGap: (gap) => this.#add(this.#gaps, gap),
     });
+
+    this.#sub = sub;
+    sub.ready.then(() => {
+      if (this.#sub !== sub) return;
+      this.#isReady = true;
+      this.#change();
+    }, () => {});
   }
 
+  /* What comes until it begins anew is not here: what was before that would have a hole behind it. */
   protected end(): void {
     this.#sub?.unsubscribe();
+    this.#sub = undefined;
+    [this.#events, this.#gaps, this.#isReady] = [[], [], false];
+    this.#isShown = false;
   }
 
   #add<T>(list: T[], one: T): void {
     list.push(one);
     if (list.length > 2 * this.#limit) list.splice(0, list.length - this.#limit);
+    this.#change();
+  }
+
+  #change(): void {
     this.#isShown = false;
     this.changed();
   }
@@ -308,7 +330,7 @@ export class Fleet {
     return { subscribe, read, move: (bbox) => bbox && group.move({ bbox }) };
   }
 
-  events(filter: Filter, limit: number): View<{ events: readonly Push[]; gaps: readonly Missed[] }> {
+  events(filter: Filter, limit: number): View<Logged> {
     return new Log(this.#client, filter, limit);
   }
 }

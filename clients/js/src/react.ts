@@ -124,6 +124,8 @@ export interface Events {
   readonly events: readonly Push[];
   /** What was lost since the component is there. */
   readonly gaps: readonly Missed[];
+  /** From now on each event comes, or a gap tells of it: what is read of the past from here on, and behind each gap, leaves no hole. */
+  readonly ready: boolean;
 }
 
 /** The last events of a filter, newest last; as many as `limit` (100). */

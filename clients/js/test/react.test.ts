@@ -62,6 +62,29 @@ test("in StrictMode a subscription is made once, and what is unmounted is not su
   await page.close();
 });
 
+test("a list knows from when on nothing is missing, and does not know it before, nor after it was not there", async () => {
+  const isReady = (is: boolean) => until(async () => await page.locator("#events").getAttribute("data-ready") === `${is}`, `ready is ${is}`);
+  const publish = (payload: string): Promise<void> => stack.act("publish", { topic: "seano/USV-1/raw_log", payload });
+  let page: Page;
+
+  await stack.act("drop");
+  page = await open();
+  await until(async () => (await text(page, "state")).startsWith("connecting"), "it connects");
+  expect(await page.locator("#events").getAttribute("data-ready")).toBe("false");
+  await stack.act("mend");
+  await isReady(true);
+  await publish("one");
+  await until(async () => (await text(page, "events")) === "one", "it is shown");
+  await page.click("#toggle");
+  await until(async () => await page.locator("#events").count() === 0, "it is away");
+  await publish("meanwhile");
+  await page.click("#toggle");
+  await isReady(true);
+  await publish("two");
+  await until(async () => (await text(page, "events")) === "two", "it begins anew");
+  await page.close();
+});
+
 test("a chart has what was, and goes on with what comes; two of the same are read once", async () => {
   const publish = (n: number): Promise<void> => stack.act("publish", { topic: "ems/dev-1/telemetry", payload: `{"n":${n}}` });
   const read: string[] = [];

@@ -24,8 +24,8 @@ function Fleet() {
 }
 
 function Last() {
-  const { events: all } = useEvents({ to: ["user"], types: ["raw_log"] }, 50);
-  return <ul id="events">{all.map((event) => <li key={event.cursor}>{event.data}</li>)}</ul>;
+  const { events: all, ready } = useEvents({ to: ["user"], types: ["raw_log"] }, 50);
+  return <ul id="events" data-ready={ready}>{all.map((event) => <li key={event.cursor}>{event.data}</li>)}</ul>;
 }
 
 function Chart() {
