@@ -30,6 +30,7 @@ typedef enum HistoryKind {
         HISTORY_SERIES,         /* one member of a device's telemetry, for a chart; likewise: */
         HISTORY_VEHICLE_SERIES, /* of a vehicle's log */
         HISTORY_SENSOR_SERIES,  /* of what a sensor of a vehicle says */
+        HISTORY_CAMERA_EVENTS,  /* of one camera, or of all that the user may see */
 } HistoryKind;
 
 struct HistoryCursor {
@@ -61,6 +62,7 @@ struct History {
         char alert_type[128]; /* HISTORY_ALERTS; "" = any */
         char acknowledged[8]; /* HISTORY_ALERTS: true or false; "" = either */
         char device_hash[65]; /* HISTORY_DETECTIONS; "" = any */
+        char event_type[128]; /* HISTORY_CAMERA_EVENTS; "" = any */
 };
 
 enum {

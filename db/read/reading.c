@@ -24,6 +24,7 @@ static const DbReadingSource *const reading_sources[] = {
         [HISTORY_SERIES] = &db_history_series,
         [HISTORY_VEHICLE_SERIES] = &db_history_series,
         [HISTORY_SENSOR_SERIES] = &db_history_series,
+        [HISTORY_CAMERA_EVENTS] = &db_history_camera_events,
 };
 
 static char *reading_next_arg(DbReading *reading) {

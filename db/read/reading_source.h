@@ -49,8 +49,8 @@ struct DbReading {
 };
 
 extern const DbReadingSource db_history_logs, db_history_telemetry, db_history_averages,
-        db_history_detections, db_history_alerts, db_history_track, db_history_export,
-        db_history_series;
+        db_history_camera_events, db_history_detections, db_history_alerts, db_history_track,
+        db_history_export, db_history_series;
 
 void db_reading_bind_int(DbReading *reading, int64_t value);
 void db_reading_bind_time(DbReading *reading, int64_t time_us);   /* CLOCK_UNKNOWN: null */

@@ -186,6 +186,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                                              "2000-01-02T00:00:00Z"],
         "/api/devices": ["?limit=1"], "/api/vehicles": ["?limit=1"],
         "/api/alerts": ["?limit=1", "?device_id=dev-1", "?acknowledged=false"], "/api/detections": ["?zone=near"],
+        "/api/camera-events": ["?event_type=face_detected", "?limit=1&order=asc"],
         "/api/events/poll": ["?wait=0", f"?since={epoch}:1&wait=20"],
         "/api/cameras": ["?skip=1&limit=5&active_only=true"],
         "/api/history/detections": ["?hours=1&person_name=John%20Doe&camera_id=cam-1"],
@@ -203,7 +204,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
               "/api/vehicles/{id}/series.csv": "?member=battery_voltage", "/api/devices/{id}/telemetry.csv": "?member=v"}
     bad = {"/api/devices": "?limit=x", "/api/vehicles": "?limit=x", "/api/alerts": "?limit=x",
            "/api/dead-letters": "?reason=x", "/api/dead-letters/notes": "?from=x",
-           "/api/detections": "?zone=x", "/api/vehicles/{id}/logs": "?order=x",
+           "/api/detections": "?zone=x", "/api/camera-events": "?limit=x", "/api/vehicles/{id}/logs": "?order=x",
            "/api/vehicles/{id}/track.geojson": "?simplify=x", "/api/vehicles/{id}/series": "?member=v&points=x",
            "/api/vehicles/{id}/series.csv": "?member=", "/api/devices/{id}/telemetry.csv": "?member=",
            "/api/devices/{id}/telemetry": "?from=x", "/api/v1/statistics/realtime": "?minutes=x",

@@ -481,3 +481,31 @@ def test_lists_of_devices_and_vehicles_page(gateway, database):
         first = gateway.get(f"/api/{what}/{ids[0]}", "ana").json()
         assert first == gateway.get(f"/api/{what}?limit=1", "ana").json()["items"][0]
     assert gateway.get("/api/vehicles/USV-1", "ana").json()["code"] == "USV-1"
+
+
+def test_what_cameras_have_seen_is_there_as_it_was_pushed(gateway, broker, database):
+    for code in ("dev-1", "dev-2"):
+        for n, what in enumerate(("face_detected", "motion")):
+            broker.publish(f"surveillance/camera/{code}/event", json.dumps(
+                {"event_type": what, "data": {"n": n, "snapshot_url": f"https://pictures.example/{code}.jpg"}}))
+    database.wait_for("SELECT count(*) FROM camera_events", 4)
+
+    def events(user, query=""):
+        return [(i["camera_id"], i["event_type"], i["data"]["n"])
+                for i in gateway.get(f"/api/camera-events{query}", user).json()["items"]]
+
+    assert events("ana") == [("dev-1", "motion", 1), ("dev-1", "face_detected", 0)]
+    assert events("root", "?device_id=dev-2&order=asc") == [("dev-2", "face_detected", 0), ("dev-2", "motion", 1)]
+    assert events("root", "?event_type=motion") == [("dev-2", "motion", 1), ("dev-1", "motion", 1)]
+    assert gateway.get("/api/camera-events?device_id=dev-2", "ana").status_code == 404
+    assert gateway.get("/api/camera-events").status_code == 401
+    items = pages(gateway, "/api/camera-events?limit=1", "root")
+    assert len({i["cursor"] for i in items}) == 4
+    assert items[0]["data"]["snapshot_url"] == "https://pictures.example/dev-2.jpg"
+    pushed = gateway.get(f"/api/events/poll?to=cameras&wait=0&since={items[-1]['cursor']}", "root").json()["events"]
+    assert [{key: one[key] for key in ("type", "cursor", "timestamp", "camera_id", "event_type", "data")}
+            for one in reversed(pushed)] == [
+                {key: one[key] for key in ("type", "cursor", "timestamp", "camera_id", "event_type", "data")}
+                for one in items[:-1]]
+    database.rows("DELETE FROM devices WHERE code = 'dev-2'")
+    wait_until(lambda: [e[0] for e in events("root")] == [None, None, "dev-1", "dev-1"], "the camera to be gone")

@@ -227,7 +227,7 @@ PUBLIC = {"/", "/live", "/health", "/livez", "/readyz", "/metrics", "/api/openap
 # path -> what names the thing in {id}, and whether what comes carries a mark of its owner
 ROWS = {
     "/api/devices": (None, True), "/api/vehicles": (None, True), "/api/v1/devices": (None, True),
-    "/api/alerts": (None, True), "/api/detections": (None, True),
+    "/api/alerts": (None, True), "/api/detections": (None, True), "/api/camera-events": (None, True),
     "/api/devices/{id}": ("dev", True), "/api/devices/{id}/telemetry": ("dev", True),
     "/api/vehicles/{id}": ("USV", True), "/api/vehicles/{id}/logs": ("USV", True),
     "/api/vehicles/{id}/track.geojson": ("USV", False), "/api/vehicles/{id}/series": ("USV", False),
@@ -312,7 +312,7 @@ def test_no_http_path_shows_what_is_not_ones_own(fleet, broker, database):
                             assert not (is_marked and name) or any(
                                 m in answer.text for m in marks(name)), f"{where}: nothing of {name}"
     # a filter names what is another's: nothing of it comes
-    for url, status in (("/api/detections?device={dev}", 200), ("/api/alerts?device={dev}", 200),
+    for url, status in (("/api/detections?device={dev}", 200), ("/api/camera-events?device={dev}", 200), ("/api/alerts?device={dev}", 200),
                         ("/api/alerts?vehicle={usv}", 200),
                         ("/api/v1/statistics/realtime?device_id={dev}", 404),
                         ("/api/v1/statistics/range?start_time=2000-01-01T00:00:00&"

@@ -99,6 +99,7 @@ int ws_endpoint_ticket(WsCall *call);
 int ws_endpoint_events(WsCall *call);
 int ws_endpoint_poll(WsCall *call);
 /* endpoint_data.c */
+int ws_endpoint_camera_events(WsCall *call);
 int ws_endpoint_detections(WsCall *call);
 int ws_endpoint_cameras(WsCall *call);
 int ws_endpoint_data_answer(WsCall *call, const Answer *answer);

@@ -383,6 +383,16 @@ int ws_endpoint_detection_list(WsCall *call) {
         return ws_endpoint_ask_history(call, &history);
 }
 
+int ws_endpoint_camera_events(WsCall *call) {
+        History history = { .kind = HISTORY_CAMERA_EVENTS };
+
+        if (!ws_history_filter(call, &history, false) || !ws_history_times(call, &history) ||
+            !ws_history_page(call, &history))
+                return 0;
+        (void)ws_history_param(call, "event_type", history.event_type, sizeof(history.event_type));
+        return ws_endpoint_ask_history(call, &history);
+}
+
 int ws_endpoint_alerts(WsCall *call) {
         History history = { .kind = HISTORY_ALERTS };
 
