@@ -35,7 +35,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.{ts,tsx}"],
     globalSetup: "test/folder.ts",
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     hookTimeout: 240_000,
     maxWorkers: 2,
     minWorkers: 1,

@@ -36,6 +36,11 @@ def wait_for_owners(database, **shares):
     wait_until(lambda: dict(database.rows(OWNERS)) == shares, f"owners {shares}")
 
 
+def wait_for_sessions(*nodes):
+    """All slots are subscribed by now, and the broker keeps what comes for them."""
+    wait_until(lambda: sum(node.metric("tidegate_mqtt_connected") for node in nodes) == SLOTS, "all slots to be at the broker")
+
+
 def publish(publisher, numbers):
     """Each number for each vehicle."""
     for n in numbers:
@@ -66,7 +71,7 @@ def test_one_node_has_all_slots_and_stores_all(make_node, database, publisher):
     node = make_node("n1")
     node.start()
     wait_for_owners(database, n1=SLOTS)
-    wait_until(lambda: node.metric("tidegate_mqtt_connected") == SLOTS, "all slots to be at the broker")
+    wait_for_sessions(node)
     publish(publisher, range(5))
     wait_for_all(database, 5)
     assert database.rows("SELECT slot, client_id FROM slots ORDER BY 1") == [(n, f"tidegate-tidegate-{n}") for n in range(SLOTS)]
@@ -109,8 +114,7 @@ def test_one_is_killed_while_much_comes(make_node, database, publisher):
     first, second = make_node("n1"), make_node("n2")
     start(first, second)
     wait_for_owners(database, n1=2, n2=2)
-    for node in (first, second):
-        wait_until(lambda n=node: n.metric("tidegate_mqtt_connected") == 2, "its slots to be at the broker")
+    wait_for_sessions(first, second)
     publisher.run(lambda n: (f"seano/{VEHICLES[n % len(VEHICLES)]}/raw_log", str(n // len(VEHICLES))), 240)
     database.wait_for("SELECT count(*) > 200 FROM raw_logs", True)
     first.kill()
@@ -132,6 +136,7 @@ def test_who_drains_gives_all_away_and_takes_none(make_node, database, publisher
     first, second = make_node("n1"), make_node("n2")
     start(first, second)
     wait_for_owners(database, n1=2, n2=2)
+    wait_for_sessions(first, second)
     publish(publisher, range(2))
     second.cli("cluster", "drain", "n1")
     wait_for_owners(database, n2=4)
@@ -157,6 +162,7 @@ def test_a_third_gets_its_share_and_an_end_gives_it_back(make_node, database, pu
     wait_for_owners(database, n1=2, n2=2)
     start(nodes[2])
     wait_until(lambda: sorted(n for _, n in database.rows(OWNERS)) == [1, 1, 2], "each to have its share")
+    wait_for_sessions(*nodes)
     publish(publisher, range(3))
     wait_for_all(database, 3)
     assert nodes[0].terminate() == 0
@@ -237,8 +243,7 @@ def test_one_that_was_stopped_stores_nothing_twice(make_node, database, publishe
     first, second = make_node("n1"), make_node("n2")
     start(first, second)
     wait_for_owners(database, n1=2, n2=2)
-    for node in (first, second):
-        wait_until(lambda n=node: n.metric("tidegate_mqtt_connected") == 2, "its slots to be at the broker")
+    wait_for_sessions(first, second)
     first.process.send_signal(signal.SIGSTOP)
     wait_for_owners(database, n2=4)
     publish(publisher, range(4))

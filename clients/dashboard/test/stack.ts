@@ -15,6 +15,7 @@ export { until };
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const PATIENCE_MS = 240_000;
+const PAGE_PATIENCE_MS = 90_000; /* a line that fell silent is given up after 30 s */
 
 /** By the first file of tests that looks at it. */
 async function built(folder: string): Promise<string> {
@@ -144,6 +145,7 @@ export function useDashboard(): Dashboard {
     act: (what, args) => stack.act(what, args),
     async open(options = {}) {
       const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
+      context.setDefaultTimeout(PAGE_PATIENCE_MS);
       const page = await context.newPage();
       const said: string[] = [];
 
