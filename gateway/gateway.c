@@ -97,7 +97,14 @@ static int gateway_start_readers(Gateway *gateway) {
                         },
                         gateway->outbox);
         if (r == 0)
-                r = trier_new(&gateway->trier, config->database_url, gateway->outbox);
+                r = trier_new(&gateway->trier,
+                              &(TrierOptions){
+                                      .database_url = config->database_url,
+                                      .capacity = (size_t)config->try_waiting,
+                                      .n_share = (size_t)config->try_share,
+                                      .n_elements = (uint32_t)config->try_elements,
+                              },
+                              gateway->outbox);
         if (r == 0)
                 trier_set_routes(gateway->trier, config->routes);
         return r == 0 ? 0 : err_up(r);

@@ -8,13 +8,11 @@
 #include "gateway/trial/trial.h"
 #include "model/metrics.h"
 
-#define TRIER_CAPACITY 16
-#define TRIER_SHARE    2
-#define TRIER_NICE     10
-#define TRIER_ELEMENTS 100 /* of one message, that are told */
+#define TRIER_NICE 10
 
 struct Trier {
         QueryLane *lane;
+        uint32_t n_elements;
         pthread_mutex_t lock;
         Routes *routes; /* {lock} */
 };
@@ -84,7 +82,7 @@ static int trier_read(Trier *trier, const QueryTry *attempt, Answer *answer, Rou
 }
 
 static int trier_try(Trier *trier, const QueryTry *attempt, Answer *answer) {
-        CLEANUP_TRIAL Trial trial = { .max_elements = TRIER_ELEMENTS };
+        CLEANUP_TRIAL Trial trial = { .max_elements = trier->n_elements };
         CLEANUP(routes_unref) Routes *routes = NULL;
         bool is_taken;
         int r;
@@ -116,7 +114,7 @@ static int trier_answer(Reader *reader, const Query *query) {
         return r == READER_E_LOST ? 0 : err_up(r);
 }
 
-int trier_new(Trier **ret_trier, const char *database_url, Queue *outbox) {
+int trier_new(Trier **ret_trier, const TrierOptions *options, Queue *outbox) {
         CLEANUP(trier_free) Trier *trier = NULL;
         int r;
 
@@ -124,15 +122,16 @@ int trier_new(Trier **ret_trier, const char *database_url, Queue *outbox) {
         if (!trier)
                 return err_new(-ENOMEM);
         MUST(pthread_mutex_init(&trier->lock, NULL));
+        trier->n_elements = options->n_elements;
         r = query_lane_new(&trier->lane,
                            &(QueryLaneOptions){
                                    .reader = { .name = "trier",
-                                               .database_url = database_url,
+                                               .database_url = options->database_url,
                                                .arg = trier,
                                                .outbox = outbox },
                                    .n_threads = 1,
-                                   .capacity = TRIER_CAPACITY,
-                                   .n_share = TRIER_SHARE,
+                                   .capacity = options->capacity,
+                                   .n_share = options->n_share,
                                    .nice = TRIER_NICE,
                                    .waiting = METRIC_QUERY_WAITING,
                                    .answer = trier_answer,

@@ -45,6 +45,7 @@ struct Config {
         int merge_max_devices;
         int64_t merge_max_bytes;
         int survey_ms, dead_letters_warn, row_notes;
+        int try_waiting, try_share, try_elements;
 
         const char *database_url;
         bool database_migrate;

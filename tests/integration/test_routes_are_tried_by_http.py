@@ -127,6 +127,18 @@ def test_hostile_lines_cost_nobody_anything(gateway):
     assert gateway.get("/livez").status_code == 200
 
 
+def test_they_are_as_long_as_is_configured(make_gateway):
+    gateway = make_gateway(routes__try_payload_bytes="2K", routes__try_config_bytes="1K", routes__try_elements=3)
+    populate(gateway)
+    gateway.start()
+    gateway.openapi = gateway.get("/api/openapi.json").json()
+    config = "[route e]\ntopic = e/{device}\nkind = telemetry\neach = /\n"
+    said = tried(gateway, 200, topic="e/1", payload=json.dumps([1] * 500), config=config)
+    assert (len(said["elements"]), said["left_out"]) == (3, 497)
+    assert "2048 bytes" in tried(gateway, 422, topic="e/1", payload="x" * 2049)["detail"]
+    assert "1024 bytes" in tried(gateway, 422, topic="e/1", payload="", config="#" * 1025)["detail"]
+
+
 def test_they_count_as_changes_of_their_user(gateway):
     gateway.write_conf(http__changes_per_minute=2)
     gateway.stop()

@@ -25,16 +25,29 @@ static void free_event(void *event) {
         event_unref(event);
 }
 
-static int setup(void **state) {
+/* @settings: so many that are not the defaults. */
+static void start(const char *const settings[], size_t n) {
         CLEANUP(config_free) Config *config = NULL;
-        const ConfigSource source = { 0 };
+        const ConfigSource source = { .sets = settings, .n_sets = n };
 
-        (void)state;
         metrics_reset();
         assert_int_equal(config_load(&config, &source), 0);
         assert_int_equal(queue_new(&outbox, 16, free_event), 0);
-        assert_int_equal(trier_new(&trier, "postgresql://127.0.0.1:1/none", outbox), 0);
+        assert_int_equal(trier_new(&trier,
+                                   &(TrierOptions){
+                                           .database_url = "postgresql://127.0.0.1:1/none",
+                                           .capacity = (size_t)config->try_waiting,
+                                           .n_share = (size_t)config->try_share,
+                                           .n_elements = (uint32_t)config->try_elements,
+                                   },
+                                   outbox),
+                         0);
         trier_set_routes(trier, config->routes);
+}
+
+static int setup(void **state) {
+        (void)state;
+        start(NULL, 0);
         return 0;
 }
 
@@ -47,11 +60,11 @@ static int teardown(void **state) {
 }
 
 /* @config NULL: with the routes in force. */
-static int ask(const char *topic, Text payload, const char *config) {
+static int ask_as(uint64_t party, const char *topic, Text payload, const char *config) {
         Query *query = NULL;
 
         assert_int_equal(query_new(&query, QUERY_TRY), 0);
-        query->party = 1;
+        query->party = party;
         query->user_ids = calloc(1, sizeof(int64_t));
         query->n_user_ids = 1;
         query->attempt = calloc(1, sizeof(*query->attempt));
@@ -64,6 +77,10 @@ static int ask(const char *topic, Text payload, const char *config) {
                 return 0;
         query_free(query);
         return TRIER_E_FULL;
+}
+
+static int ask(const char *topic, Text payload, const char *config) {
+        return ask_as(1, topic, payload, config);
 }
 
 static int answered(void) {
@@ -110,6 +127,45 @@ static void test_of_many_elements_the_first_are_told(void **state) {
         assert_null(strstr(said, "left_out"));
 }
 
+static void test_so_many_elements_are_told_as_is_configured(void **state) {
+        static const char *const settings[] = { "routes.try_elements=2" };
+
+        (void)teardown(state);
+        start(settings, N_ELEMENTS(settings));
+        assert_int_equal(try("heating/b/state", "[1,2,3,4,5]", ROUTE "each = /\n"), 200);
+        assert_non_null(strstr(said, "\"index\":1"));
+        assert_null(strstr(said, "\"index\":2"));
+        assert_non_null(strstr(said, "\"left_out\":3}"));
+}
+
+/* How many of @party's are taken until one is refused, while no answer can go. */
+static size_t ask_until_full(uint64_t party) {
+        size_t n = 0;
+
+        while (n < 1000 && ask_as(party, "a/b", TEXT("1"), NULL) == 0)
+                ++n;
+        return n;
+}
+
+/* One more may be under way. */
+static void test_so_many_wait_as_are_configured(void **state) {
+        static const char *const settings[] = { "routes.try_share=5", "routes.try_waiting=7" };
+        size_t n_first, n_second;
+
+        (void)teardown(state);
+        start(settings, N_ELEMENTS(settings));
+        for (int i = 0; i < 16; ++i) {
+                Event *event;
+
+                assert_int_equal(event_new_command(&event, 1, 1, TEXT("c"), TEXT("{}")), 0);
+                assert_int_equal(queue_push(outbox, event, 0), 0);
+        }
+        n_first = ask_until_full(1);
+        assert_true(n_first == 5 || n_first == 6);
+        n_second = ask_until_full(2);
+        assert_true(n_first + n_second == 7 || n_first + n_second == 8);
+}
+
 static void test_what_is_wrong_has_its_line(void **state) {
         (void)state;
         assert_int_equal(try("a/+", "", NULL), 422);
@@ -134,6 +190,12 @@ int main(void) {
                         setup,
                         teardown),
                 cmocka_unit_test_setup_teardown(test_of_many_elements_the_first_are_told,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_so_many_elements_are_told_as_is_configured,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_so_many_wait_as_are_configured,
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_what_is_wrong_has_its_line, setup, teardown),

@@ -11,6 +11,7 @@
 #include "ws/manage/try.h"
 
 static WsLimiter *limiter;
+static size_t n_payload, n_config; /* at most; 0: as ever */
 
 static int setup(void **state) {
         (void)state;
@@ -25,7 +26,9 @@ static int teardown(void **state) {
 
 /* The status, 0 where it is asked: then *ret_query has what. */
 static int ask(Role role, const char *body, Query **ret_query) {
-        const WsOptions options = { .changes_per_min = 3 };
+        const WsOptions options = { .changes_per_min = 3,
+                                    .try_payload_bytes = n_payload,
+                                    .try_config_bytes = n_config };
         const User user = { .id = 5, .role = role };
         CLEANUP_RESPONSE WsResponse response = { 0 };
         WsCall call = { .options = &options,
@@ -85,12 +88,41 @@ static void test_what_cannot_be_read_is_refused(void **state) {
         assert_null(query);
 }
 
+static void test_texts_are_as_long_as_is_configured(void **state) {
+        static const char *const fit[] = {
+                "{\"topic\":\"a\",\"payload\":\"1234\"}",
+                "{\"topic\":\"a\",\"payload_base64\":\"AAAAAA==\"}",
+                "{\"topic\":\"a\",\"payload\":\"\",\"config\":\"#2345\"}"
+        };
+        static const char *const are_longer[] = {
+                "{\"topic\":\"a\",\"payload\":\"12345\"}",
+                "{\"topic\":\"a\",\"payload_base64\":\"AAAAAAA=\"}",
+                "{\"topic\":\"a\",\"payload\":\"\",\"config\":\"#23456\"}"
+        };
+
+        n_payload = 4;
+        n_config = 5;
+        for (size_t i = 0; i < N_ELEMENTS(fit); ++i) {
+                Query *query = NULL;
+
+                (void)teardown(state);
+                (void)setup(state);
+                assert_int_equal(ask(ROLE_ADMIN, fit[i], &query), 0);
+                query_free(query);
+                assert_int_equal(ask(ROLE_ADMIN, are_longer[i], &query), 422);
+        }
+        n_payload = n_config = 0;
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_it_is_for_admins_and_so_many_in_a_minute,
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_what_the_body_says_is_asked, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_texts_are_as_long_as_is_configured,
+                                                setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(test_what_cannot_be_read_is_refused,
                                                 setup,
                                                 teardown),

@@ -49,6 +49,8 @@ struct WsOptions {
         size_t bodies_bytes;         /* of HTTP bodies on their way; 0 = 64 MiB */
         size_t max_message_bytes;    /* one message in */
         size_t max_body_bytes;       /* one HTTP body in */
+        size_t try_payload_bytes;    /* of a message that is tried; 0 = 64 KiB */
+        size_t try_config_bytes;     /* of the routes that it is tried with; 0 = 128 KiB */
         size_t queue_bytes;          /* of one socket */
         size_t burst_bytes;          /* of all, beyond their queues */
         int stall_ms;                /* without progress, before there is no more than the queue */

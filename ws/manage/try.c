@@ -7,14 +7,23 @@
 #include "base/err.h"
 #include "ws/manage/change.h"
 
-#define WS_TRY_TOPIC_MAX   65535
-#define WS_TRY_PAYLOAD_MAX 65536
-#define WS_TRY_BASE64_MAX  (BASE64_SIZE(WS_TRY_PAYLOAD_MAX) + 2)
-#define WS_TRY_CONFIG_MAX  131072
-#define WS_TRY_RETRY_S     2
+#define WS_TRY_TOPIC_MAX 65535
+#define WS_TRY_PAYLOAD   65536 /* unless it is said otherwise, as is the next */
+#define WS_TRY_CONFIG    131072
+#define WS_TRY_RETRY_S   2
 
 DEFINE_CLEANUP(json_object *, json_object_put);
 DEFINE_CLEANUP(uint8_t *, free);
+
+static size_t ws_try_payload_max(const WsCall *call) {
+        return call->options->try_payload_bytes > 0 ? call->options->try_payload_bytes
+                                                    : WS_TRY_PAYLOAD;
+}
+
+static size_t ws_try_config_max(const WsCall *call) {
+        return call->options->try_config_bytes > 0 ? call->options->try_config_bytes
+                                                   : WS_TRY_CONFIG;
+}
 
 static void ws_try_refuse(WsCall *call, const char *detail) {
         ws_response_problem(call->response, 422, "invalid", detail);
@@ -62,29 +71,36 @@ static bool ws_try_text(WsCall *call,
 
 /* With its padding, or without. */
 static int ws_try_bytes(WsCall *call, Text text, Buf *payload, bool *ret_ok) {
-        CLEANUP(free) uint8_t *bytes = malloc(WS_TRY_PAYLOAD_MAX);
-        size_t n_pad = 0, n = 0;
+        size_t n_max = ws_try_payload_max(call), n_pad = 0, n = 0;
+        CLEANUP(free) uint8_t *bytes = malloc(n_max);
+        char detail[96];
 
         if (!bytes)
                 return err_new(-ENOMEM);
         while (n_pad < 2 && n_pad < text.n && text.data[text.n - 1 - n_pad] == '=')
                 ++n_pad;
         text.n -= n_pad;
-        *ret_ok = base64_read(BASE64_PLAIN, text, bytes, WS_TRY_PAYLOAD_MAX, &n);
-        if (*ret_ok)
+        *ret_ok = base64_read(BASE64_PLAIN, text, bytes, n_max, &n);
+        if (*ret_ok) {
                 buf_append(payload, bytes, n);
-        else
-                ws_try_refuse(call, "payload_base64 must be base64 of at most 65536 bytes.");
+                return 0;
+        }
+        snprintf(detail,
+                 sizeof(detail),
+                 "payload_base64 must be base64 of at most %zu bytes.",
+                 n_max);
+        ws_try_refuse(call, detail);
         return 0;
 }
 
 /* Of what it has of the two, one. */
 static int ws_try_payload(WsCall *call, json_object *root, Buf *payload, bool *ret_ok) {
+        size_t n_max = ws_try_payload_max(call);
         Text text, base64;
 
         *ret_ok = false;
-        if (!ws_try_text(call, root, "payload", WS_TRY_PAYLOAD_MAX, &text) ||
-            !ws_try_text(call, root, "payload_base64", WS_TRY_BASE64_MAX, &base64))
+        if (!ws_try_text(call, root, "payload", n_max, &text) ||
+            !ws_try_text(call, root, "payload_base64", BASE64_SIZE(n_max) + 2, &base64))
                 return 0;
         if (!text.data == !base64.data) {
                 ws_try_refuse(call, "Say one of payload and payload_base64.");
@@ -112,7 +128,7 @@ static int ws_try_read(WsCall *call, QueryTry *attempt, bool *ret_ok) {
                 return 0;
         }
         if (!ws_try_text(call, root, "topic", WS_TRY_TOPIC_MAX, &topic) ||
-            !ws_try_text(call, root, "config", WS_TRY_CONFIG_MAX, &config))
+            !ws_try_text(call, root, "config", ws_try_config_max(call), &config))
                 return 0;
         r = ws_try_payload(call, root, &attempt->payload, ret_ok);
         attempt->has_config = config.data != NULL;
