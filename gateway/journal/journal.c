@@ -231,6 +231,15 @@ size_t journal_damaged_most(const Journal *journal, uint64_t after_seq, uint64_t
         return journal->n_damaged_most;
 }
 
+size_t journal_find_damage(const Journal *journal,
+                           uint64_t after_seq,
+                           uint64_t *ret_after_seq,
+                           uint64_t *ret_until_seq) {
+        *ret_after_seq = journal_numbers_shifted(&journal->numbers, journal->damaged_after_seq);
+        *ret_until_seq = journal_numbers_shifted(&journal->numbers, journal->damaged_until_seq);
+        return journal_damaged_most(journal, after_seq, *ret_until_seq);
+}
+
 uint64_t journal_first_seq(const Journal *journal) {
         return journal_numbers_shifted(&journal->numbers, atomic_load(&journal->first_seq));
 }

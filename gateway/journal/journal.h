@@ -54,6 +54,11 @@ uint64_t journal_recovered_seq(const Journal *journal); /* of the last one that 
 /* How many records with @after_seq < number <= @last_seq the damage found at the start can have
  * cost, at the most. */
 size_t journal_damaged_most(const Journal *journal, uint64_t after_seq, uint64_t last_seq);
+/* The same of all behind @after_seq, and between which numbers it lies. */
+size_t journal_find_damage(const Journal *journal,
+                           uint64_t after_seq,
+                           uint64_t *ret_after_seq,
+                           uint64_t *ret_until_seq);
 
 /* Any thread. The reader is woken. Several messages in one (Inbound) are written at once or not at
  * all; *ret_seq is the number of the last of them. */
@@ -84,7 +89,6 @@ uint64_t journal_others_seq(const Journal *journal);
  * Reader: those of (after_seq, last_seq], as bytes; borrowed until the next call. NULL: no memory.
  */
 const Text *journal_flights(Journal *journal, uint64_t after_seq, uint64_t last_seq);
-/* How many are @n_bytes of them, whatever wrote these. */
 
 /*
  * Any thread, before the session is resumed: flights that others have stored since our turn, as
@@ -96,6 +100,12 @@ const Text *journal_flights(Journal *journal, uint64_t after_seq, uint64_t last_
  */
 void journal_learn_begin(Journal *journal);
 void journal_learn(Journal *journal, Text flights, bool has_hole, bool is_first_pass);
+/* The same of flights that are held (journal_flights.h), which say so; in their place among the
+ * others, in the second pass, or alone while our turn goes on. */
+void journal_learn_held(Journal *journal, Text flights, bool has_hole);
+/* Reader, of a journal that nobody takes in to any more, once it has learnt: what of it is not
+ * stored and may still be sent to others, as flights that are held; as journal_flights(). */
+const Text *journal_held(Journal *journal, uint64_t after_seq);
 /* All of it is learnt, and the turn begins that the fence names: as its owner the journal may be
  * stored. Any thread; 0: none has. */
 void journal_begin_turn(Journal *journal, uint64_t fence);

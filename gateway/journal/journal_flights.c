@@ -11,6 +11,7 @@ enum {
         FLIGHT_MARK_SESSION = 1,
         FLIGHT_MARK_RESUMED,
         FLIGHT_MARK_AGAIN,
+        FLIGHT_MARK_HELD, /* what follows is on a disk that is being stored */
 };
 
 #define FLIGHT_DUP      0x80000000u /* the broker said that it sends it again */
@@ -95,7 +96,20 @@ bool journal_flights_add(JournalFlights *flights, const SegmentRecord *record, b
         return !flights_make(record, is_late, &flight) || flights_append(flights, &flight);
 }
 
+bool journal_flights_begin_held(JournalFlights *flights) {
+        return flights_append(flights, &(Flight){ .crc = FLIGHT_MARK_HELD });
+}
+
 /* ---- of others ---- */
+
+bool journal_flights_are_held(Text flights) {
+        Flight first;
+
+        if (flights.n < sizeof(first))
+                return false;
+        memcpy(&first, flights.data, sizeof(first));
+        return first.packet_id == 0 && first.crc == FLIGHT_MARK_HELD;
+}
 
 /* What we have of it, the database has already. */
 static void taken_add(JournalTaken *taken, uint64_t seq) {
@@ -129,13 +143,19 @@ bool journal_taken_has(const JournalTaken *taken, size_t *i, uint64_t seq) {
         return *i < taken->n && taken->seqs[*i] == seq;
 }
 
-/* As if it had come to us. The number of ours that it is; 0: it is none. */
-static uint64_t flights_learn(const JournalLearner *learner, const Flight *flight, bool is_late) {
-        Redelivery *redelivery = sessions_current(learner->sessions);
+/* As it is among our own. */
+static uint64_t flights_hash(const JournalLearner *learner, const Flight *flight) {
         uint32_t n_payload = flight->length & FLIGHT_LENGTH;
         uint32_t crc =
                 crc32c_begun_with(learner->seed, flight->crc, (size_t)flight->n_topic + n_payload);
-        uint64_t hash = redelivery_hash(crc, flight->n_topic, n_payload);
+
+        return redelivery_hash(crc, flight->n_topic, n_payload);
+}
+
+/* As if it had come to us. The number of ours that it is; 0: it is none. */
+static uint64_t flights_learn(const JournalLearner *learner, const Flight *flight, bool is_late) {
+        Redelivery *redelivery = sessions_current(learner->sessions);
+        uint64_t hash = flights_hash(learner, flight);
         uint64_t seq = redelivery_seq(redelivery, flight->packet_id);
         bool is_marked = is_late || (flight->length & FLIGHT_DUP) != 0;
 
@@ -179,6 +199,8 @@ void journal_flights_learn(const JournalLearner *learner, Text flights, JournalT
 
         if (learner->has_hole && !learner->is_first_pass)
                 redelivery_forget(sessions_current(learner->sessions));
+        if (journal_flights_are_held(flights))
+                return;
         while (flights_next(learner, flights, &at, &flight)) {
                 uint64_t seq = 0;
 
@@ -188,6 +210,31 @@ void journal_flights_learn(const JournalLearner *learner, Text flights, JournalT
                         seq = flights_learn(learner, &flight, learner->is_first_pass);
                 if (seq != 0 && taken)
                         taken_add(taken, seq);
+        }
+}
+
+void journal_flights_hold(const JournalLearner *learner,
+                          Text flights,
+                          JournalTaken *taken,
+                          JournalFlights *noted) {
+        Redelivery *redelivery = sessions_current(learner->sessions);
+        Flight flight;
+
+        for (size_t at = 0; at + sizeof(flight) <= flights.n; at += sizeof(flight)) {
+                uint64_t hash, seq;
+
+                memcpy(&flight, flights.data + at, sizeof(flight));
+                if (flight.packet_id == 0)
+                        continue;
+                hash = flights_hash(learner, &flight);
+                seq = redelivery_seq(redelivery, flight.packet_id);
+                if (seq <= learner->stored_seq) {
+                        redelivery_note_held(redelivery, flight.packet_id, hash);
+                        if (noted && (noted->n_bytes > 0 || journal_flights_begin_held(noted)))
+                                (void)flights_append(noted, &flight);
+                } else if (taken && redelivery_is_last(redelivery, flight.packet_id, hash)) {
+                        taken_add(taken, seq);
+                }
         }
 }
 
@@ -201,9 +248,12 @@ void journal_flights_recover(Sessions *sessions,
                 .is_new = is_new,
                 .has_hole = (record->device_id & JOURNAL_LEARNT_HOLE) != 0,
                 .is_first_pass = (record->device_id & JOURNAL_LEARNT_FIRST) != 0,
+                .stored_seq = UINT64_MAX, /* of what was held, what was noted is there */
         };
 
         if (record->device_id & JOURNAL_LEARNT_BEGIN)
                 redelivery_resume_again(sessions_current(sessions));
         journal_flights_learn(&learner, segment_payload(record), NULL);
+        if (journal_flights_are_held(segment_payload(record)))
+                journal_flights_hold(&learner, segment_payload(record), NULL, NULL);
 }

@@ -33,6 +33,7 @@ struct JournalLearner {
         uint32_t seed;                /* of the checksums of our journal */
         bool is_new;                  /* it had nothing of its own */
         bool has_hole, is_first_pass; /* as of journal_learn() */
+        uint64_t stored_seq;          /* raw: what of ours is behind it may not be stored yet */
 };
 
 enum { /* device_id of a SEGMENT_LEARNT */
@@ -45,6 +46,20 @@ enum { /* device_id of a SEGMENT_LEARNT */
  * turn. False: no memory. */
 bool journal_flights_add(JournalFlights *flights, const SegmentRecord *record, bool is_late);
 void journal_flights_done(JournalFlights *flights);
+
+/*
+ * Flights that are *held*: on the disk of a journal that nobody takes in to any more, which has
+ * them stored by and by (gateway/adoption.h). Whoever is sent one of them leaves it to that. They
+ * begin with a mark that says so. False: no memory.
+ */
+bool journal_flights_begin_held(JournalFlights *flights);
+bool journal_flights_are_held(Text flights);
+/* As journal_flights_learn(), of these. What was used for another message since is left alone;
+ * @noted: gets, as held ones, those that are known from now on. */
+void journal_flights_hold(const JournalLearner *learner,
+                          Text flights,
+                          JournalTaken *taken,
+                          JournalFlights *noted);
 
 /* @taken: gets those of ours that are among them; NULL: these are of no interest. */
 void journal_flights_learn(const JournalLearner *learner, Text flights, JournalTaken *taken);

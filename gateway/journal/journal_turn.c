@@ -77,6 +77,60 @@ void journal_learn(Journal *journal, Text flights, bool has_hole, bool is_first_
         pthread_mutex_unlock(&journal->lock);
 }
 
+void journal_learn_held(Journal *journal, Text flights, bool has_hole) {
+        const JournalLearner learner = {
+                .sessions = journal->sessions,
+                .seed = journal->seed,
+                .has_hole = has_hole,
+                .stored_seq = atomic_load(&journal->stored_seq),
+        };
+        JournalFlights noted = { 0 };
+        Text kept;
+
+        pthread_mutex_lock(&journal->lock);
+        if (has_hole)
+                redelivery_forget(sessions_current(journal->sessions));
+        journal_flights_hold(&learner, flights, &journal->taken, &noted);
+        kept = (Text){ .data = (const char *)noted.bytes, .n = noted.n_bytes };
+        if (noted.n_bytes > 0 || has_hole)
+                journal_keep_learnt(journal, kept, has_hole ? JOURNAL_LEARNT_HOLE : 0);
+        pthread_mutex_unlock(&journal->lock);
+        journal_flights_done(&noted);
+}
+
+/* {lock} Nobody was sent another message under its packet id since. */
+static bool journal_is_to_hold(const Journal *journal, const SegmentRecord *record) {
+        const Redelivery *redelivery = sessions_current(journal->sessions);
+
+        return record->type == SEGMENT_MESSAGE && record->door == DOOR_MQTT &&
+               record->packet_id != 0 &&
+               redelivery_seq(redelivery, record->packet_id) == record->seq &&
+               redelivery_may_come(redelivery, record->packet_id);
+}
+
+const Text *journal_held(Journal *journal, uint64_t after_seq) {
+        uint64_t after_raw = journal_numbers_raw(&journal->numbers, after_seq);
+        JournalPlace place = journal_cursor_find(&(JournalCursor){ 0 },
+                                                 atomic_load(&journal->oldest),
+                                                 after_raw);
+        JournalFlights *flights = &journal->flights;
+        const SegmentRecord *record;
+        bool ok = true;
+
+        flights->n_bytes = 0;
+        pthread_mutex_lock(&journal->lock);
+        while (ok && (record = journal_place_next(&place))) {
+                if (record->seq != place.seq || !journal_is_to_hold(journal, record))
+                        continue;
+                ok = (flights->n_bytes > 0 || journal_flights_begin_held(flights)) &&
+                     journal_flights_add(flights, record, true);
+        }
+        pthread_mutex_unlock(&journal->lock);
+        journal->flights_text =
+                (Text){ .data = (const char *)flights->bytes, .n = flights->n_bytes };
+        return ok ? &journal->flights_text : NULL;
+}
+
 /* {lock} Of those behind @after_raw. Nobody waits for the end of the journal, if that was one. */
 static int journal_pass_all(Journal *journal,
                             uint64_t after_raw,

@@ -25,6 +25,7 @@ struct Redelivery {
         uint64_t acked_turn; /* what came in it up to here has been acknowledged */
         unsigned in_flight;  /* at most */
         uint64_t n_fresh;    /* that may come yet until nothing of before is expected any more */
+        uint64_t n_held;     /* noted among them, that came to others */
 
         uint32_t way;          /* that the packet ids have come: they only go up, and round */
         uint64_t down_ordinal; /* of the newest message whose id went down in its connection */
@@ -75,11 +76,13 @@ static bool redelivery_is_unheard(const Redelivery *redelivery, const Redelivery
                                                          : entry->turn > redelivery->acked_turn;
 }
 
-/* And may still have it in flight, together with at most @n_max - 1 that are newer. */
+/* And may still have it in flight, together with at most @n_max - 1 that are newer, and those that
+ * are held: these are older, wherever they stand. */
 static bool redelivery_is_open(const Redelivery *redelivery,
                                const RedeliveryEntry *entry,
                                uint64_t n_max) {
-        return entry->ordinal != 0 && redelivery->ordinal - entry->ordinal < n_max &&
+        return entry->ordinal != 0 &&
+               redelivery->ordinal - entry->ordinal < n_max + redelivery->n_held &&
                redelivery_is_unheard(redelivery, entry);
 }
 
@@ -105,8 +108,10 @@ static uint64_t redelivery_oldest(const Redelivery *redelivery, uint64_t n_max) 
 /* The oldest that may be in flight, however many these are. */
 static uint64_t redelivery_first(const Redelivery *redelivery, uint64_t n_max) {
         uint64_t first = redelivery_oldest(redelivery, REDELIVERY_N_IDS);
-        uint64_t oldest = redelivery_oldest(redelivery, n_max);
+        uint64_t oldest = redelivery_oldest(redelivery, n_max + redelivery->n_held);
 
+        if (oldest < first)
+                oldest = first;
         if (first < redelivery->down_ordinal)
                 first = redelivery->down_ordinal;
         return first < oldest ? first : oldest;
@@ -179,6 +184,35 @@ void redelivery_note_again(Redelivery *redelivery, uint16_t packet_id) {
 
         if (entry->ordinal != 0)
                 entry->turn = ++redelivery->turn;
+}
+
+/* It was sent before anything that came to us, and its place among that is not known: it is
+ * expected, and tells nothing of the way that the ids have come. */
+void redelivery_note_held(Redelivery *redelivery, uint16_t packet_id, uint64_t hash) {
+        redelivery->entries[packet_id] = (RedeliveryEntry){
+                .hash = hash,
+                .ordinal = ++redelivery->ordinal,
+                .is_open = true,
+                .is_expected = true,
+                .way = redelivery->way,
+        };
+        redelivery->ids[redelivery->ordinal % REDELIVERY_N_IDS] = packet_id;
+        if (redelivery->n_held < REDELIVERY_N_IDS)
+                ++redelivery->n_held;
+        ++redelivery->n_fresh;
+}
+
+bool redelivery_may_come(const Redelivery *redelivery, uint16_t packet_id) {
+        const RedeliveryEntry *entry = &redelivery->entries[packet_id];
+
+        return redelivery_is_open(redelivery, entry, redelivery->in_flight) ||
+               redelivery_is_unused(redelivery, entry);
+}
+
+bool redelivery_is_last(const Redelivery *redelivery, uint16_t packet_id, uint64_t hash) {
+        const RedeliveryEntry *entry = &redelivery->entries[packet_id];
+
+        return entry->ordinal != 0 && entry->hash == hash;
 }
 
 uint64_t redelivery_seq(const Redelivery *redelivery, uint16_t packet_id) {

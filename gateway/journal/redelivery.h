@@ -50,8 +50,14 @@ void redelivery_note(Redelivery *redelivery, uint16_t packet_id, uint64_t hash);
 void redelivery_note_as(Redelivery *redelivery, uint16_t packet_id, uint64_t hash, uint64_t seq);
 /* The last one of that packet id was recognised as it came again, by whoever says so. */
 void redelivery_note_again(Redelivery *redelivery, uint16_t packet_id);
+/* It is on another one's disk, which stores it, and may be sent to us: whatever came to us counts
+ * as newer. */
+void redelivery_note_held(Redelivery *redelivery, uint16_t packet_id, uint64_t hash);
+/* May the last message under that packet id be sent again, for all that we know? */
+bool redelivery_may_come(const Redelivery *redelivery, uint16_t packet_id);
 /* As what the last message under that packet id was noted. */
 uint64_t redelivery_seq(const Redelivery *redelivery, uint16_t packet_id);
+bool redelivery_is_last(const Redelivery *redelivery, uint16_t packet_id, uint64_t hash);
 /* True: it is one, and is acknowledged again. */
 bool redelivery_is_known(Redelivery *redelivery, uint16_t packet_id, uint64_t hash, bool is_marked);
 

@@ -405,6 +405,144 @@ static void test_behind_a_hole_nothing_of_before_is_known(void **state) {
         done(&row, 1);
 }
 
+/* What its journal has left, and others may be sent yet; of the caller. */
+static Text hold(Node *node, const Text rows[], size_t n) {
+        const Text *held;
+        char *copy;
+
+        learn(node, rows, n);
+        (void)passed(node);
+        held = journal_held(node->journal, node->stored);
+        assert_non_null(held);
+        copy = malloc(held->n + 1);
+        assert_non_null(copy);
+        memcpy(copy, held->data, held->n);
+        return (Text){ .data = copy, .n = held->n };
+}
+
+static void test_what_is_held_by_another_one_is_left_to_him(void **state) {
+        Fixture *f = *state;
+        Text row;
+
+        connect_to(&f->a);
+        (void)take_some(&f->a, 1, 5);
+        connect_to(&f->b);
+        row = hold(&f->a, NULL, 0);
+        journal_learn_held(f->b.journal, row, false);
+        assert_int_equal(take(&f->b, 4, "4", false), 0);
+        assert_int_equal(take(&f->b, 5, "5", true), 0);
+        assert_int_not_equal(take(&f->b, 6, "5", false), 0);
+        restart(&f->b);
+        connect_to(&f->b);
+        assert_int_equal(take(&f->b, 5, "5", false), 0);
+        assert_int_equal(take(&f->b, 3, "3", true), 0);
+        assert_int_not_equal(take(&f->b, 3, "other", false), 0);
+        assert_string_equal(waiting(&f->b), "5 other ");
+        done(&row, 1);
+}
+
+/* The owner had taken it in by then, and had not stored it. */
+static void test_what_is_held_and_was_taken_in_is_stored_by_one(void **state) {
+        Fixture *f = *state;
+        Text row;
+
+        connect_to(&f->a);
+        (void)take_some(&f->a, 1, 5);
+        connect_to(&f->b);
+        assert_int_not_equal(take(&f->b, 4, "4", true), 0);
+        assert_int_not_equal(take(&f->b, 5, "new", false), 0); /* 5 was acknowledged */
+        row = hold(&f->a, NULL, 0);
+        journal_learn_held(f->b.journal, row, false);
+        assert_int_equal(passed(&f->b), 1);
+        assert_string_equal(waiting(&f->b), "new ");
+        assert_string_equal(waiting(&f->a), "1 2 3 4 5 ");
+        assert_int_not_equal(take(&f->b, 5, "5", false), 0); /* so this is an equal one */
+        done(&row, 1);
+}
+
+/* Of long ago, under the same packet id. */
+static void test_what_was_stored_before_is_not_what_is_held(void **state) {
+        Fixture *f = *state;
+        Text row;
+
+        connect_to(&f->b);
+        row = store(&f->b, take_some(&f->b, 1, 5));
+        done(&row, 1);
+        journal_note_stored(f->b.journal, f->b.stored);
+        connect_to(&f->a);
+        (void)take_some(&f->a, 4, 5);
+        row = hold(&f->a, NULL, 0);
+        journal_learn_held(f->b.journal, row, false);
+        assert_int_equal(passed(&f->b), 0);
+        assert_int_equal(take(&f->b, 5, "5", true), 0);
+        done(&row, 1);
+}
+
+static void test_what_others_have_stored_or_cannot_be_sent_is_not_held(void **state) {
+        Fixture *f = *state;
+        Text row, held;
+
+        connect_to(&f->a);
+        (void)take_some(&f->a, 1, 2 * IN_FLIGHT);
+        connect_to(&f->b);
+        assert_int_not_equal(take(&f->b, 2 * IN_FLIGHT, "40", true), 0);
+        for (uint16_t id = 1; id < 2 * IN_FLIGHT; ++id)
+                assert_int_not_equal(take(&f->b, id, "other", false), 0);
+        row = store(&f->b, journal_last_seq(f->b.journal));
+        held = hold(&f->a, &row, 1);
+        assert_int_equal(held.n, 0);
+        assert_int_equal(journal_count_after(f->a.journal, 0), 2 * IN_FLIGHT - 1);
+        done(&held, 1);
+        done(&row, 1);
+}
+
+/* What is in flight from the owner itself is known all the same. */
+static void test_what_is_held_pushes_nothing_out(void **state) {
+        Fixture *f = *state;
+        Text row;
+
+        connect_to(&f->a);
+        (void)take_some(&f->a, 1, IN_FLIGHT);
+        connect_to(&f->b);
+        (void)take_some(&f->b, 101, 100 + IN_FLIGHT);
+        row = hold(&f->a, NULL, 0);
+        journal_learn_held(f->b.journal, row, false);
+        connect_to(&f->b);
+        for (uint16_t id = 101; id <= 100 + IN_FLIGHT; ++id) {
+                char payload[16];
+
+                snprintf(payload, sizeof(payload), "%u", id);
+                assert_int_equal(take(&f->b, id, payload, false), 0);
+        }
+        done(&row, 1);
+}
+
+/* Who takes the slot over reads it among the rest. */
+static void test_what_is_held_is_known_to_whoever_comes_next(void **state) {
+        Fixture *f = *state;
+        Text rows[3];
+
+        connect_to(&f->a);
+        (void)take_some(&f->a, 1, 3);
+        connect_to(&f->b);
+        rows[0] = store(&f->b, take_some(&f->b, 11, 12));
+        rows[1] = hold(&f->a, rows, 1);
+        journal_learn_held(f->b.journal, rows[1], false);
+        rows[2] = store(&f->b, take_some(&f->b, 13, 14));
+        journal_learn_begin(f->c.journal);
+        for (int pass = 0; pass < 2; ++pass)
+                for (size_t i = 0; i < N_ELEMENTS(rows); ++i)
+                        if (i == 1 && pass == 1)
+                                journal_learn_held(f->c.journal, rows[i], false);
+                        else
+                                journal_learn(f->c.journal, rows[i], false, pass == 0);
+        connect_to(&f->c);
+        assert_int_equal(take(&f->c, 3, "3", false), 0);
+        assert_int_equal(take(&f->c, 14, "14", false), 0);
+        assert_int_not_equal(take(&f->c, 15, "15", false), 0);
+        done(rows, 3);
+}
+
 static void test_a_sum_begins_with_any_secret(void **state) {
         static const char text[] = "what was sent once";
 
@@ -429,6 +567,12 @@ int main(void) {
                 TEST(test_of_three_the_first_to_store_it_has_it),
                 TEST(test_late_ones_are_in_nobody_s_way),
                 TEST(test_behind_a_hole_nothing_of_before_is_known),
+                TEST(test_what_is_held_by_another_one_is_left_to_him),
+                TEST(test_what_is_held_and_was_taken_in_is_stored_by_one),
+                TEST(test_what_was_stored_before_is_not_what_is_held),
+                TEST(test_what_others_have_stored_or_cannot_be_sent_is_not_held),
+                TEST(test_what_is_held_pushes_nothing_out),
+                TEST(test_what_is_held_is_known_to_whoever_comes_next),
                 cmocka_unit_test(test_a_sum_begins_with_any_secret),
         };
 
