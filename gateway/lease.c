@@ -166,6 +166,7 @@ static int lease_begin_turn(Lease *lease, const DbSlot *slot) {
         r = succession_learn(lease->conn,
                              lease->options.slot,
                              lease->options.epoch,
+                             lease->held_fence,
                              lease->options.journal);
         if (r == 0)
                 r = lease_go_behind(lease);

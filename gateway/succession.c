@@ -1,6 +1,7 @@
 #include "gateway/succession.h"
 
 #include "gateway/journal/journal.h"
+#include "gateway/journal/journal_flights.h"
 #include "model/metrics.h"
 
 typedef struct Succession Succession;
@@ -13,15 +14,29 @@ struct Succession {
 static void succession_learn_some(void *arg, Text flights, bool has_hole, bool is_first_pass) {
         Succession *succession = arg;
 
+        if (journal_flights_are_held(flights)) {
+                if (!is_first_pass)
+                        journal_learn_held(succession->journal, flights, has_hole);
+                return;
+        }
         if (!succession->has_begun)
                 journal_learn_begin(succession->journal);
         succession->has_begun = true;
         journal_learn(succession->journal, flights, has_hole, is_first_pass);
 }
 
-int succession_learn(DbConn *conn, int slot, const char *epoch, Journal *journal) {
+int succession_learn(DbConn *conn,
+                     int slot,
+                     const char *epoch,
+                     uint64_t after_fence,
+                     Journal *journal) {
         Succession succession = { .journal = journal };
-        int r = db_slots_flights(conn, slot, epoch, succession_learn_some, &succession);
+        int r = db_slots_flights(conn,
+                                 slot,
+                                 epoch,
+                                 after_fence,
+                                 succession_learn_some,
+                                 &succession);
 
         return r < 0 ? DB_E_OFFLINE : r;
 }

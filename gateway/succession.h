@@ -13,8 +13,13 @@
 
 typedef struct Journal Journal;
 
-/* 0, DB_E_OFFLINE (also without memory for it: ask again), DB_E_REJECTED. */
-MUST_CHECK int succession_learn(DbConn *conn, int slot, const char *epoch, Journal *journal);
+/* @after_fence: what is known already, see db_slots_flights(). 0, DB_E_OFFLINE (also without memory
+ * for it: ask again), DB_E_REJECTED. */
+MUST_CHECK int succession_learn(DbConn *conn,
+                                int slot,
+                                const char *epoch,
+                                uint64_t after_fence,
+                                Journal *journal);
 /* And how many journals of others are waited for (METRIC_JOURNALS_LEFT). 0, DB_E_OFFLINE,
  * DB_E_REJECTED. */
 MUST_CHECK int succession_reach(DbConn *conn,

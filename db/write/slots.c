@@ -209,10 +209,15 @@ static int slots_tell_flights(const PGresult *result, DbFlightsRowFn fn, void *a
         return 0;
 }
 
-int db_slots_flights(DbConn *conn, int slot, const char *epoch, DbFlightsRowFn fn, void *arg) {
+int db_slots_flights(DbConn *conn,
+                     int slot,
+                     const char *epoch,
+                     uint64_t after_fence,
+                     DbFlightsRowFn fn,
+                     void *arg) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        char which[SLOTS_ARG_SIZE];
-        const char *args[] = { which, epoch };
+        char which[SLOTS_ARG_SIZE], after[SLOTS_ARG_SIZE];
+        const char *args[] = { which, epoch, after };
         const DbQuery query = {
                 "WITH mine AS (SELECT journal_id, left_fence FROM journal_positions"
                 " WHERE epoch = $2),"
@@ -222,6 +227,7 @@ int db_slots_flights(DbConn *conn, int slot, const char *epoch, DbFlightsRowFn f
                 " SELECT total, total - octet_length(flights) / 12,"
                 " total - octet_length(flights) / 12 = turn_total, flights FROM slot_flights"
                 " WHERE slot = $1::int AND fence > coalesce((SELECT fence FROM own), -1)"
+                " AND fence > $3::bigint"
                 " AND journal_id IS DISTINCT FROM (SELECT journal_id FROM mine)"
                 " ORDER BY total",
                 N_ELEMENTS(args),
@@ -231,6 +237,7 @@ int db_slots_flights(DbConn *conn, int slot, const char *epoch, DbFlightsRowFn f
         int r;
 
         slots_arg(which, slot);
+        slots_arg(after, (int64_t)after_fence);
         r = slots_have(conn, "SELECT to_regclass('slot_flights') IS NOT NULL", &has);
         if (r == 0 && has)
                 r = db_conn_exec(conn, &query, &result);

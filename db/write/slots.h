@@ -29,6 +29,7 @@ struct DbHolder {
         /* Arrays of SQL: the starts that its folder knows of, ours first, and the last number that
          * it had as each began. NULL: not to be told. */
         const char *writers, *begins;
+        bool adopts; /* the slot is another one's, and the journal a dead node's (schema/0047) */
 };
 
 /* How the work is split, and who of those that share it asks. */
@@ -72,8 +73,9 @@ MUST_CHECK int db_slots_leave(DbConn *conn, const char *epoch, const DbHolder *h
  * DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_stored(DbConn *conn, int slot, uint64_t *ret_seq);
 /*
- * What others have stored of the slot's session since the last turn of the journal @epoch, as
- * journal_flights() made it (schema/0044), oldest first; without a schema for it, nothing.
+ * What others have stored of the slot's session since the last turn of the journal @epoch, and
+ * behind @after_fence, up to which it knows that (0: it does not), as journal_flights() made it
+ * (schema/0044), oldest first; without a schema for it, nothing.
  * @has_hole: of what came between the one before and this there is nothing any more. 0,
  * DB_E_OFFLINE, DB_E_REJECTED.
  */
@@ -81,6 +83,7 @@ typedef void (*DbFlightsRowFn)(void *arg, Text flights, bool has_hole, bool is_f
 MUST_CHECK int db_slots_flights(DbConn *conn,
                                 int slot,
                                 const char *epoch,
+                                uint64_t after_fence,
                                 DbFlightsRowFn fn,
                                 void *arg);
 /* Of the owner: how far its journal reaches (@holder->last_seq). *ret_n_left: journals of the slot

@@ -42,6 +42,32 @@ int db_takeover_end_stuck(DbConn *conn) {
         return 0;
 }
 
+/* Its own numbers are stored, and nothing goes behind what others have. */
+static int takeover_adopt(DbConn *conn,
+                          const char *epoch,
+                          DbPosition *ret_position,
+                          uint64_t *ret_floor) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *args[] = { epoch };
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT journal_id, seq, session"
+                                     " FROM tidegate_adopt_position($1)",
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r;
+        if (PQntuples(result) == 0)
+                return DB_E_STANDBY;
+        ret_position->journal_id = htonl((uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10));
+        ret_position->seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
+        ret_position->session = htobe64(strtoull(PQgetvalue(result, 0, 2), NULL, 10));
+        ret_position->own_seq = *ret_floor = ret_position->seq;
+        return 0;
+}
+
 /* The row is locked by a batch that is still under way on a connection lost: this waits for it,
  * and what that connection may still send is refused from now on. Whoever takes the slot meanwhile
  * waits for us, or we do for them. */
@@ -56,6 +82,8 @@ int db_takeover(DbConn *conn,
         const char *args[] = { epoch, slot, holder ? holder->instance : NULL, last, fence };
         int r;
 
+        if (holder && holder->adopts)
+                return takeover_adopt(conn, epoch, ret_position, ret_floor);
         if (holder) {
                 snprintf(slot, sizeof(slot), "%d", holder->slot);
                 snprintf(last, sizeof(last), "%llu", (unsigned long long)holder->last_seq);

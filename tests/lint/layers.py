@@ -46,7 +46,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                    *(f"db/follow/{x}.c" for x in ("directory", "registration", "restore")),
                    *(f"db/read/{x}.c" for x in ("statistics", "history_alerts", "history_detections", "history_export", "history_logs",
                                                 "history_series", "history_telemetry", "history_track", "letter_rows", "missed", "pages", "reading", "survey")),
-                   *(f"db/write/{x}.c" for x in ("beat", "books", "days", "mend", "notes", "partitions", "probe", "rollups", "slots", "store", "sums",
+                   *(f"db/write/{x}.c" for x in ("adopt", "beat", "books", "days", "mend", "notes", "partitions", "probe", "rollups", "slots", "store", "sums",
                                                   "takeover", "tidy"))},
     "uv.h": {"ws/net/conn.c", "ws/net/conns.c", "ws/net/listener.c", "ws/server.c"},
     "json-c/": {"ws/access/auth.c", "ws/access/token.c", "ws/device/order.c", "ws/device/detections.c", "ws/dialects/native_request.c",

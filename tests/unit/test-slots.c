@@ -7,6 +7,7 @@
 
 #include <libpq-fe.h>
 
+#include "db/write/adopt.h"
 #include "db/write/beat.h"
 #include "db/write/slots.h"
 #include "db/write/store.h"
@@ -397,6 +398,123 @@ static void test_what_nobody_takes_is_anybody_s(void **state) {
         side_done(&a);
 }
 
+/* Of aa, which died before it had stored all; b has its slot. */
+static int adopt(Side *other, const char *epoch, Text held) {
+        uint64_t seq = 0;
+        int slot = -1;
+        int r = db_adopt_begin(other->writing, epoch, &slot, &seq);
+
+        if (r != 0)
+                return r;
+        assert_int_equal(slot, 0);
+        assert_int_equal(seq, 1);
+        return db_adopt_commit(other->writing, epoch, held);
+}
+
+static void side_follow(Side *b, Side *a) {
+        side_init(a, "aa", "a1", "here");
+        side_init(b, "bb", "b1", "there");
+        assert_true(side_holds(a));
+        assert_int_equal(side_open(a), 0);
+        assert_int_equal(side_store(a), 0);
+        assert_false(side_holds(b));
+        side_see_lapse(b);
+        assert_true(side_holds(b));
+        b->claim.holder.fence = b->slot.fence;
+        assert_int_equal(side_open(b), 0);
+        assert_int_equal(side_store(b), 0);
+}
+
+static void test_who_has_the_slot_reads_what_is_held_before_it_goes_on(void **state) {
+        const Text held = text_of("twelve bytestwelve bytes");
+        Side a, b, c;
+
+        (void)state;
+        postgres_migrate();
+        side_follow(&b, &a);
+        side_init(&c, "cc", "c1", "elsewhere");
+        assert_int_equal(adopt(&c, "aa", held), 0);
+        assert_int_equal(side_store(&b), DB_E_FENCED);
+        assert_int_equal(side_open(&b), DB_E_STANDBY);
+        assert_true(side_holds(&b));
+        assert_int_equal(b.slot.fence, 4);
+        b.claim.holder.fence = b.slot.fence;
+        assert_int_equal(side_open(&b), 0);
+        assert_int_equal(side_store(&b), 0);
+        assert_int_equal(postgres_int("SELECT count(*) FROM slot_flights WHERE fence = 3"
+                                      " AND total = 2 AND turn_total = 0"),
+                         1);
+        side_done(&a);
+        side_done(&b);
+        side_done(&c);
+}
+
+static void test_where_nothing_is_held_nobody_is_told(void **state) {
+        Side a, b, c;
+
+        (void)state;
+        postgres_migrate();
+        side_follow(&b, &a);
+        side_init(&c, "cc", "c1", "elsewhere");
+        assert_int_equal(adopt(&c, "aa", (Text){ 0 }), 0);
+        assert_int_equal(side_store(&b), 0);
+        assert_true(side_holds(&b));
+        assert_int_equal(b.slot.fence, 2);
+        side_done(&a);
+        side_done(&b);
+        side_done(&c);
+}
+
+static void test_a_dead_one_s_position_is_anybody_s_until_it_has_its_turn(void **state) {
+        bool is_done = true;
+        Side a, b, c;
+
+        (void)state;
+        postgres_migrate();
+        side_follow(&b, &a);
+        side_init(&c, "aa", "c1", "elsewhere"); /* that has its disk */
+        c.claim.holder.adopts = true;
+        assert_int_equal(side_open(&c), 0);
+        assert_int_equal(c.position, 1);
+        assert_int_equal(db_adopt_end(c.conn, "aa", 2, &is_done), 0);
+        assert_false(is_done);
+        assert_int_equal(side_store(&c), 0);
+        assert_int_equal(side_store(&b), 0); /* beside it */
+        assert_int_equal(db_adopt_end(c.conn, "aa", 2, &is_done), 0);
+        assert_true(is_done);
+        assert_int_equal(postgres_int("SELECT count(*) FROM journal_positions WHERE left_at IS NOT "
+                                      "NULL"),
+                         0);
+
+        assert_int_equal(db_slots_release(b.conn, &b.claim.holder, true), 0);
+        assert_true(side_holds(&a));
+        assert_int_equal(side_open(&a), 0);
+        assert_int_equal(a.position, 3); /* it has nothing left, and goes behind the other */
+        assert_int_equal(side_store(&c), DB_E_FENCED);
+        assert_int_equal(side_open(&c), DB_E_STANDBY);
+        side_done(&a);
+        side_done(&b);
+        side_done(&c);
+}
+
+static void test_whose_journal_is_no_dead_one_s(void **state) {
+        Side a, b;
+
+        (void)state;
+        postgres_migrate();
+        side_init(&a, "aa", "a1", "here");
+        side_init(&b, "bb", "b1", "there");
+        assert_true(side_holds(&a));
+        assert_int_equal(side_open(&a), 0);
+        assert_int_equal(side_store(&a), 0);
+        assert_int_equal(adopt(&b, "unknown", (Text){ 0 }), DB_E_NOT_FOUND);
+        assert_int_equal(adopt(&b, "aa", (Text){ 0 }), DB_E_BUSY);
+        assert_int_equal(db_slots_release(a.conn, &a.claim.holder, false), 0);
+        assert_int_equal(adopt(&b, "aa", (Text){ 0 }), 0);
+        side_done(&a);
+        side_done(&b);
+}
+
 static void test_schema_without_slots_is_told(void **state) {
         Side a;
 
@@ -420,6 +538,10 @@ int main(void) {
                 cmocka_unit_test(test_who_splits_it_otherwise_has_nothing),
                 cmocka_unit_test(test_who_has_two_more_than_another_lets_go_of_one),
                 cmocka_unit_test(test_what_nobody_takes_is_anybody_s),
+                cmocka_unit_test(test_who_has_the_slot_reads_what_is_held_before_it_goes_on),
+                cmocka_unit_test(test_where_nothing_is_held_nobody_is_told),
+                cmocka_unit_test(test_a_dead_one_s_position_is_anybody_s_until_it_has_its_turn),
+                cmocka_unit_test(test_whose_journal_is_no_dead_one_s),
                 cmocka_unit_test(test_schema_without_slots_is_told),
         };
 
