@@ -12,6 +12,7 @@
 #include "gateway/inlet.h"
 #include "gateway/journal/journal.h"
 #include "gateway/lease.h"
+#include "gateway/processor_setup.h"
 #include "gateway/session_name.h"
 #include "gateway/slot_keys.h"
 #include "gateway/store/processor.h"
@@ -456,41 +457,20 @@ static int slot_line_start_lease(SlotLine *line) {
 }
 
 static int slot_line_start_processor(SlotLine *line, Routes *routes) {
-        const Config *config = line->options.config;
-        const ProcessorOptions options = {
-                .database_url = config->database_url,
-                .holder = { .slot = slot_line_slot(line), .instance = lease_instance(line->lease) },
-                .max_batch = (size_t)config->database_max_batch,
-                .max_delay_ms = config->database_max_delay_ms,
-                .stall_ms = config->database_stall_ms,
-                .timeout_ms = config->database_timeout_ms,
-                .heartbeat_ms = config->database_heartbeat_ms,
-                .outbox_wait_ms = config->outbox_wait_ms,
-                .check_ms = config->journal_check_ms,
-                .new_per_minute = config->registry_new_per_minute,
-                .max_devices = config->registry_max_devices,
-                .user_share = config->registry_user_share,
-                .max_sensors = config->registry_max_sensors,
-                .max_people = config->registry_max_people,
-                .max_notes = config->row_notes,
-                .nodes = { .max_things = config->sparkplug_max_things,
-                           .max_metrics = config->sparkplug_max_metrics,
-                           .inbound = inlet_take,
-                           .arg = line->inlet,
-                           .orders = line->options.orders },
-                .merged = { .max_devices = config->merge_max_devices,
-                            .max_bytes = config->merge_max_bytes },
-                .routes_file = line->routes_file,
-                .is_mute = slot_line_is_of_several(line),
-                .ended = line->options.ended,
-                .ended_arg = line->options.ended_arg,
-                .migrate = config->database_migrate,
-        };
-        int r = processor_new(&line->processor,
-                              &options,
-                              line->journal,
-                              routes,
-                              line->options.outbox);
+        ProcessorOptions options = processor_setup(line->options.config);
+        int r;
+
+        options.holder =
+                (DbHolder){ .slot = slot_line_slot(line), .instance = lease_instance(line->lease) };
+        options.nodes.inbound = inlet_take;
+        options.nodes.arg = line->inlet;
+        options.nodes.orders = line->options.orders;
+        options.routes_file = line->routes_file;
+        options.is_mute = slot_line_is_of_several(line);
+        options.ended = line->options.ended;
+        options.ended_arg = line->options.ended_arg;
+        options.migrate = line->options.config->database_migrate;
+        r = processor_new(&line->processor, &options, line->journal, routes, line->options.outbox);
         return r == 0 ? 0 : err_up(r);
 }
 

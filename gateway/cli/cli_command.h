@@ -114,6 +114,7 @@ int cli_import(const Cli *cli);
 int cli_cluster_status(const Cli *cli);
 int cli_cluster_drain(const Cli *cli);
 
+int cli_journal_adopt(const Cli *cli);
 int cli_journal_forget(const Cli *cli);
 int cli_journal_verify(const Cli *cli);
 

@@ -150,7 +150,8 @@ static int desk_init_store(Desk *desk) {
                              desk->options.max_batch);
         if (r != 0)
                 return err_up(r);
-        db_store_keep_flights(database_store(desk->database), desk_flights, desk);
+        if (!desk->options.holder.adopts) /* what others are to know, they know already */
+                db_store_keep_flights(database_store(desk->database), desk_flights, desk);
         db_store_limit_people(database_store(desk->database), desk->options.max_people);
         db_store_limit_notes(database_store(desk->database), desk->options.max_notes);
         return 0;

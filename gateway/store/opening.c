@@ -55,7 +55,20 @@ static void opening_rest(Opening *opening, Desk *desk, int pause_ms) {
         stall_give_up(&desk->stall);
 }
 
+/* Whoever stores for a dead node begins anew rather than ask whether somebody else has been there
+ * meanwhile. */
+static int opening_end(const Desk *desk, int answer) {
+        log_error("journal_not_stored epoch=%s answer=%d sqlstate=%s error=\"%s\"",
+                  journal_epoch(desk->journal),
+                  answer,
+                  db_conn_sqlstate(database_conn(desk->database)),
+                  db_conn_error(database_conn(desk->database)));
+        return err_new(-ECONNABORTED);
+}
+
 int opening_settle(Opening *opening, Desk *desk, int answer) {
+        if (answer > 0 && desk->options.holder.adopts)
+                return opening_end(desk, answer);
         switch (answer) {
         case 0:
                 return 0;

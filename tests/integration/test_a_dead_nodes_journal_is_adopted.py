@@ -1,0 +1,288 @@
+"""Promise: what a dead node had acknowledged and not stored is stored by whoever has its folder, once, whatever the
+broker sends again to whom, and whoever comes back."""
+import random
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import populate
+from faultproxy import PostgresProxy
+from servers import TIDEGATE
+from test_exactly_once_across_a_take_over import MARKED, TOPIC, Pair, link_of, send, stored, wait_stored
+from test_one_gateway_stores_at_a_time import wait_standing_by
+from test_several_slots import OWNERS, SLOTS, VEHICLES, publish, wait_for_all, wait_for_owners
+from waiting import wait_until
+
+LEFT = "SELECT count(*) FROM journal_positions WHERE left_at IS NOT NULL"
+
+
+class Crew(Pair):
+    """Whose first one may be cut off once more, or not at all."""
+    is_cut = False
+
+    def cut_off(self):
+        super().cut_off()
+        self.is_cut = True
+
+    def heal(self):
+        if self.is_cut:
+            super().heal()
+            self.is_cut = False
+
+    def close(self):
+        if not self.is_cut:
+            self.proxy.close()
+
+
+def journal_of(gateway):
+    return gateway.folder / "journal"
+
+
+def adopt(gateway, folder, check=True):
+    """By hand, with the configuration of that gateway."""
+    done = gateway.cli("journal", "adopt", str(folder), check=check)
+    return done.stdout if check else done
+
+
+def said(stored, others=0, left=0):
+    return f": stored {stored}, stored by others {others}, left {left}\n"
+
+
+def leave_behind(pair, broker, ids):
+    """The first one takes them in, cannot store them, and dies; the second one goes on."""
+    pair.second.freeze()
+    pair.cut_off()
+    link = link_of(broker)
+    n = len(ids)
+    send(link, ids)
+    wait_until(lambda: pair.first.metric("tidegate_in_journal") == n, "the journal to have them")
+    pair.second.thaw()
+    return pair.kill(pair.first, pair.second)
+
+
+def comes_back_with_nothing(pair, broker, database, numbers):
+    """The first one, in its old folder: it has its turn, and stores what comes then."""
+    pair.heal()
+    pair.first.start(wait=False)
+    wait_standing_by(pair.first)
+    link = pair.swap(pair.second, pair.first)
+    send(link, [1000])
+    wait_stored(database, [*numbers, 1000])
+    assert pair.first.metric("tidegate_accounting_drift") == 0
+    assert pair.first.cli("journal", "verify").returncode == 0
+
+
+@pytest.fixture(params=[4, 5], ids=["3.1.1", "5"])
+def pair(request, make_gateway, scripted_broker, database, postgres, folder):
+    pair = Crew(make_gateway, scripted_broker, database, postgres, folder, request.param)
+    yield pair
+    pair.close()
+
+
+@MARKED
+def test_what_others_were_sent_is_theirs(pair, scripted_broker, database, marked):
+    send(link_of(scripted_broker), range(1, 5))
+    wait_stored(database, range(1, 5))
+    link = leave_behind(pair, scripted_broker, range(5, 13))
+    send(link, range(8, 11), dup=marked)
+    send(link, [20])
+    wait_stored(database, [*range(1, 5), *range(8, 11), 20])
+    assert database.value(LEFT) == 1
+    assert adopt(pair.second, journal_of(pair.first)).endswith(said(5, 3))
+    wait_stored(database, [*range(1, 13), 20])
+    assert database.value(LEFT) == 0
+    assert adopt(pair.second, journal_of(pair.first)).endswith(said(0))
+    send(link, [21])
+    wait_stored(database, [*range(1, 13), 20, 21])
+    comes_back_with_nothing(pair, scripted_broker, database, [*range(1, 13), 20, 21])
+
+
+@MARKED
+def test_what_is_sent_again_only_later(pair, scripted_broker, database, marked):
+    """To the owner, after its predecessor's disk was stored; and to whoever follows that one."""
+    link = leave_behind(pair, scripted_broker, range(1, 9))
+    assert adopt(pair.second, journal_of(pair.first)).endswith(said(8))
+    wait_stored(database, range(1, 9))
+    send(link, [6, 7], dup=marked)
+    send(link, [20])
+    wait_stored(database, [*range(1, 9), 20])
+    pair.heal()
+    pair.first.start(wait=False)
+    wait_standing_by(pair.first)
+    link = pair.kill(pair.second, pair.first)
+    send(link, [7, 8, 20], dup=marked)
+    send(link, [21])
+    wait_stored(database, [*range(1, 9), 20, 21])
+    assert pair.first.metric("tidegate_accounting_drift") == 0
+
+
+@MARKED
+def test_what_the_owner_has_in_its_journal(make_gateway, scripted_broker, database, postgres, folder, marked):
+    """It was sent them again, and cannot store anything until they are stored."""
+    pair = Crew(make_gateway, scripted_broker, database, postgres, folder)
+    proxy = PostgresProxy(folder / "other", postgres)
+    pair.second.terminate()
+    pair.second.write_conf(database__url=proxy.url(database))
+    pair.second.start(wait=False)
+    wait_standing_by(pair.second)
+    link = leave_behind(pair, scripted_broker, range(1, 9))
+    proxy.close()
+    send(link, [7, 8], dup=marked)
+    send(link, [20])
+    wait_until(lambda: pair.second.metric("tidegate_in_journal") == 3, "its journal to have them")
+    assert adopt(pair.first, journal_of(pair.first), check=False).returncode == 1  # cut off as well
+    pair.heal()
+    assert adopt(pair.first, journal_of(pair.first)).endswith(said(8))
+    assert stored(database) == [str(n) for n in range(1, 9)]
+    proxy = PostgresProxy(folder / "other", postgres)
+    wait_stored(database, [*range(1, 9), 20])
+    wait_until(lambda: "journal_taken messages=2 " in pair.second.log(), "what is not its own")
+    assert pair.second.metric("tidegate_accounting_drift") == 0
+    assert pair.second.cli("journal", "verify").returncode == 0
+    proxy.close()
+    pair.close()
+
+
+def test_of_a_copied_folder(pair, scripted_broker, database):
+    """The node comes back with the original; and somebody has a second copy."""
+    leave_behind(pair, scripted_broker, range(1, 9))
+    for name in ("a copy", "another"):
+        shutil.copytree(journal_of(pair.first), pair.folder / name)
+    assert adopt(pair.second, pair.folder / "a copy").endswith(said(8))
+    assert adopt(pair.second, pair.folder / "another").endswith(said(0))
+    assert adopt(pair.second, journal_of(pair.first)).endswith(said(0))
+    comes_back_with_nothing(pair, scripted_broker, database, range(1, 9))
+
+
+def test_a_gateway_that_comes_back_meanwhile(pair, scripted_broker, database):
+    """What it had not stored when it lost its slot is stored by hand; then it stands by, with its folder, and dies."""
+    link = leave_behind(pair, scripted_broker, range(1, 9))
+    pair.heal()
+    pair.first.start(wait=False)
+    wait_standing_by(pair.first)
+    done = adopt(pair.second, journal_of(pair.first), check=False)
+    assert done.returncode == 1 and "a gateway or another" in done.stderr
+    pair.first.kill()
+    assert adopt(pair.second, journal_of(pair.first)).endswith(said(8))
+    send(link, [20])
+    wait_stored(database, [*range(1, 9), 20])
+    comes_back_with_nothing(pair, scripted_broker, database, [*range(1, 9), 20])
+
+
+def test_what_is_refused(pair, scripted_broker, database, empty_database):
+    for path in (pair.folder / "nowhere", pair.folder):
+        done = adopt(pair.second, path, check=False)
+        assert done.returncode == 1 and str(path) in done.stderr
+    assert not (pair.folder / "identity").exists() and not (pair.folder / "lock").exists()
+
+    done = adopt(pair.second, journal_of(pair.first), check=False)
+    assert done.returncode == 1 and "a gateway or another" in done.stderr
+
+    send(link_of(scripted_broker), [1])
+    wait_stored(database, [1])
+    pair.second.kill()
+    pair.first.kill()  # nobody has noticed
+    done = adopt(pair.second, journal_of(pair.first), check=False)
+    assert done.returncode == 1 and "own gateway's" in done.stderr
+
+    for settings, words in (({"cluster__slot": 7}, "another cluster"),
+                            ({"database__url": empty_database.url}, "of another one")):
+        database.rows("UPDATE slots SET instance = NULL")
+        pair.second.write_conf(**settings)
+        pair.second.cli("migrate")
+        done = adopt(pair.second, journal_of(pair.first), check=False)
+        assert done.returncode == 1 and words in done.stderr, done.stderr
+        pair.second.write_conf(cluster__slot=None)
+
+
+def test_damage_costs_what_is_damaged(pair, scripted_broker, database):
+    leave_behind(pair, scripted_broker, range(101, 121))
+    segment, = journal_of(pair.first).glob("*.seg")
+    data = bytearray(segment.read_bytes())
+    for n in (105, 106, 110):
+        data[data.index(f"raw_log{n}".encode())] ^= 1
+    segment.write_bytes(data)
+    done = adopt(pair.second, journal_of(pair.first), check=False)
+    assert done.returncode == 1
+    assert said(17) in done.stdout and "damaged between numbers" in done.stdout
+    assert "journal_damage file=" in done.stderr
+    wait_stored(database, [n for n in range(101, 121) if n not in (105, 106, 110)])
+
+
+def test_killed_again_and_again_while_others_take_in(make_gateway, broker, database, publisher, postgres, folder):
+    """20,000 are left, and the one that has the slot goes on with 200/s."""
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    first, second = (make_gateway(cluster__lease="2s", database__url=url, database__max_batch=100)
+                     for url in (proxy.url(database), database.url))
+    populate(first)
+    first.start()
+    publisher.publish(TOPIC, "-1")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    proxy.close()
+    for n in range(20000):
+        publisher.publish(TOPIC, str(n))
+    publisher.flush()
+    wait_until(lambda: first.metric("tidegate_in_journal") == 20000, "the journal to have them")
+    publisher.run(lambda n: (TOPIC, str(20000 + n)), 200)
+    first.kill()
+    second.start()
+    n_kills = 0
+    while True:
+        process = subprocess.Popen([str(TIDEGATE), "journal", "adopt", str(journal_of(first)), "--config", str(second.conf)],
+                                   env=second.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        before = database.value("SELECT count(*) FROM raw_logs WHERE logs::int < 20000")
+        more = random.randint(1, 6000)
+        wait_until(lambda p=process, n=before + more: p.poll() is not None or
+                   database.value("SELECT count(*) FROM raw_logs WHERE logs::int < 20000") >= n, "some to be stored")
+        if process.poll() is None:
+            process.kill()
+            n_kills += 1
+        out, errors = process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -9, out + errors
+    assert n_kills > 1
+    n_sent = publisher.stop()
+    wait_until(lambda: database.value("SELECT count(*) FROM raw_logs") >= 20001 + n_sent, "all to be stored")
+    assert [int(n) for n in stored(database)] == list(range(-1, 20000 + n_sent))
+    assert database.value(LEFT) == 0
+    assert database.value("SELECT count(*) FROM journal_differences") == 0
+    assert second.metric("tidegate_accounting_drift") == 0
+    for gateway in (first, second):
+        gateway.write_conf(database__url=database.url)
+        assert "missing 0" in gateway.cli("journal", "verify").stdout
+
+
+def test_of_several_slots(make_gateway, database, publisher, postgres, folder):
+    """One folder has the journals of all."""
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    nodes = [make_gateway(cluster__node=f"n{n}", cluster__slots=SLOTS, cluster__lease="2s", database__url=url)
+             for n, url in ((1, proxy.url(database)), (2, database.url))]
+    populate(nodes[0])
+    database.rows("INSERT INTO vehicles (code, user_id) SELECT 'USV-' || n, (SELECT min(id) FROM users)"
+                  " FROM generate_series(3, 12) n")
+    nodes[0].start()
+    wait_for_owners(database, n1=SLOTS)
+    publish(publisher, range(3))
+    wait_for_all(database, 3)
+    proxy.close()
+    publish(publisher, range(3, 6))
+    wait_until(lambda: nodes[0].metric("tidegate_in_journal") == 3 * len(VEHICLES), "the journals to have them")
+    nodes[0].kill()
+    nodes[1].start(wait=False)
+    wait_for_owners(database, n2=SLOTS)
+    publish(publisher, range(6, 9))
+    database.wait_for("SELECT count(*) FROM raw_logs", 6 * len(VEHICLES))
+    assert database.value(LEFT) == SLOTS
+    assert nodes[1].cli("cluster", "status", check=False).returncode == 1
+    out = adopt(nodes[1], journal_of(nodes[0]))
+    assert out.count("left 0\n") == SLOTS
+    wait_for_all(database, 9)
+    assert database.value(LEFT) == 0
+    wait_until(lambda: nodes[1].metric("tidegate_journals_left") == 0, "it to hear of that")
+    publish(publisher, range(9, 12))
+    wait_for_all(database, 12)
+    assert database.rows(OWNERS) == [("n2", SLOTS)]
+    assert nodes[1].metric("tidegate_accounting_drift") == 0
+    assert database.value("SELECT count(*) FROM journal_differences") == 0
