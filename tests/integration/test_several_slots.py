@@ -38,6 +38,8 @@ def wait_for_owners(database, **shares):
 
 def wait_for_sessions(*nodes):
     """All slots are subscribed by now, and the broker keeps what comes for them."""
+    for node in nodes:
+        wait_until(lambda node=node: node.status("/livez") == 200, "it to answer")
     wait_until(lambda: sum(node.metric("tidegate_mqtt_connected") for node in nodes) == SLOTS, "all slots to be at the broker")
 
 
@@ -122,9 +124,9 @@ def test_one_is_killed_while_much_comes(make_node, database, publisher):
     first.start(wait=False)
     wait_for_owners(database, n1=2, n2=2)
     n_sent = publisher.stop()
-    database.wait_for("SELECT count(*) FROM raw_logs", n_sent)
     first.cli("cluster", "drain", "n2")  # what n1 had left is of slots that n2 may have by now
     wait_for_owners(database, n1=4)
+    database.wait_for("SELECT count(*) FROM raw_logs", n_sent)
     database.wait_for("SELECT count(*) FROM journal_positions WHERE left_at IS NOT NULL", 0)
     assert {vehicle: sorted(numbers) for vehicle, numbers in stored(database).items()} \
         == {vehicle: list(range((n_sent - i + len(VEHICLES) - 1) // len(VEHICLES))) for i, vehicle in enumerate(VEHICLES)}
