@@ -4,7 +4,7 @@
 #include "db/visible.h"
 
 /* An event stays when its camera is deleted; then it has no code, and is seen by admins alone. */
-/* clang-format off: as it would stand in psql */
+/* clang-format off */
 #define CAMERA_EVENTS_SQL(behind, order)                                                      \
         DB_DECLARE                                                                            \
         "SELECT" DB_PLACE("0") ","                                                            \
