@@ -15,3 +15,9 @@ test("what the list says and what comes live is one, whichever is newer", () => 
     ["b", "executing", "executing", "50 %"], ["a", "accepted,published", "published", null], ["c", "executing,done", "done", null],
   ]);
 });
+
+test("a command does not go back, whichever of the two has missed something", () => {
+  const found = joined([sent("a", "delivered"), sent("b", "published"), sent("c", "expired")], [update("a", "published"), update("b", "executing"), update("c", "published")]);
+
+  expect(found.map(({ action, state }) => [action, state])).toEqual([["c", "expired"], ["b", "executing"], ["a", "delivered"]]);
+});

@@ -43,6 +43,8 @@ export interface Road {
   ms: number;
   /** Of pieces: so many are sent again, and all behind them wait, as TCP does. */
   loss: number;
+  /** What goes by sockets waits for it. */
+  held?: Promise<void> | undefined;
 }
 
 /** As TCP's, of a road of 200 ms. */
@@ -71,6 +73,14 @@ function slowed(road: Road): Transform {
   });
 }
 
+/** What goes through waits while the road is held. */
+const gate = (road: Road): Transform => new Transform({
+  highWaterMark: 1 << 24,
+  transform(piece, _, done) {
+    void Promise.resolve(road.held).then(() => done(null, piece));
+  },
+});
+
 /** The gateway below a path, as a proxy has it. */
 async function serve(gateway: URL, prefix: string, road: Road): Promise<{ server: Server; url: string }> {
   const server = createServer((asked, answer) => {
@@ -87,7 +97,7 @@ async function serve(gateway: URL, prefix: string, road: Road): Promise<{ server
     const there = connect(Number(gateway.port), gateway.hostname);
     const headers = Object.entries(asked.headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
     there.write(`GET /${asked.url!.slice(prefix.length)} HTTP/1.1\r\n${headers}\r\n`);
-    there.pipe(slowed(road)).pipe(socket).pipe(slowed(road)).pipe(there);
+    there.pipe(slowed(road)).pipe(gate(road)).pipe(socket).pipe(slowed(road)).pipe(gate(road)).pipe(there);
     for (const one of [there, socket]) one.on("error", () => [there, socket].forEach((end) => end.destroy()));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -50,11 +50,11 @@ class Stack:
     def publish(self, topic, payload, retain=False):
         self.broker.publish(topic, payload, retain=retain)
 
-    def publish_many(self, topic, count):
-        """The numbers from 0 on, by one connection; returns when the broker has them."""
+    def publish_many(self, topic, count, form="%d"):
+        """In @form the numbers from 0 on, by one connection; returns when the broker has them."""
         publisher = Publisher(self.broker, "many")
         for n in range(count):
-            publisher.publish(topic, str(n))
+            publisher.publish(topic, form % n)
         publisher.flush()
         publisher.close()
 

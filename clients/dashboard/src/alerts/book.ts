@@ -1,6 +1,7 @@
 /** Alerts: those of the lists, those that come, and what becomes of them. */
 import type { Alert, AlertUpdate, Client, Push } from "@tidegate/client";
 import { ask, send, type Listing } from "../data/api";
+import { compare, placeOf } from "../data/stored";
 
 export interface Shown extends Pick<Alert, "cursor" | "severity" | "alert_type" | "message" | "data" | "timestamp"> {
   number?: string;
@@ -31,15 +32,7 @@ const MOST = 2000;
 const AGAIN_MS = 30_000;
 const SOON_MS = 50;
 
-export const idOf = ({ number, cursor }: Pick<Shown, "number" | "cursor">): string => number ?? cursor;
-
-/** The newest first: by the place on the number line; another line is another time. */
-export function compare(one: Shown, other: Shown): number {
-  const [[line, a], [otherLine, b]] = [one, other].map((alert) => idOf(alert).split(":")) as [[string, string], [string, string]];
-
-  if (line !== otherLine) return Date.parse(other.timestamp ?? "") - Date.parse(one.timestamp ?? "");
-  return b.length - a.length || (b > a ? 1 : b < a ? -1 : 0);
-}
+export const idOf = (alert: Pick<Shown, "number" | "cursor">): string => placeOf(alert);
 
 /** Each alert once, in whichever order they and their acknowledgements come. */
 export class Book {

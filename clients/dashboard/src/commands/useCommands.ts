@@ -27,8 +27,12 @@ const PAGE = 50;
 /** What is sent by others is asked for so often at most, ms. */
 const AGAIN_MS = 500;
 export const LAST = ["done", "failed", "expired", "cancelled"];
+const WAY = ["accepted", "published", "delivered", "executing"];
 
-/** @return the newest first. What is over stays over, whichever comes first. */
+/** How far a command has come: no one goes back. */
+const rankOf = (state: string): number => (LAST.includes(state) ? WAY.length : WAY.indexOf(state));
+
+/** @return the newest first. What has come farther counts, the list or what came live: one may be behind the other. */
 export function joined(sent: Iterable<Sent>, updates: readonly CommandUpdate[]): Shown[] {
   const told = new Map<string, CommandUpdate[]>();
 
@@ -36,7 +40,7 @@ export function joined(sent: Iterable<Sent>, updates: readonly CommandUpdate[]):
   return [...sent].map((one) => {
     const live = told.get(one.command_id) ?? [];
     const last = live.at(-1);
-    const isNewer = last && !LAST.includes(one.state);
+    const isNewer = last && !LAST.includes(one.state) && rankOf(last.state) >= rankOf(one.state);
     const states = [...new Set([...live.map(({ state }) => state), ...(isNewer ? [] : [one.state])])];
     return { ...one, state: isNewer ? last.state : one.state, message: (isNewer ? last.message : one.message) ?? null, states };
   }).sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at) || (b.command_id > a.command_id ? 1 : -1));
@@ -47,12 +51,13 @@ export function useCommands(device: string, state: string) {
   const client = useClient();
   const path = `api/commands?limit=${PAGE}${device && `&device_id=${encodeURIComponent(device)}`}${state && `&state=${state}`}`;
   const first = useAsked<Listing<Sent>>(path);
-  const { events } = useEvents({ to: ["device/*"], types: ["command_update"] }, LIVE);
+  const { events, gaps, ready } = useEvents({ to: ["device/*"], types: ["command_update"] }, LIVE);
   const updates = events as unknown as readonly CommandUpdate[];
   const [kept, setKept] = useState<{ path: string; sent: ReadonlyMap<string, Sent>; cursor: string | null }>({ path: "", sent: new Map(), cursor: null });
   const [failed, setFailed] = useState("");
   const isMine = kept.path === path;
   const newest = updates.at(-1);
+  const gap = gaps.at(-1);
 
   const take = (page: Listing<Sent>, isNext: boolean): void => setKept((before) => {
     const isSame = before.path === path;
@@ -62,6 +67,9 @@ export function useCommands(device: string, state: string) {
   });
   // eslint-disable-next-line react-hooks/exhaustive-deps -- what is asked of another path is told of that
   useEffect(() => void (first.value && !first.isBusy && take(first.value, false)), [first.value, first.isBusy]);
+  // What happened before the first update could come, or was lost, the list alone has.
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- once for each
+  useEffect(() => void (ready && first.again()), [ready, gap]);
   useEffect(() => {
     if (!newest) return;
     const timer = setTimeout(first.again, AGAIN_MS);

@@ -80,7 +80,7 @@ export function useAsked<T>(path: string | null, everyMs?: number): Asked<T> {
     value: path === null ? undefined : told.value,
     error: isMine ? told.error : undefined,
     isBusy: path !== null && (told.isBusy || !isMine),
-    again: () => setN(n + 1),
+    again: () => setN((before) => before + 1),
   };
 }
 

@@ -16,6 +16,10 @@ export interface Heard {
   persisted?: boolean;
 }
 
+interface Timed {
+  timestamp: string | null;
+}
+
 /** What was shown and is not stored is looked for so often, ms. */
 const LOOK_MS = 2_000;
 /** What no list has that the database could answer for so long was not taken: a dead letter, say, ms. */
@@ -26,13 +30,22 @@ let last: Heard | undefined; /* of what is not stored */
 let upTo = ""; /* all up to it is */
 let answeredSince: number | undefined;
 
-const placeOf = ({ number, cursor }: Heard): string => number ?? cursor ?? "";
+/** Its own place on the number line, by which it is the same in a list and as it came. */
+export const placeOf = ({ number, cursor }: Heard): string => number ?? cursor ?? "";
 
 /** Of two places: is the one behind the other? Another line is another journal, and of the one before there is no more to come. */
 export function isBehind(one: string, other: string): boolean {
   const [[line, a = ""], [otherLine, b = ""]] = [one.split(":"), other.split(":")] as [string[], string[]];
 
   return line === otherLine && (a.length - b.length || (a > b ? 1 : a < b ? -1 : 0)) > 0;
+}
+
+/** The newest first: by the place on the number line; another line is another time. */
+export function compare(one: Heard & Timed, other: Heard & Timed): number {
+  const [a, b] = [placeOf(one), placeOf(other)];
+
+  if (a.split(":")[0] !== b.split(":")[0]) return Date.parse(other.timestamp ?? "") - Date.parse(one.timestamp ?? "");
+  return isBehind(b, a) ? 1 : isBehind(a, b) ? -1 : 0;
 }
 
 function stored(place: string): void {
@@ -84,6 +97,9 @@ const subscribe = (tell: () => void): (() => void) => {
   listeners.add(tell);
   return () => void listeners.delete(tell);
 };
+
+/** When all that was shown is stored: lists have it then. @return what ends it */
+export const onStored = (run: () => void): (() => void) => subscribe(() => last || run());
 
 /** Until all that was shown is stored. */
 export const useUnstored = (): boolean => useSyncExternalStore(subscribe, () => last !== undefined);

@@ -3,9 +3,9 @@ import { useEffect, useMemo, useState } from "react";
 import { numbersOf } from "../charts/columns";
 import { nameOf, Series } from "../charts/Series";
 import { CommandForm } from "../commands/CommandForm";
-import { useAsked, type Listing } from "../data/api";
 import { now } from "../data/clock";
-import { heardPush, isUnstored } from "../data/stored";
+import { useRecent, type Placed } from "../data/recent";
+import { heardPush, isUnstored, placeOf } from "../data/stored";
 import { ago, t, time } from "../i18n";
 import { to } from "../router";
 import { Lines } from "../ui/Lines";
@@ -16,11 +16,11 @@ import { Clock, Status } from "./badges";
 import { titleOf } from "./DeviceList";
 import css from "./DevicePage.module.css";
 
-interface Message {
-  cursor: string;
-  timestamp: string;
+interface Message extends Placed {
   data: unknown;
 }
+
+const MESSAGES = 200;
 
 /** One device: what it says, as lines and as a picture, and what one tells it. */
 export function DevicePage({ id }: { id: number }) {
@@ -48,7 +48,7 @@ export function DevicePage({ id }: { id: number }) {
           <Tabs tabs={[
             { key: "state", title: t("vehicle.state"), content: () => (telemetry ? <Members data={telemetry.data} /> : <p className="quiet">{t("vehicle.nothing")}</p>) },
             { key: "about", title: t("devices.about"), content: () => <About id={id} /> },
-            { key: "messages", title: t("devices.messages"), content: () => <Messages code={device.device_code} newest={telemetry as Message | undefined} /> },
+            { key: "messages", title: t("devices.messages"), content: () => <Messages id={id} /> },
             { key: "command", title: t("command.title"), content: () => <CommandForm device={device.device_code} /> },
           ]} />
         </div>
@@ -96,18 +96,13 @@ function About({ id }: { id: number }) {
   return <Members data={{ code, name, key, type, product, firmware, location, latitude, longitude, groups: groups.map((one) => one.name).join(", ") || null }} />;
 }
 
-function Messages({ code, newest }: { code: string; newest: Message | undefined }) {
-  const stored = useAsked<Listing<Message>>(`api/devices/${encodeURIComponent(code)}/telemetry?limit=100`);
-  const [live, setLive] = useState<Message[]>([]);
+function Messages({ id }: { id: number }) {
+  const { items, isBusy, error } = useRecent<Message>(
+    `api/devices/id:${id}/telemetry?limit=${MESSAGES}`, { to: [`device/id:${id}`], types: ["telemetry"] }, MESSAGES);
 
-  useEffect(() => {
-    if (newest) setLive((before) => [newest, ...before.filter(({ cursor }) => cursor !== newest.cursor)].slice(0, 200));
-  }, [newest]);
-  const known = new Set(live.map(({ cursor }) => cursor));
-  const lines = [...live, ...(stored.value?.items ?? []).filter(({ cursor }) => !known.has(cursor))];
-  if (!lines.length) return <p className="quiet" role="status">{stored.error?.message ?? t(stored.isBusy ? "app.loading" : "vehicle.no_log")}</p>;
+  if (!items.length) return <p className="quiet" role="status">{error?.message ?? t(isBusy ? "app.loading" : "vehicle.no_log")}</p>;
   return (
-    <Lines label={t("devices.messages")} lines={lines.map(({ cursor, timestamp, data }) => (
-      { key: cursor, head: time(timestamp), text: typeof data === "string" ? data : JSON.stringify(data) }))} />
+    <Lines label={t("devices.messages")} lines={items.map((one) => (
+      { key: placeOf(one), head: time(one.timestamp), text: typeof one.data === "string" ? one.data : JSON.stringify(one.data) }))} />
   );
 }

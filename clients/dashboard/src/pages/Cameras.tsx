@@ -1,10 +1,9 @@
-import type { CameraEvent } from "@tidegate/client";
-import { useEvents } from "@tidegate/client/react";
-import { useEffect, useMemo, useState } from "react";
+import { useState } from "react";
 import { useAsked } from "../data/api";
 import { now } from "../data/clock";
 import { pictureOf } from "../data/picture";
-import { heardPush } from "../data/stored";
+import { useRecent, type Placed } from "../data/recent";
+import { placeOf } from "../data/stored";
 import { ago, number, t, time } from "../i18n";
 import { Badge } from "../ui/Badge";
 import { flat, shown } from "../ui/Members";
@@ -19,52 +18,32 @@ interface Camera {
   last_active: string | null;
 }
 
-interface Face {
-  id: number;
-  camera_id: string;
-  person_name: string;
-  confidence: number;
-  detected_at: string;
+interface Seen extends Placed {
+  camera_id: string | null;
+  event_type: string;
+  data: Record<string, unknown> | null;
 }
 
-interface Seen {
-  key: string;
-  camera: string;
-  type: string;
-  at: string | null;
-  data: Record<string, unknown>;
-}
+const MOST = 200;
 
-const LIVE = 300;
-
-/** What cameras have seen: what comes, and the faces of before. */
+/** What cameras have seen, and see. */
 export default function Cameras() {
-  const { events } = useEvents({ to: ["cameras"], types: ["camera_event"] }, LIVE);
   const cameras = useAsked<{ cameras: Camera[] }>("api/cameras?limit=1000", 15_000);
-  const faces = useAsked<{ detections: Face[] }>("api/history/detections?limit=100");
-  const [camera, setCamera] = useState("");
-  const [began] = useState(now);
-  const newest = events.at(-1);
+  const [camera, setCamera] = useState(0);
+  const { items, isBusy, error } = useRecent<Seen>(
+    `api/camera-events?limit=${MOST}${camera ? `&device_id=id:${camera}` : ""}`,
+    { to: [camera ? `device/id:${camera}` : "cameras"], types: ["camera_event"] }, MOST);
 
   useTick(1000);
-  useEffect(() => heardPush(newest as never ?? {}), [newest]);
-  const seen = useMemo((): Seen[] => {
-    const live = (events as unknown as CameraEvent[]).map((event) => (
-      { key: event.cursor, camera: event.camera_id ?? "", type: event.event_type, at: event.timestamp, data: event.data ?? {} }));
-    const first = Math.min(...live.map(({ at }) => Date.parse(at ?? "") || Infinity), began);
-    const before = (faces.value?.detections ?? []).filter(({ detected_at: at }) => Date.parse(at) < first).map((face) => (
-      { key: `face ${face.id}`, camera: face.camera_id, type: "face_detected", at: face.detected_at, data: { person_name: face.person_name, confidence: face.confidence } }));
-    return [...live.reverse(), ...before].filter((one) => !camera || one.camera === camera);
-  }, [events, faces.value, camera, began]);
   const list = cameras.value?.cameras ?? [];
 
   return (
     <section className="page">
       <div className="bar">
         <h1>{t("cameras.title")}</h1>
-        <select aria-label={t("cameras.camera")} value={camera} onChange={(event) => setCamera(event.target.value)}>
-          <option value="">{t("cameras.all")}</option>
-          {list.map((one) => <option key={one.id} value={one.camera_id}>{one.camera_id}</option>)}
+        <select aria-label={t("cameras.camera")} value={camera} onChange={(event) => setCamera(Number(event.target.value))}>
+          <option value={0}>{t("cameras.all")}</option>
+          {list.map((one) => <option key={one.id} value={one.id}>{one.camera_id}</option>)}
         </select>
       </div>
       {list.length > 0 && (
@@ -78,9 +57,9 @@ export default function Cameras() {
           ))}
         </ul>
       )}
-      {seen.length === 0 && <p className="quiet" role="status">{cameras.error?.message ?? t(faces.isBusy ? "app.loading" : "cameras.none")}</p>}
+      {items.length === 0 && <p className="quiet" role="status">{error?.message ?? t(isBusy ? "app.loading" : "cameras.none")}</p>}
       <ol className={css.events} aria-label={t("cameras.events")}>
-        {seen.slice(0, 200).map((one) => <li key={one.key} className="panel"><Shown seen={one} /></li>)}
+        {items.map((one) => <li key={placeOf(one)} className="panel"><Shown seen={one} /></li>)}
       </ol>
     </section>
   );
@@ -88,7 +67,8 @@ export default function Cameras() {
 
 const OWN = ["person_name", "confidence"];
 
-function Shown({ seen: { camera, type, at, data } }: { seen: Seen }) {
+function Shown({ seen: { camera_id: camera, event_type: type, timestamp: at, data: said } }: { seen: Seen }) {
+  const data = said ?? {};
   const picture = pictureOf(data);
   const [isBroken, setBroken] = useState(false);
   const { person_name: person, confidence } = data as { person_name?: unknown; confidence?: unknown };
@@ -98,7 +78,7 @@ function Shown({ seen: { camera, type, at, data } }: { seen: Seen }) {
   return (
     <>
       {picture && !isBroken
-        ? <a href={picture} target="_blank" rel="noreferrer"><img src={picture} alt={t("cameras.picture", { what: title, camera })} loading="lazy" referrerPolicy="no-referrer" onError={() => setBroken(true)} /></a>
+        ? <a href={picture} target="_blank" rel="noreferrer"><img src={picture} alt={t("cameras.picture", { what: title, camera: camera ?? "?" })} loading="lazy" referrerPolicy="no-referrer" onError={() => setBroken(true)} /></a>
         : null}
       <div className={css.words}>
         <h2>{typeof person === "string" && person ? person : title}</h2>

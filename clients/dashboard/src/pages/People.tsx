@@ -1,6 +1,6 @@
 import type { DetectionStatistics, StatsUpdate } from "@tidegate/client";
-import { useEvents } from "@tidegate/client/react";
-import { useState } from "react";
+import { useClient, useEvents } from "@tidegate/client/react";
+import { useEffect, useState } from "react";
 import { useAsked } from "../data/api";
 import { now } from "../data/clock";
 import { ago, locale, number, t, time } from "../i18n";
@@ -35,21 +35,26 @@ const HISTOGRAM_MS = 60_000;
 
 /** How many people there are about, by the devices that they carry. */
 export default function People() {
-  const { events } = useEvents({ to: ["stats"], types: ["stats_update"] }, 10);
-  const asked = useAsked<DetectionStatistics>("api/v1/statistics/realtime");
+  const client = useClient();
+  const { events, ready } = useEvents({ to: ["stats"], types: ["stats_update"] }, 10);
+  const { value: asked, error, again } = useAsked<DetectionStatistics>("api/v1/statistics/realtime");
   const live = (events as StatsUpdate[]).filter(({ type }) => type === "stats_update").at(-1)?.data; // those of cameras come, too
-  const stats = live ?? asked.value;
+  const stats = live && !(asked && Date.parse(asked.timestamp) > Date.parse(live.timestamp)) ? live : asked;
   const zones = (stats?.by_zone ?? {}) as Partial<Record<Zone, Counts>>;
   const [range, setRange] = useState<(typeof RANGES)[number]>("hour");
   const histogram = useAsked<Histogram>(`api/v1/statistics/histogram?range=${range}`, HISTOGRAM_MS);
 
+  // What changed before the first of them could come, and while it was cut off.
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- once for each
+  useEffect(() => void (ready && again()), [ready]);
+  useEffect(() => client.onConnection(({ state }) => state !== "connecting" && again()));
   return (
     <section className="page">
       <div className="bar">
         <h1>{t("people.title")}</h1>
         {stats && <span className="quiet">{t("people.window", { n: stats.time_window_minutes })} · {time(stats.timestamp)}</span>}
       </div>
-      {!stats && asked.error && <p className="quiet" role="status">{asked.error.message}</p>}
+      {!stats && error && <p className="quiet" role="status">{error.message}</p>}
       <div className={css.tiles}>
         <Tile title={t("people.now")} value={stats?.total.estimated_people} more={t("people.devices", { n: stats?.total.unique_devices ?? 0 })} isFirst />
         {ZONES.map((zone) => (
