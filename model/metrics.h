@@ -192,6 +192,8 @@ typedef enum Metric {
         METRIC_LOGIN_BEHIND,        /* of who comes back too often */
         METRIC_CREDENTIALS_REFUSED, /* bad tokens and tickets, whatever the transport */
         METRIC_CREDENTIALS_LIMITED, /* of those: answered with 429 */
+        METRIC_TICKETS_GAVE_WAY,    /* of users who have as many as they may: the oldest */
+        METRIC_TICKETS_REFUSED,     /* the table was full of others' */
         METRIC_TLS_HANDSHAKES,
         METRIC_TLS_HANDSHAKES_FAILED,     /* also what hung up, or took too long */
         METRIC_TLS_HANDSHAKES_PUT_OFF,    /* steps that had to wait for a turn, or for room */

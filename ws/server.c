@@ -26,7 +26,6 @@
 #include "ws/loop/options.h"
 #include "ws/net/conn.h"
 
-#define WS_SERVER_TICKETS   4096
 #define WS_SERVER_FAILURES  1024 /* names under which bad credentials are counted */
 #define WS_SERVER_DRAIN_MS  20
 #define WS_SERVER_DRAIN_MIN 10 /* sockets closed in each of them */
@@ -307,7 +306,9 @@ static int ws_server_build(WsServer *server) {
 
         r = registry_new(&server->registry);
         if (r == 0)
-                r = ws_tickets_new(&server->tickets, WS_SERVER_TICKETS);
+                r = ws_tickets_new(&server->tickets,
+                                   (size_t)server->options.tickets,
+                                   (size_t)server->options.tickets_per_user);
         if (r == 0)
                 r = ws_limiter_new(&server->failures, WS_SERVER_FAILURES);
         if (r == 0)

@@ -288,6 +288,18 @@ void config_check(ConfigLoader *loader) {
                           config->query_share,
                           "query_capacity",
                           config->query_capacity);
+        config_check_part(loader,
+                          "routes",
+                          "try_share",
+                          config->try_share,
+                          "try_waiting",
+                          config->try_waiting);
+        config_check_part(loader,
+                          "auth",
+                          "tickets_per_user",
+                          config->ws.tickets_per_user,
+                          "tickets",
+                          config->ws.tickets);
         if (config->watchdog_timeout_ms > 0 && config->watchdog_timeout_ms < WATCHDOG_MIN_MS) {
                 (void)config_blame(loader, "watchdog", "timeout");
                 config_error(loader,

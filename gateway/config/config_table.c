@@ -301,6 +301,10 @@ const ConfigKey config_keys[] = {
           1000000, true,
           "Bad tokens and tickets from one address; twice that for one device. More get 429; good "
           "ones are never held up." },
+        { "auth", "tickets", CONFIG_INT, AT(ws.tickets), "4096", 16, 65536, false,
+          "Tickets (POST /api/ws/ticket; 30 s, one use) that are out at a time; more are refused (503)." },
+        { "auth", "tickets_per_user", CONFIG_INT, AT(ws.tickets_per_user), "16", 1, 65536, false,
+          "Of these, those of one user; of one who asks for more the oldest ends." },
         { "auth", "token_ttl", CONFIG_SECONDS, AT(ws.token_ttl_s), "1h", 10, 31536000, true,
           "Life of the user tokens of POST /api/token." },
         { "auth", "session_max", CONFIG_SECONDS, AT(ws.session_max_s), "1d", 0, 31536000, true,

@@ -282,7 +282,7 @@ static void make_access(World *world) {
         bool is_narrow = world->scene == SCENE_NARROW;
 
         FUZZ_CHECK(registry_new(&world->registry) == 0);
-        FUZZ_CHECK(ws_tickets_new(&world->tickets, is_narrow ? 1 : 16) == 0);
+        FUZZ_CHECK(ws_tickets_new(&world->tickets, is_narrow ? 1 : 16, 16) == 0);
         FUZZ_CHECK(ws_limiter_new(&world->failures, 16) == 0);
         world->access = (WsAccess){ .auth = world->scene == SCENE_UNSIGNED ? shared.unsigned_auth
                                                                            : shared.auth,

@@ -167,6 +167,31 @@ def test_who_takes_nothing_for_so_long_that_the_kernel_gives_up_is_counted(make_
     wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="D") == 0, "its place")
 
 
+def test_tickets_of_a_user_and_in_total(make_gateway):
+    gateway = started(make_gateway, auth__tickets_per_user=3, auth__tickets=16)
+
+    def ticket(user, status=200):
+        answer = gateway.post("/api/ws/ticket", headers={"Authorization": f"Bearer {gateway.token(user)}"})
+        assert answer.status_code == status, answer.text
+        return answer
+
+    given = [ticket("ana").json()["ticket"] for _ in range(4)]
+    assert gateway.metric("tidegate_tickets_gave_way_total") == 1
+    assert [refused(gateway, f"/api/ws?ticket={one}") for one in given] == [401, 101, 101, 101]
+
+    others = [f"user{i}" for i in range(5)]
+    for name in others:
+        gateway.add_user(name)
+    for name in others:
+        wait_until(lambda n=name: gateway.get("/api/me", n).status_code == 200, f"{name} to be known")
+        for _ in range(3):
+            ticket(name)
+    ticket("ben")
+    last = ticket("root", 503)
+    assert int(last.headers["Retry-After"]) > 0
+    assert gateway.metric("tidegate_tickets_refused_total") == 1
+
+
 def test_connect_rate_of_a_source(make_gateway):
     gateway = started(make_gateway, ws__connects_per_second=2)
     seen = [upgrade_status(gateway, "127.0.0.7") for _ in range(12)]

@@ -76,6 +76,8 @@ def test_a_wrong_configuration_names_file_line_and_what_is_allowed(tmp_path, tex
 
 @pytest.mark.parametrize("text, line, word", [
     ("[ws]\nmax_connections = 4\nmax_unauthenticated = 5\n", 3, "no more than 4"),
+    ("[auth]\ntickets = 20\ntickets_per_user = 21\n", 3, "no more than 20"),
+    ("[routes]\ntry_waiting = 4\ntry_share = 5\n", 3, "no more than 4"),
     ("[mqtt]\nurl = mqtt://h\nca_file = /etc/hosts\n", 3, "mqtts://"),
     ("[log]\nlevel = info\nlevel = debug\n", 3, "twice"),
     ("[route x]\ntopic = a/{device}/{what}\nkind = telemetry\n", 2, "nothing uses what {what} takes"),

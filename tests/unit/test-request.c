@@ -71,7 +71,7 @@ static int set_up(void **state) {
         close(fd);
 
         assert_int_equal(registry_new(&f->registry), 0);
-        assert_int_equal(ws_tickets_new(&f->tickets, 64), 0);
+        assert_int_equal(ws_tickets_new(&f->tickets, 64, 16), 0);
         make_auth(f, NULL, false);
         add_user(f, 1, "ana", true);
         add_user(f, 2, "ben", false);

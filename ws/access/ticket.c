@@ -2,8 +2,7 @@
 
 #include "base/err.h"
 #include "base/secret.h"
-
-#define WS_TICKETS_PER_USER 16
+#include "model/metrics.h"
 
 typedef struct WsTicket WsTicket;
 
@@ -16,10 +15,10 @@ struct WsTicket {
 struct WsTickets {
         char key[SECRET_ID_SIZE]; /* of the hashes; lives as long as the table */
         WsTicket *tickets;
-        size_t capacity;
+        size_t capacity, n_per_user;
 };
 
-int ws_tickets_new(WsTickets **ret_tickets, size_t capacity) {
+int ws_tickets_new(WsTickets **ret_tickets, size_t capacity, size_t n_per_user) {
         CLEANUP(ws_tickets_free) WsTickets *tickets = NULL;
         int r;
 
@@ -27,6 +26,7 @@ int ws_tickets_new(WsTickets **ret_tickets, size_t capacity) {
         if (!tickets)
                 return err_new(-ENOMEM);
         tickets->capacity = capacity;
+        tickets->n_per_user = n_per_user;
         tickets->tickets = calloc(capacity, sizeof(*tickets->tickets));
         if (!tickets->tickets)
                 return err_new(-ENOMEM);
@@ -65,7 +65,10 @@ static WsTicket *ws_tickets_place(WsTickets *tickets, int64_t user_id, int64_t n
                 if (!oldest || ticket->valid_until_us < oldest->valid_until_us)
                         oldest = ticket;
         }
-        return n_own >= WS_TICKETS_PER_USER || !unused ? oldest : unused;
+        if (n_own < tickets->n_per_user && unused)
+                return unused;
+        metric_add(oldest ? METRIC_TICKETS_GAVE_WAY : METRIC_TICKETS_REFUSED, 1);
+        return oldest;
 }
 
 int ws_tickets_issue(WsTickets *tickets,

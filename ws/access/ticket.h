@@ -6,8 +6,8 @@
  *
  * A ticket is 128 random bits, good for WS_TICKET_TTL_US and for one use. The table is bounded, in
  * total and a user: a user that asks for more loses its own oldest ticket, never somebody else's.
- * Only a hash of the ticket is kept, so finding one tells nothing about another. One table a loop.
- * Loop thread.
+ * Both are counted. Only a hash of the ticket is kept, so finding one tells nothing about another.
+ * One table a loop. Loop thread.
  */
 
 #include "base/base.h"
@@ -29,7 +29,7 @@ enum {
         WS_TICKETS_E_UNKNOWN,  /* never issued, used already, or expired */
 };
 
-MUST_CHECK int ws_tickets_new(WsTickets **ret_tickets, size_t capacity);
+MUST_CHECK int ws_tickets_new(WsTickets **ret_tickets, size_t capacity, size_t n_per_user);
 WsTickets *ws_tickets_free(WsTickets *tickets);
 
 MUST_CHECK int ws_tickets_issue(WsTickets *tickets,

@@ -15,6 +15,8 @@
 #define WS_OPTIONS_SHARE        50
 #define WS_OPTIONS_CHANGES      120
 #define WS_OPTIONS_HTTP         1024
+#define WS_OPTIONS_TICKETS      4096
+#define WS_OPTIONS_TICKETS_USER 16
 #define WS_OPTIONS_BODIES       (64 << 20)
 
 /* The strings of @options, in one order for every copy. */
@@ -117,6 +119,10 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
                 copy.bodies_bytes = WS_OPTIONS_BODIES;
         if (copy.bodies_bytes < 4 * copy.max_body_bytes) /* the largest fits into a share */
                 copy.bodies_bytes = 4 * copy.max_body_bytes;
+        if (copy.tickets <= 0)
+                copy.tickets = WS_OPTIONS_TICKETS;
+        if (copy.tickets_per_user <= 0)
+                copy.tickets_per_user = WS_OPTIONS_TICKETS_USER;
         if (copy.changes_per_min <= 0)
                 copy.changes_per_min = WS_OPTIONS_CHANGES;
         ws_options_at_least(&copy.ping_interval_ms, 20);

@@ -80,6 +80,7 @@ struct WsOptions {
         int logins_per_s; /* of an address that go before others; 0 = all that were good before */
         int login_failures_per_min; /* a source address; twice that an account; 0 = 10 */
         int changes_per_min;        /* of users, devices, shares: by one user, over HTTP; 0 = 120 */
+        int tickets, tickets_per_user; /* that are out at a time; 0 = 4096, 16 */
         int token_failures_per_min; /* bad credentials of a source address; twice that an account */
         int command_timeout_ms,
                 command_max_timeout_ms; /* of a command that does not say; at most */
