@@ -62,6 +62,9 @@ const ConfigKey config_keys[] = {
           "Style of its map (MapLibre's JSON), likewise." },
         { "http", "dashboard_attribution", CONFIG_TEXT, AT(ws.dashboard_attribution), NULL, 0, 0, true,
           "Whose map that is, as its license wants it said." },
+        { "http", "max_requests", CONFIG_INT, AT(ws.max_requests), "256", 8, 65536, false,
+          "Requests under way: half a body, waiting for an answer, or an answer that is not read. More are "
+          "refused (503)." },
         { "http", "max_body_bytes", CONFIG_SIZE, AT(ws.max_body_bytes), "1M", 1 * KIB, 64 * MIB,
           true,
           "Longest body of a request." },

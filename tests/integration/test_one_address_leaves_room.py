@@ -49,13 +49,14 @@ def refused(gateway, what):
     return gateway.metric("tidegate_share_refused_total", what=what)
 
 
-def test_bodies_that_never_come(make_gateway, crowd):
-    gateway = make_gateway(ws__handshake_timeout="60s")
+@pytest.mark.parametrize("most, settings", [(N_REQUESTS, {}), (32, {"http__max_requests": 32})])
+def test_bodies_that_never_come(make_gateway, crowd, most, settings):
+    gateway = make_gateway(ws__handshake_timeout="60s", **settings)
     populate(gateway)
     gateway.start()
-    for _ in range(N_REQUESTS + 10):
+    for _ in range(most + 10):
         dial(crowd, gateway, GREEDY, HALF % 20)
-    wait_until(lambda: refused(gateway, "requests") >= N_REQUESTS / 2 + 10, "his share to be used up")
+    wait_until(lambda: refused(gateway, "requests") >= most / 2 + 10, "his share to be used up")
 
     assert log_in_from(crowd, gateway, OTHER) == 200
     # his own: a body that does not come gives way to one that does

@@ -10,6 +10,7 @@
 #define WS_EXCHANGE_FLUSH_MS 30000 /* how long a reader may take for one answer */
 #define WS_EXCHANGE_STUCK_MS 1000  /* after which a body gives way to another of its party */
 #define WS_EXCHANGE_KEEP_MS  15000 /* how long one may rest between two requests */
+#define WS_EXCHANGE_REQUESTS 256   /* unless it is said otherwise */
 
 static int64_t ws_exchange_now_ms(void) {
         return clock_mono_us() / 1000;
@@ -36,8 +37,13 @@ static void ws_waiter_done(WsWaiters *waiters, WsWaiter *waiter) {
 }
 
 int ws_waiters_init(WsWaiters *waiters) {
+        int n = waiters->options->max_requests;
         int r;
 
+        waiters->n_all = n > 0 ? (size_t)n : WS_EXCHANGE_REQUESTS;
+        waiters->all = calloc(waiters->n_all, sizeof(*waiters->all));
+        if (!waiters->all)
+                return err_new(-ENOMEM);
         r = ws_shares_new(&waiters->requests);
         if (r == 0)
                 r = ws_shares_new(&waiters->bodies);
@@ -45,8 +51,10 @@ int ws_waiters_init(WsWaiters *waiters) {
 }
 
 void ws_waiters_done(WsWaiters *waiters) {
-        for (size_t i = 0; i < WS_EXCHANGE_WAITERS; ++i)
+        for (size_t i = 0; waiters->all && i < waiters->n_all; ++i)
                 ws_waiter_done(waiters, &waiters->all[i]);
+        free(waiters->all);
+        waiters->all = NULL;
         waiters->requests = ws_shares_free(waiters->requests);
         waiters->bodies = ws_shares_free(waiters->bodies);
 }
@@ -56,7 +64,7 @@ static WsWaiter *ws_waiters_stuck(WsWaiters *waiters, uint64_t party) {
         int64_t begun_ms = ws_exchange_now_ms() - WS_EXCHANGE_STUCK_MS;
         WsWaiter *oldest = NULL;
 
-        for (size_t i = 0; i < WS_EXCHANGE_WAITERS; ++i) {
+        for (size_t i = 0; i < waiters->n_all; ++i) {
                 WsWaiter *waiter = &waiters->all[i];
 
                 if (waiter->session && waiter->party == party &&
@@ -111,7 +119,7 @@ static bool ws_waiters_fit(WsWaiters *waiters,
 static WsWaiter *ws_waiters_place(WsExchange *session) {
         WsWaiters *waiters = session->waiters;
 
-        for (size_t i = 0; i < WS_EXCHANGE_WAITERS; ++i) {
+        for (size_t i = 0; i < waiters->n_all; ++i) {
                 WsWaiter *waiter = &waiters->all[i];
 
                 if (waiter->session)
@@ -129,7 +137,7 @@ static WsWaiter *ws_waiters_place(WsExchange *session) {
 WsWaiter *ws_waiters_take(WsExchange *session) {
         WsWaiters *waiters = session->waiters;
 
-        if (!ws_waiters_fit(waiters, waiters->requests, session->party, 1, WS_EXCHANGE_WAITERS))
+        if (!ws_waiters_fit(waiters, waiters->requests, session->party, 1, waiters->n_all))
                 return NULL;
         return ws_waiters_place(session);
 }
@@ -141,7 +149,7 @@ bool ws_exchange_hold(WsExchange *session, size_t n) {
         size_t n_more;
 
         if (!session->waiter &&
-            (!ws_waiters_have(waiters, waiters->requests, party, 1, WS_EXCHANGE_WAITERS) ||
+            (!ws_waiters_have(waiters, waiters->requests, party, 1, waiters->n_all) ||
              !ws_waiters_place(session)))
                 return false;
         if (n <= session->waiter->n_reserved)

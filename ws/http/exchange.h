@@ -5,7 +5,7 @@
  * written, or whose WebSocket it is.
  *
  * The one place that writes HTTP to a connection. A request that cannot be answered at once takes a
- * waiter, of which there are WS_EXCHANGE_WAITERS, each party its share of them; when its connection
+ * waiter, of which there are http.max_requests, each party its share of them; when its connection
  * ends the waiter is free again, and who brings the answer finds nobody. While a request is under
  * way the next one stays unread. Knows neither paths nor users. Loop thread.
  */
@@ -17,8 +17,6 @@
 #include "ws/http/request.h"
 #include "ws/http/response.h"
 #include "ws/loop/questions.h"
-
-#define WS_EXCHANGE_WAITERS 256 /* requests with a body, a query or a slow reader under way */
 
 typedef struct WsAsker WsAsker;
 typedef struct WsConn WsConn;
@@ -98,7 +96,8 @@ struct WsWaiters {
         WsQuestions *questions;      /* borrowed */
         WsHttp *http;                /* borrowed: whose they are */
         WsShares *requests, *bodies; /* owned: of waiters, and bytes */
-        WsWaiter all[WS_EXCHANGE_WAITERS];
+        WsWaiter *all;               /* owned: for requests with a body, a query or a slow reader */
+        size_t n_all;
 };
 
 /* Of zeros, but for what is borrowed. */

@@ -582,7 +582,7 @@ void ws_http_tick(WsHttp *http) {
         int64_t now_us = clock_mono_us();
 
         ws_rates_take(&http->rates, now_us);
-        for (size_t i = 0; i < WS_EXCHANGE_WAITERS; ++i) {
+        for (size_t i = 0; i < http->waiters->n_all; ++i) {
                 WsWaiter *waiter = &http->waiters->all[i];
 
                 if (!waiter->session)

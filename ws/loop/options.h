@@ -45,6 +45,7 @@ struct WsOptions {
         int share;                   /* percent of what the others leave, for one party; 0 = 50 */
         int handshake_turn_ms;       /* for TLS, of one turn of the loop; 0 = 5 */
         int max_handshakes;          /* of TLS that are half done; 0 = 1024 */
+        int max_requests;            /* of HTTP that are under way; 0 = 256 */
         int max_http;                /* connections beyond the sockets; 0 = 1024 */
         size_t bodies_bytes;         /* of HTTP bodies on their way; 0 = 64 MiB */
         size_t max_message_bytes;    /* one message in */
