@@ -105,6 +105,49 @@ test.each([["ahead", HOURS_MS], ["behind", -HOURS_MS]])("by a clock that is five
   await page.context().close();
 });
 
+test("while a clock is mended, or goes wrong, with the page open, all stays as old as it is", async () => {
+  const { page } = await dashboard.open();
+  const header = page.getByRole("complementary", { name: "USV-1" }).locator("header");
+  const off = (ms: number) => page.evaluate((ms) => (window as any).off = ms, ms);
+  /** What each frame showed while the clock jumped, and until it was drawn anew a little later. */
+  const shown = async (ms: number): Promise<string[]> => {
+    const answer = page.waitForResponse((one) => one.url().endsWith("/livez"));
+    await page.evaluate(() => {
+      const seen = (window as any).seen = new Set<string>();
+      const look = (): void => {
+        seen.add(document.querySelector("aside[aria-label='USV-1'] header p")!.textContent!);
+        if ((window as any).seen === seen) requestAnimationFrame(look);
+      };
+      look();
+    });
+    await off(ms);
+    await answer;
+    await say(10 + ++n);
+    await page.getByRole("complementary", { name: "USV-1" }).getByText(`${10 + n}`, { exact: true }).waitFor();
+    return page.evaluate(() => [...(window as any).seen]);
+  };
+  let n = 0;
+
+  await page.addInitScript((ms) => {
+    const Real = Date;
+    (window as any).off ??= ms;
+    const at = (): number => Real.now() + (window as any).off;
+    (window as any).Date = class extends Real {
+      constructor(...given: [any]) {
+        if (given.length) super(...given);
+        else super(at());
+      }
+      static override now = at;
+    };
+  }, HOURS_MS);
+  await say(53.7);
+  await dashboard.signIn(page, "ana", `#/map/${dashboard.where.ids["USV-1"]}`);
+  await header.getByText(/now|sec\.? ago/).waitFor();
+  for (const ms of [0, -HOURS_MS, HOURS_MS])
+    for (const words of await shown(ms)) expect(words).toMatch(/now|sec\.? ago/);
+  await page.context().close();
+});
+
 test("a machine that is six times slower stays live with a fleet, and finds one of it", async () => {
   const { page, said } = await dashboard.open();
   const slow = await page.context().newCDPSession(page);

@@ -1,5 +1,6 @@
 import { useCommand } from "@tidegate/client/react";
 import { useState, type FormEvent } from "react";
+import { now } from "../data/clock";
 import { t, time } from "../i18n";
 import { Badge, type Tone } from "../ui/Badge";
 import css from "./CommandForm.module.css";
@@ -40,7 +41,7 @@ export function CommandForm({ device }: { device: string }) {
       const payload = payloadOf(`${form.get("payload")}`);
       setWrong("");
       setStates([]);
-      setSent({ action, at: Date.now(), end });
+      setSent({ action, at: now(), end });
       send({ device, action, payload, timeoutMs: 1000 * Number(form.get("timeout")) }, { signal: end.signal }).result.catch(() => {});
     } catch {
       setWrong(t("command.not_json"));

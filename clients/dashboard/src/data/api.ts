@@ -3,7 +3,7 @@ import type { Client } from "@tidegate/client";
 import { useClient } from "@tidegate/client/react";
 import { useEffect, useState } from "react";
 import { t } from "../i18n";
-import { heardTime } from "./clock";
+import { heardSecond } from "./clock";
 
 export class Failed extends Error {
   readonly status: number;
@@ -21,6 +21,7 @@ export class Failed extends Error {
 
 /** JSON of a path below the gateway; rejects with Failed, whose message is for people. */
 export async function ask<T>(client: Client, path: string, init: RequestInit = {}): Promise<T> {
+  const sentAt = performance.now();
   let answer: Response;
 
   try {
@@ -29,7 +30,7 @@ export async function ask<T>(client: Client, path: string, init: RequestInit = {
     if (init.signal?.aborted) throw error;
     throw new Failed(0, undefined, t("app.unreachable"));
   }
-  heardTime(answer.headers.get("Date"), true);
+  heardSecond(answer.headers.get("Date"), sentAt);
   const body = answer.status === 204 ? null : await answer.json().catch(() => null);
   if (answer.ok) return body as T;
   const { code, detail, title } = (body ?? {}) as { code?: string; detail?: string; title?: string };

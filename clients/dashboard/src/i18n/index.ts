@@ -1,4 +1,5 @@
 /** What the dashboard says, in the language of who looks at it. */
+import { now } from "../data/clock";
 import { en } from "./en";
 
 /** Names in braces are filled in: `{n} devices`. */
@@ -47,7 +48,7 @@ export function time(value: string | number | null | undefined): string {
   const date = new Date(value ?? NaN);
 
   if (Number.isNaN(date.getTime())) return "–";
-  return Math.abs(Date.now() - date.getTime()) < 43_200_000 ? clock.format(date) : day.format(date);
+  return Math.abs(now() - date.getTime()) < 43_200_000 ? clock.format(date) : day.format(date);
 }
 
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });

@@ -1,5 +1,6 @@
 import { useConnection, useClient } from "@tidegate/client/react";
 import { lazy, Suspense, useEffect, useRef, useState, type ComponentType } from "react";
+import { useClockLook } from "../data/clock";
 import { useStoredLook, useUnstored } from "../data/stored";
 import { t } from "../i18n";
 import { pages, type Page } from "../pages";
@@ -31,6 +32,7 @@ export function Shell() {
   const isFirst = useRef(true);
   const title = page ? t(page.title) : t("app.nowhere");
 
+  useClockLook();
   useEffect(() => {
     document.title = `${title} – ${t("app.name")}`;
     if (isFirst.current) isFirst.current = false;
