@@ -31,6 +31,7 @@ static const Trouble troubles[] = {
         { "58", DB_TROUBLE_SERVER },
         { "P0", DB_TROUBLE_ROWS },
         { "TG001", DB_TROUBLE_FENCED },
+        { "TG009", DB_TROUBLE_SERVER }, /* what it knows of edges is to be read again */
 };
 
 bool db_trouble_is_timeout(const char *sqlstate) {

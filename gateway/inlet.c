@@ -35,10 +35,9 @@ struct Inlet {
 };
 
 static const Metric inlet_received[] = {
-        [DOOR_MQTT] = METRIC_RECEIVED_MQTT,
-        [DOOR_WS] = METRIC_RECEIVED_WS,
-        [DOOR_HTTP] = METRIC_RECEIVED_HTTP,
-        [DOOR_INTERNAL] = METRIC_RECEIVED_INTERNAL,
+        [DOOR_MQTT] = METRIC_RECEIVED_MQTT,     [DOOR_WS] = METRIC_RECEIVED_WS,
+        [DOOR_HTTP] = METRIC_RECEIVED_HTTP,     [DOOR_INTERNAL] = METRIC_RECEIVED_INTERNAL,
+        [DOOR_UPLINK] = METRIC_RECEIVED_UPLINK,
 };
 
 /* Too large for any segment even so (a huge topic): there is no place for it, but it is counted. */
@@ -173,6 +172,8 @@ static int inlet_put(Inlet *inlet, const Inbound *inbound) {
         }
         if (r == 0) {
                 metric_add(METRIC_IN_JOURNAL, n);
+                if (inbound->ret_seq)
+                        *inbound->ret_seq = seq;
                 r = inlet_charge(inlet, inbound, seq);
         }
         switch (r) {

@@ -14,7 +14,7 @@
 static void self_check_accounting(SelfCheck *check) {
         int64_t in = metric_get(METRIC_RECEIVED_MQTT) + metric_get(METRIC_RECEIVED_WS) +
                      metric_get(METRIC_RECEIVED_HTTP) + metric_get(METRIC_RECEIVED_INTERNAL) +
-                     metric_get(METRIC_RECEIVED_RECOVERED);
+                     metric_get(METRIC_RECEIVED_UPLINK) + metric_get(METRIC_RECEIVED_RECOVERED);
         int64_t out = metric_get(METRIC_COMMITTED) + metric_get_dead_letters() +
                       metric_get(METRIC_DUPLICATE) + metric_get(METRIC_IN_JOURNAL);
         int64_t frames = metric_get(METRIC_WS_ACCOUNTING_DRIFT);

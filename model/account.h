@@ -89,6 +89,7 @@ struct Device {
                 *manufacturer, *model; /* name .. model may be NULL */
         bool is_active;
         bool has_token;
+        bool may_uplink; /* it is a gateway, and may bring what is its owner's */
         TokenForm token_form;
         uint8_t token_hash[32];
         int64_t token_generation; /* another one: the token before has ended */

@@ -15,6 +15,7 @@ typedef enum Door {
         DOOR_WS,
         DOOR_HTTP,
         DOOR_INTERNAL, /* the gateway itself: what became of a command */
+        DOOR_UPLINK,   /* another gateway, of what it took in; the payload has a mark (uplink.h) */
 } Door;
 
 typedef struct Inbound Inbound;
@@ -31,6 +32,7 @@ struct Inbound {
         uint32_t n_messages;   /* it is so many, each with its own number: the inlet says; 0 = 1 */
         Text topic;
         Text payload;
+        uint64_t *ret_seq; /* its number, of several messages the last one's; NULL: nobody asks */
 };
 
 enum {

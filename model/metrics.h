@@ -18,6 +18,7 @@ typedef enum Metric {
         METRIC_RECEIVED_WS,
         METRIC_RECEIVED_HTTP,
         METRIC_RECEIVED_INTERNAL,
+        METRIC_RECEIVED_UPLINK,
         METRIC_RECEIVED_RECOVERED, /* door="journal": found in the journal at start, not yet
                                       committed */
         METRIC_COMMITTED,
@@ -136,6 +137,7 @@ typedef enum Metric {
         METRIC_WS_CONNECTIONS_NATIVE,
         METRIC_WS_CONNECTIONS_EVENTS,
         METRIC_WS_CONNECTIONS_POLL,
+        METRIC_WS_CONNECTIONS_UPLINK,
         METRIC_WS_ACCEPTED,
         METRIC_WS_ACCEPTED_DEFLATE, /* of those */
         METRIC_WS_CLOSED,
@@ -163,6 +165,8 @@ typedef enum Metric {
         METRIC_WS_CLOSED_NO_AUTH,
         METRIC_WS_CLOSED_TOO_MANY,
         METRIC_WS_CLOSED_STATE_LOST,
+        METRIC_UPLINK_BATCHES, /* of edges, journalled */
+        METRIC_UPLINK_BROKEN,
         METRIC_WS_LISTS_PUT_OFF,
         METRIC_WS_MESSAGES_IN,
         METRIC_WS_BYTES_OUT,

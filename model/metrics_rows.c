@@ -22,6 +22,9 @@ static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_RECEIVED_INTERNAL] =
                 { "tidegate_received_total", "door=\"internal\"", METRIC_COUNTER,
                 "Messages taken in, by the door through which they came." },
+        [METRIC_RECEIVED_UPLINK] =
+                { "tidegate_received_total", "door=\"uplink\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
         [METRIC_RECEIVED_RECOVERED] =
                 { "tidegate_received_total", "door=\"journal\"", METRIC_COUNTER,
                 "Messages taken in, by the door through which they came." },
@@ -252,6 +255,9 @@ static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_WS_CONNECTIONS_POLL] =
                 { "tidegate_ws_connections", "dialect=\"poll\"", METRIC_GAUGE,
                 "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_UPLINK] =
+                { "tidegate_ws_connections", "dialect=\"uplink\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
         [METRIC_WS_ACCEPTED] = { "tidegate_ws_accepted_total", NULL, METRIC_COUNTER,
                 "WebSocket connections accepted." },
         [METRIC_WS_ACCEPTED_DEFLATE] = { "tidegate_ws_accepted_deflate_total", NULL, METRIC_COUNTER,
@@ -329,6 +335,10 @@ static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_WS_CLOSED_STATE_LOST] =
                 { "tidegate_ws_closed_by_gateway_total", "reason=\"state_lost\"", METRIC_COUNTER,
                 "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_UPLINK_BATCHES] = { "tidegate_uplink_batches_total", NULL, METRIC_COUNTER,
+                "Batches of gateways at the edge that are in the journal." },
+        [METRIC_UPLINK_BROKEN] = { "tidegate_uplink_broken_total", NULL, METRIC_COUNTER,
+                "Connections of gateways at the edge that were closed for what they sent." },
         [METRIC_WS_LISTS_PUT_OFF] = { "tidegate_ws_lists_put_off_total", NULL, METRIC_COUNTER,
                 "Turns of the loop that left lists of devices (dialect C) to be gone on with." },
         [METRIC_WS_MESSAGES_IN] = { "tidegate_ws_messages_in_total", NULL, METRIC_COUNTER,

@@ -75,6 +75,7 @@ typedef struct AlertRecord AlertRecord;
 typedef struct AckRecord AckRecord;
 typedef struct RecordNote RecordNote;
 typedef struct Record Record;
+typedef struct Origin Origin;
 typedef struct SparkplugTable SparkplugTable; /* gateway/sparkplug/table.h */
 
 struct StatusRecord {
@@ -143,6 +144,14 @@ struct RecordNote {
         Text detail; /* for people; absent if none */
 };
 
+/* Another gateway's journal, and a number in it (uplink.h). */
+struct Origin {
+        int64_t device_id; /* which it is here; 0 = the message came to us */
+        uint64_t epoch;    /* of its journal */
+        uint64_t seq;      /* 0: a dead letter of it that is taken in again */
+        bool is_whole;     /* this is the last, or only, message of what has that number */
+};
+
 struct Record {
         uint64_t seq;
         int64_t received_us;
@@ -161,7 +170,8 @@ struct Record {
         bool is_there;     /* the database has it already: nothing of it is written again */
         bool retained;     /* kept by the broker from before: what was, not what is */
         int64_t letter_id; /* a dead letter that is taken in again; 0 = news */
-        int64_t first_us;  /* of a letter: when it first came */
+        int64_t first_us;  /* of a letter, or of what has an origin: when it first came */
+        Origin origin;     /* the gateway that brought it, which speaks for what is its owner's */
         bool letter_stays; /* it is several messages, and this is not the last of them */
         int64_t element;   /* of the message that came: which, from 1; 0 = all of it. The payload is
                               the message as JSON with this element alone */
@@ -217,7 +227,9 @@ struct Record {
 
 /* When the message first came in, whatever became of it then. */
 static inline int64_t record_first_us(const Record *record) {
-        return record->letter_id != 0 ? record->first_us : record->received_us;
+        bool is_second_hand = record->letter_id != 0 || record->origin.device_id != 0;
+
+        return is_second_hand ? record->first_us : record->received_us;
 }
 
 /* Where the message stands in the order of its thing: a clock that is ahead counts as now. */

@@ -146,6 +146,8 @@ static bool registry_device_narrows(const Device *before, const Device *after) {
                 return true;
         if (before->is_active && !after->is_active)
                 return true;
+        if (before->may_uplink && !after->may_uplink)
+                return true;
         return before->has_token &&
                (!after->has_token || before->token_generation != after->token_generation);
 }

@@ -203,6 +203,20 @@ int db_admin_device_token(DbConn *conn, const char *code, const uint8_t token_ha
         return r < 0 ? err_up(r) : r;
 }
 
+int db_admin_device_uplink(DbConn *conn, const char *code, bool may) {
+        const char *args[] = { code, may ? "true" : "false" };
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "UPDATE devices SET may_uplink = $2::boolean WHERE code = $1"
+                                     " RETURNING id",
+                                     N_ELEMENTS(args),
+                                     args },
+                         DB_E_NOT_FOUND,
+                         NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
 /* @sql: $1 the code, $2 the owner. */
 static int admin_assign(DbConn *conn, const char *sql, const char *code, const char *user) {
         char owner[ADMIN_ID_SIZE];

@@ -126,6 +126,7 @@ static int directory_add_device(RegistryDelta *delta, const PGresult *result, in
         device->location = column_string(result, i, 12);
         device->manufacturer = column_string(result, i, 13);
         device->model = column_string(result, i, 14);
+        device->may_uplink = column_bool(result, i, 15);
         return directory_add(delta, &row);
 }
 
@@ -204,7 +205,8 @@ static int directory_add_zones(RegistryDelta *delta, const PGresult *result, int
 
 #define DEVICE_COLUMNS                                                                          \
         "id, user_id, key, code, name, product_type, device_type, firmware_version, is_active," \
-        " token_hash, token_form, token_generation, location, manufacturer, model"
+        " token_hash, token_form, token_generation, location, manufacturer, model,"             \
+        " may_uplink"
 
 #define VEHICLE_COLUMNS                                                         \
         "v.id, v.user_id, v.code, v.name, v.is_active, c.clock, c.clock_offset" \

@@ -41,8 +41,8 @@ void db_days_want(DbDays *days, Record *const records[], size_t n) {
         for (size_t i = 0; i < n; ++i) {
                 const Record *record = records[i];
 
-                if (record->letter_id != 0)
-                        days_want(days, record->first_us);
+                if (record_first_us(record) != record->received_us)
+                        days_want(days, record_first_us(record));
                 if (days_of(record->received_us) == last)
                         continue;
                 last = days_of(record->received_us);

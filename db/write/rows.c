@@ -1,5 +1,6 @@
 #include "db/write/rows.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "db/write/names.h"
@@ -20,6 +21,7 @@ struct DbRows {
         DbArray columns[DB_SHEET_COUNT][ROWS_MAX_COLUMNS];
         SensorSlot sensors[ROWS_SENSORS];
         DbNames names;
+        Buf topic; /* scratch */
 };
 
 int db_rows_new(DbRows **ret_rows) {
@@ -40,6 +42,7 @@ DbRows *db_rows_free(DbRows *rows) {
         for (DbSheet i = 0; i < DB_SHEET_COUNT; ++i)
                 for (size_t k = 0; k < ROWS_MAX_COLUMNS; ++k)
                         db_array_done(&rows->columns[i][k]);
+        buf_done(&rows->topic);
         free(rows);
         return NULL;
 }
@@ -115,6 +118,32 @@ static void rows_add_vehicle_log(DbRows *rows, const Record *record) {
         VEHICLE_LOG_EACH(ROWS_NUMBER, ROWS_TEXT, ROWS_FLAG)
 }
 
+/* Once all of the message is in the batch, or was in those before. */
+static void rows_add_origin(DbRows *rows, const Origin *origin) {
+        DbArray *columns = rows->columns[DB_SHEET_ORIGINS];
+
+        if (origin->seq == 0 || !origin->is_whole)
+                return;
+        db_array_int(&columns[0], origin->device_id);
+        db_array_int(&columns[1], (int64_t)origin->epoch);
+        db_array_int(&columns[2], (int64_t)origin->seq);
+}
+
+/* Taken in again it is still of who brought it (gateway/store/letter.h). */
+static void rows_add_topic(DbRows *rows, DbArray *column, const Record *record) {
+        Text topic = record->topic.data ? record->topic : TEXT("");
+
+        if (record->origin.device_id == 0) {
+                db_array_lossy(column, topic);
+                return;
+        }
+        buf_reset(&rows->topic);
+        buf_printf(&rows->topic, "$uplink/%lld/", (long long)record->origin.device_id);
+        buf_append_text(&rows->topic, topic);
+        column->failed |= buf_failed(&rows->topic);
+        db_array_lossy(column, buf_text(&rows->topic));
+}
+
 /* @item < 0: the whole message. */
 static void rows_add_dead_letter(DbRows *rows,
                                  const Record *record,
@@ -131,7 +160,7 @@ static void rows_add_dead_letter(DbRows *rows,
         else
                 db_array_int(&columns[2], item);
         db_array_bytes(&columns[3], text_of(reason_name(reason)));
-        db_array_lossy(&columns[4], record->topic.data ? record->topic : TEXT(""));
+        rows_add_topic(rows, &columns[4], record);
         db_array_lossy(&columns[5], detail);
         db_array_bytes(&columns[6], bytes.data ? bytes : TEXT(""));
         db_array_bytes(&columns[7], text_of(record->route));
@@ -268,7 +297,7 @@ static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
         db_array_bytes(&columns[6], record->ack.command_id);
         db_array_bytes(&columns[7], db_rows_state(&record->ack));
         db_array_bytes(&columns[8], record->ack.message);
-        db_array_lossy(&columns[9], record->topic.data ? record->topic : TEXT(""));
+        rows_add_topic(rows, &columns[9], record);
         db_array_bytes(&columns[10], record->payload.data ? record->payload : TEXT(""));
         db_array_bytes(&columns[11], text_of(record->route));
         db_array_id(&columns[12], record->element);
@@ -337,6 +366,7 @@ static void rows_add_letter(DbRows *rows, const Record *record) {
 }
 
 void db_rows_add(DbRows *rows, const Record *record, size_t index) {
+        rows_add_origin(rows, &record->origin);
         if (record->is_there)
                 return;
         if (record->letter_id != 0 || record->duplicate)

@@ -28,6 +28,12 @@ _Static_assert(VEHICLE_LOG_MEMBERS == 11, "$8 to $18 of the statement");
 
 /* Every statement takes whole columns; rows that several gateways may touch are taken in order. */
 static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
+        [DB_SHEET_ORIGINS] = {
+                "uplink_positions",
+                "SELECT tidegate_uplink_advance($1, $2, $3)",
+                "kkk",
+                false,
+        },
         [DB_SHEET_SENSORS] = {
                 "sensors",
                 "INSERT INTO sensors (vehicle_id, sensor_id)"

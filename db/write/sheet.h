@@ -16,6 +16,7 @@ typedef struct DbSheetInfo DbSheetInfo;
 
 /* In the order in which a batch runs them. */
 typedef enum DbSheet {
+        DB_SHEET_ORIGINS, /* how far the journals of edges are stored with it */
         DB_SHEET_SENSORS,
         DB_SHEET_RAW_LOGS,
         DB_SHEET_SENSOR_LOGS,

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "db/trouble.h"
+#include "db/uplinks.h"
 #include "db/write/books.h"
 #include "db/write/days.h"
 #include "db/write/notes.h"
@@ -36,6 +37,8 @@ struct DbStore {
         DbRows *rows;
 
         DbPosition position;
+        Origin *origins; /* owned */
+        size_t n_origins;
 
         DbDays days;
 
@@ -67,7 +70,6 @@ int db_store_new(DbStore **ret_store, DbConn *conn, const char *epoch) {
         r = db_rows_new(&store->rows);
         if (r < 0)
                 return err_up(r);
-
         *ret_store = TAKE(&store);
         return 0;
 }
@@ -79,6 +81,7 @@ DbStore *db_store_free(DbStore *store) {
         db_notes_done(&store->notes);
         db_rows_free(store->rows);
         free(store->epoch);
+        free(store->origins);
         free(store);
         return NULL;
 }
@@ -193,6 +196,11 @@ uint64_t db_store_own_seq(const DbStore *store) {
         return store->position.own_seq;
 }
 
+size_t db_store_origins(const DbStore *store, const Origin **ret_positions) {
+        *ret_positions = store->origins;
+        return store->n_origins;
+}
+
 int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uint64_t *ret_floor) {
         int r;
 
@@ -212,6 +220,8 @@ int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uin
         store->position.forked_seq = 0;
         if (r == 0 && holder && holder->writers)
                 r = db_takeover_name_writer(store->conn, store->epoch, holder, &store->position);
+        if (r == 0)
+                r = db_uplinks_positions(store->conn, &store->origins, &store->n_origins);
         /* Somebody's transaction is in the way: that passes. */
         if (r == DB_E_REJECTED && db_trouble(db_conn_sqlstate(store->conn)) == DB_TROUBLE_LOCKED)
                 return store_offline(store);

@@ -71,6 +71,8 @@ MUST_CHECK int db_store_open(DbStore *store,
 /* As it was opened: behind which number nothing of our journal's folder is stored, as a copy of it
  * has stored since; 0: none has. */
 uint64_t db_store_forked_seq(const DbStore *store);
+/* As it was opened: how far the journals of edges are stored. Borrowed until the next one. */
+size_t db_store_origins(const DbStore *store, const Origin **ret_positions);
 /* As it was opened: the position that our own records had reached; others may have moved it on. */
 uint64_t db_store_own_seq(const DbStore *store);
 

@@ -392,6 +392,25 @@ int cli_device_rotate(const Cli *cli) {
         return CLI_OK;
 }
 
+int cli_device_uplink(const Cli *cli) {
+        CLEANUP(config_free) Config *config = NULL;
+        CLEANUP(db_conn_free) DbConn *conn = NULL;
+        const char *word = cli->operands[1];
+        bool may = strcmp(word, "on") == 0;
+        int r;
+
+        if (!may && strcmp(word, "off") != 0)
+                return cli_usage_error(cli, "%s: neither on nor off", word);
+        r = cli_open(cli, &config, &conn);
+        if (r != CLI_OK)
+                return r;
+        r = db_admin_device_uplink(conn, cli->operands[0], may);
+        if (r != 0)
+                return cli_db_result(cli, conn, r, cli->operands[0]);
+        printf("device %s: uplink %s\n", cli->operands[0], word);
+        return CLI_OK;
+}
+
 int cli_device_revoke(const Cli *cli) {
         CLEANUP(config_free) Config *config = NULL;
         CLEANUP(db_conn_free) DbConn *conn = NULL;

@@ -101,6 +101,7 @@ int cli_device_delete(const Cli *cli);
 int cli_device_list(const Cli *cli);
 int cli_device_rotate(const Cli *cli);
 int cli_device_revoke(const Cli *cli);
+int cli_device_uplink(const Cli *cli);
 int cli_vehicle_add(const Cli *cli);
 int cli_vehicle_assign(const Cli *cli);
 int cli_vehicle_share(const Cli *cli);

@@ -52,6 +52,7 @@ static void record_begin(Record *record,
                 .node_seq = -1,
                 .bd_seq = -1,
                 .first_us = envelope->first_us,
+                .origin = envelope->origin,
                 .element = envelope->element,
         };
         if (match) {

@@ -90,7 +90,36 @@ void resolve_subject(Record *record) {
         }
 }
 
-void resolve(const Registry *registry, Record *record) {
+/* Does it name a thing that is not of @edge? */
+static bool resolve_is_of_others(const Registry *registry,
+                                 const Device *edge,
+                                 const Record *record) {
+        const Device *device = registry_device(registry, record->device_id);
+        const Vehicle *vehicle = registry_vehicle(registry, record->vehicle_id);
+
+        if (device && device->id != edge->id &&
+            (edge->user_id == 0 || device->user_id != edge->user_id))
+                return true;
+        return vehicle && (edge->user_id == 0 || vehicle->user_id != edge->user_id);
+}
+
+/* What another gateway brought is of its owner, or nothing; nor does it make devices for others. */
+static void resolve_origin(const Registry *registry, Record *record) {
+        const Device *edge = registry_device(registry, record->origin.device_id);
+
+        if (!edge || !edge->is_active || !edge->may_uplink)
+                resolve_refuse(record,
+                               REASON_WRONG_OWNER,
+                               TEXT("the gateway that brought it may bring nothing"));
+        else if (resolve_is_of_others(registry, edge, record))
+                resolve_refuse(record,
+                               REASON_WRONG_OWNER,
+                               TEXT("the gateway that brought it is another user's"));
+        else if (edge->user_id == 0 || record->user_id != edge->user_id)
+                record->may_register = false;
+}
+
+static void resolve_names(const Registry *registry, Record *record) {
         if (record->kind == KIND_COMMAND_STATE) /* our own word; of an inactive device, too */
                 return;
         resolve_user(registry, record);
@@ -100,6 +129,12 @@ void resolve(const Registry *registry, Record *record) {
                 resolve_vehicle(registry, record);
         if (record->reason == REASON_NONE)
                 resolve_subject(record);
+}
+
+void resolve(const Registry *registry, Record *record) {
+        resolve_names(registry, record);
+        if (record->origin.device_id != 0)
+                resolve_origin(registry, record);
 }
 
 bool resolve_depends_on_registry(Reason reason) {

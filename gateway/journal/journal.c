@@ -519,10 +519,9 @@ static void journal_wake(Journal *journal) {
 
 static void journal_count(const Inbound *inbound, int r) {
         static const Metric received[] = {
-                [DOOR_MQTT] = METRIC_RECEIVED_MQTT,
-                [DOOR_WS] = METRIC_RECEIVED_WS,
-                [DOOR_HTTP] = METRIC_RECEIVED_HTTP,
-                [DOOR_INTERNAL] = METRIC_RECEIVED_INTERNAL,
+                [DOOR_MQTT] = METRIC_RECEIVED_MQTT,     [DOOR_WS] = METRIC_RECEIVED_WS,
+                [DOOR_HTTP] = METRIC_RECEIVED_HTTP,     [DOOR_INTERNAL] = METRIC_RECEIVED_INTERNAL,
+                [DOOR_UPLINK] = METRIC_RECEIVED_UPLINK,
         };
         int64_t n = inbound->n_messages > 1 ? inbound->n_messages : 1;
 

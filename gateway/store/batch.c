@@ -13,6 +13,7 @@
 #include "gateway/memory/judge.h"
 #include "gateway/memory/lateness.h"
 #include "gateway/memory/latest.h"
+#include "gateway/memory/origins.h"
 #include "gateway/memory/owners.h"
 #include "gateway/memory/sensors.h"
 #include "gateway/store/merged.h"
@@ -75,7 +76,6 @@ int batch_new(Batch **ret_batch, size_t capacity) {
                 return err_new(-ENOMEM);
         for (size_t i = 0; i < capacity; ++i)
                 batch->rows[i] = &batch->records[i];
-
         *ret_batch = TAKE(&batch);
         return 0;
 }
@@ -197,6 +197,8 @@ static void batch_ignore(Record *record) {
         *record = (Record){ .seq = record->seq,
                             .received_us = record->received_us,
                             .letter_id = record->letter_id,
+                            .first_us = record->first_us,
+                            .origin = record->origin,
                             .retained = record->retained,
                             .duplicate = true };
 }
@@ -215,15 +217,15 @@ static void batch_judge_letter(const BatchContext *context, Record *record) {
 /* What a broker kept fills a gap in what is known, if its thing exists; an event is no state, and
  * was taken, or refused, when it happened. An empty payload only tells the broker to forget. */
 static void batch_judge_retained(const JournalRecord *entry, Record *record) {
+        size_t n_payload = entry->door == DOOR_UPLINK ? record->payload.n : entry->payload.n;
         bool is_state = record->kind == KIND_DEVICE_STATUS || record->kind == KIND_TELEMETRY ||
                         record->kind == KIND_SENSOR_LOG || record->kind == KIND_VEHICLE_LOG;
 
-        if (entry->door == DOOR_MQTT && entry->payload.n == 0)
+        if ((entry->door == DOOR_MQTT || entry->door == DOOR_UPLINK) && n_payload == 0)
                 record->retained = true;
         if (record->duplicate)
                 return;
-        if (record->retained &&
-            (!is_state || record->reason != REASON_NONE || entry->payload.n == 0))
+        if (record->retained && (!is_state || record->reason != REASON_NONE || n_payload == 0))
                 batch_ignore(record);
 }
 
@@ -458,6 +460,8 @@ static bool batch_is_as_resolved(const BatchContext *context,
 
 /* Has record i, which was decoded to be shown, to be decided again? */
 static bool batch_is_settled(const Batch *batch, const BatchContext *context, size_t i) {
+        if (origins_has_stored(context->by.origins, &batch->records[i].origin))
+                return false; /* by another gateway, as is known now */
         switch (batch->fates[i]) {
         case BATCH_ROW:
                 return batch_is_as_resolved(context, &batch->read[i], &batch->records[i]);

@@ -12,6 +12,7 @@
 #include "gateway/journal/journal.h"
 #include "gateway/memory/judge.h"
 #include "gateway/memory/lateness.h"
+#include "gateway/memory/origins.h"
 #include "gateway/memory/sensors.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/books.h"
@@ -85,6 +86,8 @@ static int desk_init_messages(Desk *desk, Queue *outbox) {
                 r = sensors_new(&desk->sensors, (size_t)desk->options.max_sensors);
         if (r == 0)
                 r = nodes_new(&desk->nodes, &desk->options.nodes);
+        if (r == 0)
+                r = origins_new(&desk->origins);
         if (r == 0)
                 r = merged_new(&desk->merged, &desk->options.merged);
         if (r == 0)
@@ -197,6 +200,7 @@ Desk *desk_free(Desk *desk) {
         judge_free(desk->judge);
         sensors_free(desk->sensors);
         nodes_free(desk->nodes);
+        origins_free(desk->origins);
         merged_free(desk->merged);
         former_free(desk->former);
         routes_unref(desk->routes);
@@ -209,7 +213,10 @@ Desk *desk_free(Desk *desk) {
 BatchContext desk_context(Desk *desk, bool is_final) {
         BatchContext context = {
                 .journal = desk->journal,
-                .by = { .routes = desk->routes, .former = desk->former, .nodes = desk->nodes },
+                .by = { .routes = desk->routes,
+                        .former = desk->former,
+                        .nodes = desk->nodes,
+                        .origins = desk->origins },
                 .latest = desk->latest,
                 .judge = desk->judge,
                 .sensors = desk->sensors,

@@ -25,6 +25,7 @@ typedef struct Lane Lane;
 typedef struct Lateness Lateness;
 typedef struct Merged Merged;
 typedef struct Nodes Nodes;
+typedef struct Origins Origins;
 typedef struct Outbox Outbox;
 typedef struct Queue Queue;
 typedef struct Routes Routes;
@@ -42,6 +43,7 @@ struct Desk {
         Judge *judge;
         Sensors *sensors;
         Nodes *nodes;
+        Origins *origins;
         Merged *merged;
         Outbox *outbox;
         Showing *showing;

@@ -6,6 +6,7 @@
 static const Text letter_mark = TEXT("$letter/");
 static const Text letter_element = TEXT("$element/");
 static const Text letter_device = TEXT("ws/device/");
+static const Text letter_uplink = TEXT("$uplink/");
 
 static bool letter_skip(Text *text, Text prefix) {
         if (text->n < prefix.n || memcmp(text->data, prefix.data, prefix.n) != 0)
@@ -49,6 +50,18 @@ static bool letter_take_number(Text *text, int64_t *ret_number) {
         return n > 0 && letter_skip(text, TEXT("/"));
 }
 
+/* Who brought it first may bring no more by a letter. */
+static void letter_take_origin(Text *topic, Record *envelope) {
+        Text rest = *topic;
+        int64_t device_id;
+
+        if (!letter_skip(&rest, letter_uplink) || !letter_take_number(&rest, &device_id) ||
+            device_id <= 0)
+                return;
+        envelope->origin = (Origin){ .device_id = device_id };
+        *topic = rest;
+}
+
 bool letter_open(const JournalRecord *entry, Record *envelope) {
         Text topic = entry->topic;
         int64_t id, first_us, element = 0;
@@ -62,6 +75,7 @@ bool letter_open(const JournalRecord *entry, Record *envelope) {
         envelope->first_us = first_us;
         envelope->time_us = first_us;
         envelope->element = element;
+        letter_take_origin(&topic, envelope);
         envelope->topic = topic;
         return true;
 }

@@ -5,6 +5,7 @@
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/memory/lateness.h"
+#include "gateway/memory/origins.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/clerk.h"
 #include "gateway/store/database.h"
@@ -109,6 +110,17 @@ static void opening_show_latest(Desk *desk) {
         }
 }
 
+/* How far the journals of edges are stored, by whichever gateway. */
+static int opening_tell_origins(Desk *desk) {
+        const Origin *positions;
+        size_t n = db_store_origins(database_store(desk->database), &positions);
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < n; ++i)
+                r = origins_tell(desk->origins, &positions[i]);
+        return r == 0 ? 0 : err_up(r);
+}
+
 static int opening_opened(Opening *opening, Desk *desk) {
         bool is_waiting = batch_length(lane_current(desk->lane)) > 0;
         int r;
@@ -123,7 +135,9 @@ static int opening_opened(Opening *opening, Desk *desk) {
         clerk_forget_latest(desk->clerk);
         if (r != 0)
                 return err_up(r);
-        r = position_resume(desk, opening->position);
+        r = opening_tell_origins(desk);
+        if (r == 0)
+                r = position_resume(desk, opening->position);
         if (r != 0)
                 return r;
         if (!desk->was_ready)

@@ -5,6 +5,7 @@
 #include "gateway/journal/journal.h"
 #include "gateway/memory/judge.h"
 #include "gateway/memory/lateness.h"
+#include "gateway/memory/origins.h"
 #include "gateway/store/books.h"
 #include "gateway/store/database.h"
 #include "gateway/store/desk.h"
@@ -50,6 +51,7 @@ static int position_move_on(Desk *desk, uint64_t position) {
                           (unsigned long long)position);
         showing_move(desk->showing, stored_seq, position, by);
         nodes_move(desk->nodes, stored_seq, by);
+        origins_move(desk->origins, stored_seq, by);
         merged_move(desk->merged, stored_seq, by);
         lane_forget_ahead(desk->lane);
         lane_restart(desk->lane, position);
@@ -91,6 +93,7 @@ static int position_go_back(Desk *desk, uint64_t position) {
         journal_rewind(desk->journal, position);
         judge_again(desk->judge, position);
         nodes_stored(desk->nodes, position);
+        origins_forget(desk->origins);
         desk->latest = lateness_free(desk->latest);
         r = lateness_new(&desk->latest);
         if (r != 0)

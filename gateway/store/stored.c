@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "gateway/decode/former.h"
 #include "gateway/journal/journal.h"
+#include "gateway/memory/origins.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/database.h"
 #include "gateway/store/desk.h"
@@ -84,6 +85,7 @@ int stored_take(Desk *desk, const CommitRange *range) {
                 journal_note_stored(desk->journal, lane_stored_seq(desk->lane));
                 former_forget(desk->former, stored_gone_seq(desk), now_us);
                 nodes_stored(desk->nodes, lane_stored_seq(desk->lane));
+                origins_stored(desk->origins, lane_stored_seq(desk->lane));
         }
         /* Of each range: what follows it may be lost, and this be stored again, but not shown. */
         r = showing_settle(desk->showing, lane_stored_seq(desk->lane));

@@ -7,8 +7,10 @@
 #include "gateway/decode/former.h"
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
+#include "gateway/memory/origins.h"
 #include "gateway/store/letter.h"
 #include "gateway/store/nodes.h"
+#include "model/edge/uplink.h"
 
 /* A record may wait for longer than a table of before: what is in force now is kept for it. */
 static int understand_keep_name(Arena *arena, Record *record) {
@@ -172,6 +174,28 @@ static bool understand_has_each(const Route *const routes[], size_t n) {
         return false;
 }
 
+/* An edge's clock may be off: ours bounds when it can have come there. */
+static int64_t understand_first_us(int64_t said_us, int64_t received_us) {
+        bool is_odd = said_us > received_us || said_us < received_us - UPLINK_AGE_US;
+
+        return is_odd ? received_us : said_us;
+}
+
+static void understand_origin(const JournalRecord *entry, Record *envelope) {
+        UplinkMark mark;
+
+        if (entry->door != DOOR_UPLINK || !uplink_unmark(&envelope->payload, &mark))
+                return;
+        envelope->origin = (Origin){
+                .device_id = mark.device_id,
+                .epoch = mark.epoch,
+                .seq = mark.seq,
+                .is_whole = entry->place + 1 >= understand_count_of(entry),
+        };
+        envelope->first_us = understand_first_us(mark.received_us, entry->received_us);
+        envelope->time_us = envelope->first_us;
+}
+
 /* What the journal says of it; is it a letter? */
 static bool understand_begin(const JournalRecord *entry, Record *ret_envelope) {
         *ret_envelope = (Record){
@@ -182,7 +206,60 @@ static bool understand_begin(const JournalRecord *entry, Record *ret_envelope) {
                 .topic = entry->topic,
                 .payload = entry->payload,
         };
+        understand_origin(entry, ret_envelope);
         return letter_open(entry, ret_envelope);
+}
+
+/* It has its number, and leaves nothing: it is here already. */
+static void understand_again(const Record *envelope, Record *ret_record) {
+        *ret_record = (Record){
+                .seq = envelope->seq,
+                .received_us = envelope->received_us,
+                .topic = envelope->topic,
+                .payload = envelope->payload,
+                .duplicate = true,
+        };
+}
+
+static int understand_is_new(const UnderstandContext *by,
+                             const JournalRecord *entry,
+                             const Record *envelope,
+                             bool *ret_is) {
+        int r = 0;
+
+        *ret_is = true;
+        if (envelope->origin.seq != 0 && by->origins)
+                r = origins_judge(by->origins, &envelope->origin, entry->seq, entry->place, ret_is);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int understand_message(Reading *reading,
+                              const UnderstandContext *by,
+                              const TopicMatch *match,
+                              Record *ret_record) {
+        const JournalRecord *entry = reading->entry;
+        int r;
+
+        if (entry->kind == KIND_NONE)
+                r = understand_topic(reading, by, ret_record);
+        else
+                r = understand_door(reading->arena,
+                                    by,
+                                    entry,
+                                    reading->envelope,
+                                    match,
+                                    ret_record);
+        parsed_done(&reading->parsed);
+        if (r != 0)
+                return err_up(r);
+        if (ret_record->kind == KIND_BLE_DETECTIONS && by->zones)
+                decode_zones(&ret_record->detections, by->zones);
+        ret_record->seq = entry->seq;
+        ret_record->device_id = entry->device_id;
+        ret_record->origin = reading->envelope->origin;
+        ret_record->letter_stays =
+                reading->envelope->letter_id != 0 && entry->place + 1 < understand_count_of(entry);
+        return 0;
 }
 
 int understand(Arena *arena,
@@ -195,27 +272,23 @@ int understand(Arena *arena,
                 .arena = arena, .entry = entry, .envelope = &envelope, .elements = elements
         };
         TopicMatch match = { 0 };
+        bool is_new, has_nodes;
         int r;
 
         if (understand_begin(entry, &envelope))
                 match = letter_names(envelope.topic);
-        if (entry->kind == KIND_NONE && by->nodes)
+        r = understand_is_new(by, entry, &envelope, &is_new);
+        if (r == 0 && !is_new)
+                understand_again(&envelope, ret_record);
+        if (r != 0 || !is_new)
+                return r == 0 ? 0 : err_up(r);
+        /* what follows from a birth would be told in our own name, whosever the node is */
+        has_nodes = entry->kind == KIND_NONE && by->nodes && envelope.origin.device_id == 0;
+        if (has_nodes)
                 nodes_look(by->nodes, &envelope);
-        if (entry->kind == KIND_NONE)
-                r = understand_topic(&reading, by, ret_record);
-        else
-                r = understand_door(arena, by, entry, &envelope, &match, ret_record);
-        parsed_done(&reading.parsed);
-        if (r != 0)
-                return err_up(r);
-        if (ret_record->kind == KIND_BLE_DETECTIONS && by->zones)
-                decode_zones(&ret_record->detections, by->zones);
-        ret_record->seq = entry->seq;
-        ret_record->device_id = entry->device_id;
-        if (entry->kind == KIND_NONE && entry->place == 0 && by->nodes)
+        r = understand_message(&reading, by, &match, ret_record);
+        if (r == 0 && has_nodes && entry->place == 0)
                 r = nodes_judge(by->nodes, arena, by->routes, ret_record);
-        ret_record->letter_stays =
-                envelope.letter_id != 0 && entry->place + 1 < understand_count_of(entry);
         return r == 0 ? 0 : err_up(r);
 }
 

@@ -15,6 +15,7 @@ typedef struct Elements Elements;
 typedef struct Former Former;
 typedef struct JournalRecord JournalRecord;
 typedef struct Nodes Nodes;
+typedef struct Origins Origins;
 typedef struct Routes Routes;
 typedef struct UnderstandContext UnderstandContext;
 typedef struct Zones Zones;
@@ -24,6 +25,7 @@ struct UnderstandContext { /* borrowed */
         const Former *former;
         const Zones *zones; /* instead of the route's; NULL: none */
         Nodes *nodes;       /* NULL: nothing is known of any */
+        Origins *origins;   /* NULL: each is new */
 };
 
 /*

@@ -4,7 +4,7 @@ import pathlib
 import re
 import sys
 
-GROUND = {"base", "model"}
+GROUND = {"base", "model", "model/edge"}
 PASSWORD = {"base/password"}
 DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
 WS = ["ws/wire", "ws/access", "ws/loop", "ws/net", "ws/viewer", "ws/device", "ws/hub", "ws/dialects", "ws/http",
@@ -15,6 +15,7 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "base": set(),
     "base/password": {"base"},
     "model": {"base"},
+    "model/edge": {"base", "model"},
     "mqtt": GROUND,
     "db": GROUND,
     "db/follow": {"db", *GROUND},
@@ -41,7 +42,7 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
 }
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "MQTTAsync.h": {"mqtt/connecting.c", "mqtt/sending.c", "mqtt/session.c", "mqtt/subscribing.c"},
-    "libpq-fe.h": {*(f"db/{x}.c" for x in ("conn", "migrate", "pooler", "target")),
+    "libpq-fe.h": {*(f"db/{x}.c" for x in ("conn", "migrate", "pooler", "target", "uplinks")),
                    *(f"db/edit/{x}.c" for x in ("admin", "command_rows", "import", "letters", "listing", "login", "manage", "owner")),
                    *(f"db/follow/{x}.c" for x in ("directory", "registration", "restore")),
                    *(f"db/read/{x}.c" for x in ("statistics", "history_alerts", "history_camera_events", "history_detections", "history_export",

@@ -7,7 +7,7 @@
 void ws_rates_take(WsRates *rates, int64_t now_us) {
         const int64_t counts[] = {
                 metric_get(METRIC_RECEIVED_MQTT) + metric_get(METRIC_RECEIVED_WS) +
-                        metric_get(METRIC_RECEIVED_HTTP),
+                        metric_get(METRIC_RECEIVED_HTTP) + metric_get(METRIC_RECEIVED_UPLINK),
                 metric_get(METRIC_COMMITTED),
                 metric_get(METRIC_WS_OFFERED),
                 metric_get(METRIC_WS_SENT),

@@ -1,0 +1,199 @@
+#include "gateway/memory/origins.h"
+
+#include "base/err.h"
+#include "base/vec.h"
+
+#define ORIGINS_FIRST     8
+#define ORIGINS_OF_DEVICE 16 /* journals that one edge may have had: a disk each */
+
+typedef struct OriginJournal OriginJournal;
+typedef struct OriginRun OriginRun;
+
+/* Places of our journal, all of which hold something new. */
+struct OriginRun {
+        uint64_t from_seq, to_seq;
+};
+
+/* What is known of one journal of an edge. */
+struct OriginJournal {
+        int64_t device_id;
+        uint64_t epoch;
+        uint64_t stored_seq; /* the database had it, when it was opened */
+        uint64_t newest_seq; /* of all that was judged */
+        uint64_t judged_seq; /* and up to where, in our journal */
+        bool is_broken;      /* what was judged last is no news: the run is over */
+        OriginRun *runs;     /* ascending */
+        size_t n_runs, capacity;
+};
+
+struct Origins {
+        OriginJournal *journals;
+        size_t n_journals, capacity;
+        size_t last; /* found; messages come in batches */
+};
+
+int origins_new(Origins **ret_origins) {
+        *ret_origins = calloc(1, sizeof(**ret_origins));
+        return *ret_origins ? 0 : err_new(-ENOMEM);
+}
+
+Origins *origins_free(Origins *origins) {
+        if (!origins)
+                return NULL;
+        for (size_t i = 0; i < origins->n_journals; ++i)
+                free(origins->journals[i].runs);
+        free(origins->journals);
+        free(origins);
+        return NULL;
+}
+
+static bool origins_is(const OriginJournal *journal, const Origin *origin) {
+        return journal->device_id == origin->device_id && journal->epoch == origin->epoch;
+}
+
+static size_t origins_at(const Origins *origins, const Origin *origin) {
+        size_t i = 0;
+
+        if (origins->last < origins->n_journals &&
+            origins_is(&origins->journals[origins->last], origin))
+                return origins->last;
+        while (i < origins->n_journals && !origins_is(&origins->journals[i], origin))
+                ++i;
+        return i;
+}
+
+/* The database keeps as many: whoever has more has made them up. The one that was judged longest
+ * ago goes. */
+static void origins_drop_old(Origins *origins, int64_t device_id) {
+        size_t n = 0, oldest = 0;
+
+        for (size_t i = 0; i < origins->n_journals; ++i) {
+                if (origins->journals[i].device_id != device_id)
+                        continue;
+                if (n++ == 0 ||
+                    origins->journals[i].judged_seq < origins->journals[oldest].judged_seq)
+                        oldest = i;
+        }
+        if (n < ORIGINS_OF_DEVICE)
+                return;
+        free(origins->journals[oldest].runs);
+        origins->journals[oldest] = origins->journals[--origins->n_journals];
+}
+
+static int origins_find(Origins *origins, const Origin *origin, OriginJournal **ret_journal) {
+        origins->last = origins_at(origins, origin);
+        if (origins->last == origins->n_journals) {
+                origins_drop_old(origins, origin->device_id);
+                if (!VEC_HAS_ROOM(origins->journals,
+                                  origins->n_journals,
+                                  origins->capacity,
+                                  ORIGINS_FIRST))
+                        return err_new(-ENOMEM);
+                origins->last = origins->n_journals++;
+                origins->journals[origins->last] =
+                        (OriginJournal){ .device_id = origin->device_id, .epoch = origin->epoch };
+        }
+        *ret_journal = &origins->journals[origins->last];
+        return 0;
+}
+
+static bool origins_was_new(const OriginJournal *journal, uint64_t at_seq) {
+        for (size_t i = journal->n_runs; i-- > 0;)
+                if (at_seq >= journal->runs[i].from_seq)
+                        return at_seq <= journal->runs[i].to_seq;
+        return false;
+}
+
+static int origins_add(OriginJournal *journal, uint64_t at_seq) {
+        if (journal->n_runs == 0 || journal->is_broken) {
+                if (!VEC_HAS_ROOM(journal->runs, journal->n_runs, journal->capacity, ORIGINS_FIRST))
+                        return err_new(-ENOMEM);
+                journal->runs[journal->n_runs++].from_seq = at_seq;
+        }
+        journal->runs[journal->n_runs - 1].to_seq = at_seq;
+        return 0;
+}
+
+int origins_judge(Origins *origins,
+                  const Origin *origin,
+                  uint64_t at_seq,
+                  uint32_t place,
+                  bool *ret_is_new) {
+        OriginJournal *journal;
+        bool is_new;
+        int r;
+
+        r = origins_find(origins, origin, &journal);
+        if (r != 0)
+                return err_up(r);
+        if (origin->seq <= journal->stored_seq || at_seq <= journal->judged_seq) {
+                *ret_is_new = origin->seq > journal->stored_seq && origins_was_new(journal, at_seq);
+                return 0;
+        }
+        is_new = origin->seq > journal->newest_seq ||
+                 (place > 0 && origin->seq == journal->newest_seq && !journal->is_broken);
+        if (is_new)
+                r = origins_add(journal, at_seq);
+        if (r != 0)
+                return err_up(r);
+        if (is_new)
+                journal->newest_seq = origin->seq;
+        journal->is_broken = !is_new;
+        journal->judged_seq = at_seq;
+        *ret_is_new = is_new;
+        return 0;
+}
+
+bool origins_has_stored(const Origins *origins, const Origin *origin) {
+        size_t at = origins && origin->seq != 0 ? origins_at(origins, origin) : SIZE_MAX;
+
+        if (at == SIZE_MAX)
+                return false;
+        return at < origins->n_journals && origin->seq <= origins->journals[at].stored_seq;
+}
+
+int origins_tell(Origins *origins, const Origin *position) {
+        OriginJournal *journal;
+        int r;
+
+        r = origins_find(origins, position, &journal);
+        if (r != 0)
+                return err_up(r);
+        journal->stored_seq = position->seq;
+        if (journal->newest_seq < position->seq)
+                journal->newest_seq = position->seq;
+        return 0;
+}
+
+void origins_forget(Origins *origins) {
+        while (origins->n_journals > 0)
+                free(origins->journals[--origins->n_journals].runs);
+}
+
+void origins_stored(Origins *origins, uint64_t seq) {
+        for (size_t i = 0; i < origins->n_journals; ++i) {
+                OriginJournal *journal = &origins->journals[i];
+                size_t n = 0;
+
+                while (n + 1 < journal->n_runs && journal->runs[n].to_seq <= seq)
+                        ++n;
+                if (n == 0)
+                        continue;
+                journal->n_runs -= n;
+                memmove(journal->runs, journal->runs + n, journal->n_runs * sizeof(*journal->runs));
+        }
+}
+
+void origins_move(Origins *origins, uint64_t stored_seq, uint64_t by) {
+        const RecordShift shift = { .stored_seq = stored_seq, .by = by };
+
+        for (size_t i = 0; i < origins->n_journals; ++i) {
+                OriginJournal *journal = &origins->journals[i];
+
+                record_move(&shift, &journal->judged_seq);
+                for (size_t k = 0; k < journal->n_runs; ++k) {
+                        record_move(&shift, &journal->runs[k].from_seq);
+                        record_move(&shift, &journal->runs[k].to_seq);
+                }
+        }
+}

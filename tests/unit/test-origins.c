@@ -1,0 +1,189 @@
+/* Origins: a message of an edge counts once, and the same is said of it however often it is read.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "gateway/memory/origins.h"
+
+static bool judge_place(Origins *origins, uint64_t seq, uint64_t at_seq, uint32_t place) {
+        const Origin origin = { .device_id = 7, .epoch = 1, .seq = seq };
+        bool is_new;
+
+        assert_int_equal(origins_judge(origins, &origin, at_seq, place, &is_new), 0);
+        return is_new;
+}
+
+static bool judge(Origins *origins, uint64_t seq, uint64_t at_seq) {
+        return judge_place(origins, seq, at_seq, 0);
+}
+
+static void tell(Origins *origins, uint64_t seq) {
+        assert_int_equal(origins_tell(origins, &(Origin){ .device_id = 7, .epoch = 1, .seq = seq }),
+                         0);
+}
+
+/* Numbers 1 to 3 came, then after a reconnect 2 to 4, then 3 to 5. */
+static void read_all(Origins *origins) {
+        static const struct {
+                uint64_t seq, at_seq;
+                bool is_new;
+        } all[] = {
+                { 1, 101, true },  { 2, 102, true },  { 3, 103, true },
+                { 2, 110, false }, { 3, 111, false }, { 4, 112, true },
+                { 3, 120, false }, { 4, 121, false }, { 5, 122, true },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(all); ++i)
+                assert_int_equal(judge(origins, all[i].seq, all[i].at_seq), all[i].is_new);
+}
+
+static void test_what_comes_again_is_no_news_whenever_it_is_read(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+
+        (void)state;
+        assert_int_equal(origins_new(&origins), 0);
+        read_all(origins);
+        read_all(origins);
+        origins_stored(origins, 110);
+        assert_false(judge(origins, 3, 111));
+        assert_true(judge(origins, 4, 112));
+        assert_true(judge(origins, 5, 122));
+        assert_true(judge(origins, 6, 123));
+}
+
+static void test_each_journal_of_each_edge_has_its_own_numbers(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+        bool is_new;
+
+        (void)state;
+        assert_int_equal(origins_new(&origins), 0);
+        read_all(origins);
+        assert_int_equal(origins_judge(origins,
+                                       &(Origin){ .device_id = 7, .epoch = 2, .seq = 1 },
+                                       130,
+                                       0,
+                                       &is_new),
+                         0);
+        assert_true(is_new);
+        assert_int_equal(origins_judge(origins,
+                                       &(Origin){ .device_id = 8, .epoch = 1, .seq = 1 },
+                                       131,
+                                       0,
+                                       &is_new),
+                         0);
+        assert_true(is_new);
+        read_all(origins);
+}
+
+static void test_what_the_database_has_is_no_news(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+        const Origin fourth = { .device_id = 7, .epoch = 1, .seq = 4 };
+
+        (void)state;
+        assert_int_equal(origins_new(&origins), 0);
+        read_all(origins); /* shown, while nobody could be asked */
+        assert_false(origins_has_stored(origins, &fourth));
+        tell(origins, 4); /* another gateway has stored them */
+        assert_true(origins_has_stored(origins, &fourth));
+        assert_false(judge(origins, 1, 101));
+        assert_false(judge(origins, 4, 112));
+        assert_true(judge(origins, 5, 122));
+        assert_false(judge(origins, 4, 130));
+        assert_true(judge(origins, 6, 131));
+}
+
+static void test_an_older_database_has_all_judged_again(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+
+        (void)state;
+        assert_int_equal(origins_new(&origins), 0);
+        tell(origins, 0);
+        read_all(origins);
+        origins_stored(origins, 122);
+        origins_forget(origins);
+        tell(origins, 2);
+        assert_false(judge(origins, 2, 110));
+        assert_true(judge(origins, 3, 111));
+        assert_true(judge(origins, 4, 112));
+        assert_false(judge(origins, 3, 120));
+}
+
+static void test_several_messages_in_one_have_one_number(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+
+        (void)state;
+        assert_int_equal(origins_new(&origins), 0);
+        for (uint32_t place = 0; place < 3; ++place)
+                assert_true(judge_place(origins, 9, 200 + place, place));
+        for (uint32_t place = 0; place < 3; ++place)
+                assert_false(judge_place(origins, 9, 210 + place, place));
+        for (uint32_t place = 0; place < 3; ++place)
+                assert_true(judge_place(origins, 9, 200 + place, place));
+        assert_true(judge(origins, 10, 220));
+}
+
+static void test_the_rest_of_several_is_news_behind_a_start_in_the_middle(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+
+        (void)state;
+        assert_int_equal(origins_new(&origins), 0);
+        tell(origins, 8);
+        assert_true(judge_place(origins, 9, 201, 1));
+        assert_true(judge_place(origins, 9, 202, 2));
+        assert_false(judge_place(origins, 9, 210, 0));
+        assert_false(judge_place(origins, 9, 211, 1));
+}
+
+static void test_numbers_of_ours_that_move_keep_what_was_judged(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+
+        (void)state;
+        assert_int_equal(origins_new(&origins), 0);
+        read_all(origins);
+        origins_move(origins, 105, 1000);
+        assert_true(judge(origins, 3, 103));
+        assert_false(judge(origins, 3, 1111));
+        assert_true(judge(origins, 4, 1112));
+        assert_true(judge(origins, 5, 1122));
+        assert_true(judge(origins, 6, 1123));
+}
+
+static void test_an_edge_that_makes_up_journals_has_no_more_than_sixteen(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+        Origin origin = { .device_id = 7, .seq = 5 };
+        bool is_new;
+
+        (void)state;
+        assert_int_equal(origins_new(&origins), 0);
+        read_all(origins);
+        for (origin.epoch = 2; origin.epoch < 60; ++origin.epoch) {
+                assert_int_equal(origins_judge(origins, &origin, 300 + origin.epoch, 0, &is_new),
+                                 0);
+                assert_true(is_new);
+        }
+        origin.epoch = 59;
+        assert_int_equal(origins_judge(origins, &origin, 400, 0, &is_new), 0);
+        assert_false(is_new);
+        origin.epoch = 2; /* forgotten */
+        assert_int_equal(origins_judge(origins, &origin, 401, 0, &is_new), 0);
+        assert_true(is_new);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_what_comes_again_is_no_news_whenever_it_is_read),
+                cmocka_unit_test(test_each_journal_of_each_edge_has_its_own_numbers),
+                cmocka_unit_test(test_what_the_database_has_is_no_news),
+                cmocka_unit_test(test_an_older_database_has_all_judged_again),
+                cmocka_unit_test(test_several_messages_in_one_have_one_number),
+                cmocka_unit_test(test_the_rest_of_several_is_news_behind_a_start_in_the_middle),
+                cmocka_unit_test(test_numbers_of_ours_that_move_keep_what_was_judged),
+                cmocka_unit_test(test_an_edge_that_makes_up_journals_has_no_more_than_sixteen),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
