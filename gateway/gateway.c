@@ -17,6 +17,7 @@
 #include "gateway/doors.h"
 #include "gateway/inlet.h"
 #include "gateway/journal/bus_error.h"
+#include "gateway/journal/crc32c.h"
 #include "gateway/notify.h"
 #include "gateway/read/readers.h"
 #include "gateway/self_check.h"
@@ -128,6 +129,8 @@ static void gateway_wire(Gateway *gateway, WsOptions *options, const Routes *rou
         options->ask_arg = gateway;
         options->inbound = slot_lines_take;
         options->inbound_arg = gateway->lines;
+        options->stored = slot_lines_stored;
+        options->sum = crc32c;
         options->no_live = gateway->config->cluster_slots > 1;
         options->check_json = json_check;
         options->clean_json = decode_clean;

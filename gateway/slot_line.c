@@ -554,6 +554,10 @@ const char *slot_line_client_id(const SlotLine *line) {
         return line->mqtt.client_id;
 }
 
+uint64_t slot_line_stored(const SlotLine *line) {
+        return journal_stored_seq(line->journal);
+}
+
 Inlet *slot_line_inlet(SlotLine *line) {
         return line->inlet;
 }

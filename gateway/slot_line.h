@@ -79,5 +79,7 @@ SlotLine *slot_line_free(SlotLine *line);
 const char *slot_line_epoch(const SlotLine *line);     /* of its journal */
 const char *slot_line_client_id(const SlotLine *line); /* of its session, once it takes in */
 Inlet *slot_line_inlet(SlotLine *line);
+/* Any thread: up to where its journal is stored, as journal_stored_seq(). */
+uint64_t slot_line_stored(const SlotLine *line);
 
 DEFINE_CLEANUP(SlotLine *, slot_line_free);

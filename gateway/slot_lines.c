@@ -262,6 +262,12 @@ int slot_lines_take(void *arg, const Inbound *inbound) {
         return inlet_take(slot_line_inlet(lines->lines[slot]), inbound); /* which refuses it */
 }
 
+uint64_t slot_lines_stored(void *arg) {
+        const SlotLines *lines = arg;
+
+        return slot_line_stored(lines->lines[0]);
+}
+
 const char *slot_lines_epoch(const SlotLines *lines) {
         return slot_line_epoch(lines->lines[0]);
 }

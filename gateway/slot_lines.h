@@ -49,6 +49,8 @@ SlotLines *slot_lines_free(SlotLines *lines);
 
 /* An InboundFn, with the lines as its @arg: for all doors but MQTT. */
 int slot_lines_take(void *arg, const Inbound *inbound);
+/* With one slot: how far what was taken is in the database, in the numbers that it was given. */
+uint64_t slot_lines_stored(void *arg);
 const char *slot_lines_epoch(const SlotLines *lines); /* of the first journal: this node's own */
 /* Beside which name what is one a process goes to the broker; once it takes in. */
 const char *slot_lines_client_id(const SlotLines *lines);

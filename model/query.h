@@ -43,6 +43,8 @@ typedef enum QueryKind {
                          none that he sees, 409: there is one already, or it is disabled, 422: no
                          such user, or device */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
+        QUERY_UPLINK,      /* device_id, journal -> upto_seq: how far that journal of the gateway
+                              is stored */
         QUERY_HISTORY,     /* history, stream -> chunks of one body, the last marked; 200, 400: the
                               cursor is of no journal that we know, 504: too much to ask */
         QUERY_PAGE,        /* page -> one body; 200, 404: no such thing, 504: too much to ask */
@@ -122,6 +124,7 @@ struct Query {
         int minutes;
         CounterStyle style;           /* QUERY_DETECTION_STATS */
         int64_t device_id;            /* 0 = all that the user may see */
+        uint64_t journal;             /* QUERY_UPLINK: its epoch */
         int64_t vehicle_id, owner_id; /* QUERY_OWNER; owner 0: nobody */
 
         char *command_id;                         /* owned */

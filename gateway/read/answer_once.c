@@ -14,6 +14,7 @@
 #include "db/read/pages.h"
 #include "db/read/statistics.h"
 #include "db/trouble.h"
+#include "db/uplinks.h"
 #include "gateway/read/answer_manage.h"
 #include "gateway/read/login_cache.h"
 #include "gateway/read/reader.h"
@@ -274,6 +275,9 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
                 return db_owner_give(conn, query, answer);
         case QUERY_PENDING_COMMANDS:
                 return db_command_rows_pending(conn, query, answer);
+        case QUERY_UPLINK:
+                r = db_uplinks_position(conn, query->device_id, query->journal, &answer->upto_seq);
+                break;
         case QUERY_PAGE:
                 return answer_once_page(conn, query, answer);
         case QUERY_LETTER_ASK:

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "model/metrics.h"
 #include "ws/device/edge.h"
+#include "ws/device/uplink.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
 
@@ -22,6 +23,7 @@ static void ws_connections_describe(const WsClient *client, WsConnectionInfo *re
                 .user_id = client->user_id,
                 .vehicle_id = client->scope == WS_SCOPE_VEHICLE ? client->target_id : 0,
                 .device_id = client->edge                       ? ws_edge_device(client->edge)
+                             : client->uplink                   ? ws_uplink_device(client->uplink)
                              : client->scope == WS_SCOPE_DEVICE ? client->target_id
                                                                 : 0,
                 .connected_us = client->connected_us,

@@ -6,6 +6,7 @@
 #include "ws/access/party.h"
 #include "ws/access/shares.h"
 #include "ws/device/edge.h"
+#include "ws/device/uplink.h"
 #include "ws/hub/viewer.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/feed.h"
@@ -248,8 +249,8 @@ static bool ws_hub_may_stay(const WsLoop *loop, const WsClient *client, const Us
         const Vehicle *vehicle;
         const Device *device;
 
-        if (client->edge)
-                return ws_edge_may_stay(client);
+        if (client->edge || client->uplink)
+                return client->edge ? ws_edge_may_stay(client) : ws_uplink_may_stay(client);
         if (client->user_id != 0 &&
             (!user || !user->is_active || user->generation != client->generation))
                 return false;
@@ -540,6 +541,7 @@ int ws_hub_turn_heard(WsHub *hub) {
 void ws_hub_tick(WsHub *hub) {
         WsLoop *loop = &hub->loop;
 
+        (void)!ws_uplink_tick(loop);
         (void)!ws_edge_tick(loop); /* out of memory: it tries again at the next */
         ws_hub_turn_paced(loop);
         ws_listings_turn(loop->listings, loop);

@@ -3,6 +3,7 @@
 #include "base/bucket.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "model/edge/uplink.h"
 #include "ws/device/edge.h"
 #include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
@@ -15,12 +16,20 @@
 #define WS_INCOMING_MESSAGE 100  /* and what a message does */
 #define WS_INCOMING_TURN_US 1000 /* of one client in one turn of the loop */
 
-/* Takes so much of its rate; false: it sends too many. */
+/* Of a message. */
+static size_t ws_incoming_limit(const WsClient *client) {
+        size_t limit = client->loop->options->max_message_bytes;
+
+        return client->uplink && limit < UPLINK_BATCH_BYTES ? UPLINK_BATCH_BYTES : limit;
+}
+
+/* Takes so much of its rate; false: it sends too many. A gateway's is bounded by what is stored. */
 static bool ws_incoming_spend(WsClient *client, int64_t cost) {
         int64_t per_s = client->loop->options->messages_per_s * (int64_t)WS_INCOMING_MESSAGE;
         const BucketRate rate = { per_s, 1000000, 2 * per_s };
 
-        return per_s <= 0 || bucket_take(&client->incoming, &rate, cost, clock_mono_us()) == 0;
+        return per_s <= 0 || client->uplink ||
+               bucket_take(&client->incoming, &rate, cost, clock_mono_us()) == 0;
 }
 
 static bool ws_incoming_afford(WsClient *client, int64_t cost) {
@@ -32,7 +41,7 @@ static bool ws_incoming_afford(WsClient *client, int64_t cost) {
 
 /* What the compressed *@message says; false: it is over with this client. */
 static bool ws_incoming_unpack(WsClient *client, Text *message) {
-        size_t limit = client->loop->options->max_message_bytes;
+        size_t limit = ws_incoming_limit(client);
         int r;
 
         r = ws_packer_unpack(client->loop->packer, *message, limit, message);
@@ -95,7 +104,7 @@ static int ws_incoming_piece(WsClient *client, Text piece, bool is_first, bool i
 
 /* With what its frame says is still to come. True: it is over with this client. */
 static bool ws_incoming_is_too_big(WsClient *client, const WsDecoded *decoded) {
-        size_t limit = client->loop->options->max_message_bytes;
+        size_t limit = ws_incoming_limit(client);
         size_t n = decoded->payload.n + (decoded->is_first ? 0 : client->n_in);
 
         if (decoded->n_coming <= limit && n + decoded->n_coming <= limit)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "ws/device/edge.h"
+#include "ws/device/uplink.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/loop/pending.h"
@@ -71,6 +72,8 @@ int ws_viewer_join(WsClient *client) {
                                   ws_edge_device(client->edge));
                 return r == 0 ? ws_viewer_join_all(client) : err_up(r);
         }
+        if (client->uplink)
+                return err_up(ws_viewer_join_all(client)); /* it is shown nothing */
         if (!is_path)
                 client->scope = client->sees_all ? WS_SCOPE_ALL : WS_SCOPE_USER;
         r = ws_index_join(loop->index,
@@ -118,6 +121,8 @@ static void ws_viewer_leave(WsClient *client) {
         ws_places_make_known(client);
         if (client->edge)
                 ws_edge_left(client);
+        if (client->uplink)
+                ws_uplink_left(client);
         ws_pendings_forget(loop->pendings, client);
         ws_listings_leave(loop->listings, client);
         client->feed = ws_feed_free(client->feed);
@@ -147,6 +152,7 @@ WsClient *ws_viewer_free(WsClient *client) {
         free(client->told);
         ws_places_give_back(client);
         ws_edge_free(client->edge);
+        ws_uplink_free(client->uplink);
         free(client->vehicle_ids);
         free(client);
         return NULL;

@@ -37,6 +37,7 @@ int ws_loop_init(WsLoop *loop, Registry *registry) {
         TAILQ_INIT(&loop->dirty);
         TAILQ_INIT(&loop->paced);
         TAILQ_INIT(&loop->restless);
+        TAILQ_INIT(&loop->uplinks);
         TAILQ_INIT(&loop->patient);
         ws_wheel_init(&loop->wheel, 10, clock_mono_us() / 1000);
         r = ws_numbers_open(&loop->numbers, NULL);

@@ -32,6 +32,7 @@ typedef enum WsDialectId {
         WS_DIALECT_NATIVE,
         WS_DIALECT_EVENTS, /* the native messages as an event stream */
         WS_DIALECT_POLL,   /* and as answers to long polls */
+        WS_DIALECT_UPLINK, /* gateways at the edge */
         WS_DIALECT_COUNT
 } WsDialectId;
 
@@ -52,6 +53,7 @@ typedef struct WsQuestions WsQuestions;
 typedef struct WsReplays WsReplays;
 typedef struct WsShares WsShares;
 typedef struct WsTurns WsTurns;
+typedef struct WsUplink WsUplink;
 
 struct WsLoop {
         Registry *registry;           /* borrowed */
@@ -74,13 +76,14 @@ struct WsLoop {
         WsWheel wheel;
         TAILQ_HEAD(, WsClient) dirty; /* have something to write, or are to be closed */
         TAILQ_HEAD(WsPatient, WsClient)
-        patient;                       /* catch up at the next tick: the others come first */
-        int64_t work_us, work_at_us;   /* time that catching up may take, as of then */
-        TAILQ_HEAD(, WsEdge) restless; /* devices' sockets that wait to be taken further */
-        size_t n_clients;              /* with those whose handshake is under way */
-        WsShares *places;              /* of them: of users, devices and addresses, see party.h */
-        WsShares *bursts;              /* of bytes beyond the queues, see burst.h */
-        WsShares *strangers;           /* of them: have not said yet who they are; by address */
+        patient;                        /* catch up at the next tick: the others come first */
+        int64_t work_us, work_at_us;    /* time that catching up may take, as of then */
+        TAILQ_HEAD(, WsUplink) uplinks; /* of gateways at the edge */
+        TAILQ_HEAD(, WsEdge) restless;  /* devices' sockets that wait to be taken further */
+        size_t n_clients;               /* with those whose handshake is under way */
+        WsShares *places;               /* of them: of users, devices and addresses, see party.h */
+        WsShares *bursts;               /* of bytes beyond the queues, see burst.h */
+        WsShares *strangers;            /* of them: have not said yet who they are; by address */
         size_t n_open[WS_DIALECT_COUNT];
         bool stats_wanted; /* somebody waits for statistics and should not wait for the next turn */
         LogPace given_up;  /* replays that the database did not answer */

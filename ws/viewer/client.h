@@ -28,6 +28,7 @@ typedef struct WsConn WsConn;
 typedef struct WsEdge WsEdge;
 typedef struct WsFeed WsFeed;
 typedef struct WsListing WsListing;
+typedef struct WsUplink WsUplink;
 
 /* The poll is over; the client has left already. */
 typedef void (*WsPollFn)(WsClient *client, WsConn *conn);
@@ -81,8 +82,9 @@ struct WsClient {
         WsConn *conn; /* borrowed; NULL until it is open */
         WsLoop *loop; /* borrowed */
         const WsDialect *dialect;
-        WsEdge *edge; /* owned; NULL: not a device's own socket */
-        WsFeed *feed; /* owned; NULL: the dialect has no subscriptions, or it is leaving */
+        WsEdge *edge;     /* owned; NULL: not a device's own socket */
+        WsUplink *uplink; /* owned; NULL: not a gateway's */
+        WsFeed *feed;     /* owned; NULL: the dialect has no subscriptions, or it is leaving */
         WsClientState state;
         bool is_unknown;   /* has not said yet who it is: until auth_ms */
         bool sees_all;     /* an admin, or an anonymous path */

@@ -6,7 +6,7 @@
 const WsDialect *const ws_dialect_all[] = {
         &ws_dialect_people_counter, &ws_dialect_energy,  &ws_dialect_device_hub,
         &ws_dialect_vehicles,       &ws_dialect_cameras, &ws_dialect_native,
-        &ws_dialect_events,         &ws_dialect_poll,
+        &ws_dialect_events,         &ws_dialect_poll,    &ws_dialect_uplink,
 };
 const size_t ws_dialect_n_all = N_ELEMENTS(ws_dialect_all);
 

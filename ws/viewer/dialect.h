@@ -70,7 +70,7 @@ void ws_dialect_statistics(Buf *buf, const char *type, Text data);
 
 extern const WsDialect ws_dialect_people_counter, ws_dialect_energy, ws_dialect_device_hub,
         ws_dialect_vehicles, ws_dialect_cameras;
-extern const WsDialect ws_dialect_native, ws_dialect_events, ws_dialect_poll;
+extern const WsDialect ws_dialect_native, ws_dialect_events, ws_dialect_poll, ws_dialect_uplink;
 extern const WsDialect *const ws_dialect_all[];
 extern const size_t ws_dialect_n_all;
 

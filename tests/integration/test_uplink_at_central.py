@@ -1,0 +1,217 @@
+"""What a gateway at the edge brings: stored once, in order, under its own times; and nothing that is another's."""
+import struct
+import time
+
+import psycopg2
+import pytest
+
+from uplinks import Edge, batch, crc32c, record
+from viewers import refused
+from waiting import wait_until
+
+HOUR_US = 3600 * 10**6
+
+
+def now_us():
+    return time.time_ns() // 1000
+
+
+@pytest.fixture
+def boat(gateway):
+    """A device of ana's that may bring what is ana's: (gateway, its token)."""
+    _, token = gateway.add_device("boat", "ana")
+    assert gateway.cli("device", "uplink", "boat", "on").stdout == "device boat: uplink on\n"
+    gateway.database.wait_for("SELECT may_uplink FROM devices WHERE code = 'boat'", True)
+    wait_until(lambda: refused(gateway, "/ws/uplink/boat", token) == 101, "the gateway to know")
+    return gateway, token
+
+
+@pytest.fixture
+def edge(boat):
+    opened = []
+
+    def open_edge(**kwargs):
+        opened.append(Edge(*boat, **kwargs))
+        return opened[-1]
+
+    yield open_edge
+    for one in opened:
+        one.close()
+
+
+def telemetry(seq, n, received_us=None, device="dev-1"):
+    return seq, received_us or now_us(), f"ems/{device}/telemetry", f'{{"n":{n}}}'
+
+
+def numbers(database):
+    return [row[0] for row in database.rows("SELECT (payload->>'n')::int FROM telemetry ORDER BY seq")]
+
+
+def balances(gateway):
+    wait_until(lambda: gateway.metric("tidegate_in_journal") == 0, "all to be stored")
+    return gateway.metric("tidegate_accounting_drift") == 0
+
+
+def test_the_sum_is_crc_32c():
+    assert crc32c(b"123456789") == 0xE3069283
+
+
+def test_what_it_brings_is_stored_under_the_time_of_the_edge_and_shown(boat, edge, database, viewer):
+    gateway, _ = boat
+    view = viewer("/ws/device/dev-1", "ana")
+    an_hour_ago = now_us() - HOUR_US
+    one = edge()
+    assert one.position == 0
+    one.bring(telemetry(1001, 1, an_hour_ago), telemetry(1007, 2))
+    assert one.wait_stored() == 1007
+    assert numbers(database) == [1, 2]
+    assert [view.next(), view.next()] == ['{"n":1}', '{"n":2}']
+    first = database.value("SELECT time FROM telemetry ORDER BY seq LIMIT 1")
+    assert abs(first.timestamp() * 10**6 - an_hour_ago) < 1000
+    assert database.value("SELECT received_at > now() - interval '1 minute' FROM telemetry ORDER BY seq LIMIT 1")
+    assert database.rows("SELECT epoch, seq FROM uplink_positions") == [(0xA1, 1007)]
+    assert gateway.metric("tidegate_received_total", door="uplink") == 2
+    assert balances(gateway)
+
+
+def test_what_it_sends_again_is_not_stored_again(boat, edge, database):
+    gateway, _ = boat
+    one = edge()
+    one.bring(*[telemetry(seq, seq) for seq in range(1, 101)])
+    assert one.wait_stored() == 100
+    again = edge()  # which closes the first
+    assert one.socket.wait_closed()[0] == 1008
+    assert again.position == 100
+    again.position = 100
+    again.bring(telemetry(101, 101))
+    again.wait_stored()
+    assert numbers(database) == list(range(1, 102))
+    other = edge(journal="00000000000000b2")  # another disk has other numbers
+    assert other.position == 0
+    other.bring(telemetry(1, 200))
+    other.wait_stored()
+    assert numbers(database) == [*range(1, 102), 200]
+    assert edge().position == 101
+    assert balances(gateway)
+
+
+def test_what_waits_in_our_journal_and_comes_again_is_stored_once(boat, edge, database):
+    """The database is away while an edge reconnects: it is told to begin where the database is."""
+    gateway, _ = boat
+    one = edge()
+    one.bring(*[telemetry(seq, seq) for seq in range(1, 51)])
+    one.wait_stored()
+    with psycopg2.connect(database.url) as lock, lock.cursor() as cursor:
+        cursor.execute("LOCK TABLE uplink_positions IN SHARE MODE")  # read, and not stored
+        one.bring(*[telemetry(seq, seq) for seq in range(51, 101)])
+        wait_until(lambda: gateway.metric("tidegate_in_journal") >= 50, "the journal to have it")
+        two = edge()
+        assert two.position == 50
+        two.bring(*[telemetry(seq, seq) for seq in range(51, 121)])
+        wait_until(lambda: gateway.metric("tidegate_in_journal") >= 120, "the journal to have it twice")
+        three = edge()
+        three.bring(*[telemetry(seq, seq) for seq in range(51, 131)])
+        wait_until(lambda: gateway.metric("tidegate_in_journal") >= 200, "the journal to have it three times")
+    assert three.wait_stored() == 130
+    assert numbers(database) == list(range(1, 131))
+    assert gateway.metric("tidegate_duplicate_total") == 120
+    assert balances(gateway)
+
+
+@pytest.mark.parametrize("again", ["the same process", "another one"])
+def test_a_kill_at_any_time_costs_nothing_and_doubles_nothing(boat, edge, database, again):
+    gateway, _ = boat
+    one = edge()
+    sent = 0
+    for turn in range(4):
+        for _ in range(40):
+            one.bring(*[telemetry(sent + k, sent + k) for k in range(1, 26)])
+            sent += 25
+        if turn % 2:
+            one.wait_stored(one.told + 1)
+        gateway.kill()
+        if again == "another one":  # with a journal of its own: what was only in the first one's comes again
+            gateway.write_conf(journal__dir=str(gateway.folder / f"journal-{turn}"))
+        gateway.start()
+        wait_until(lambda: gateway.status("/readyz") == 200, "the gateway")
+        told = one.told
+        one = edge()
+        assert one.position >= told  # what was said to be stored is
+        sent = one.position
+    one.bring(telemetry(sent + 1, sent + 1))
+    one.wait_stored()
+    assert numbers(database) == list(range(1, sent + 2))
+    if again == "another one":  # back to the first: what it still has was stored by the others
+        gateway.stop()
+        gateway.write_conf(journal__dir=str(gateway.folder / "journal"))
+        gateway.start()
+        wait_until(lambda: gateway.metric("tidegate_in_journal") == 0, "it to have stored what it owed")
+        assert sorted(numbers(database)) == list(range(1, sent + 2))
+
+
+def test_it_speaks_for_nobody_but_its_owner(boat, edge, database):
+    gateway, _ = boat
+    one = edge()
+    one.bring(telemetry(1, 1), telemetry(2, 2, device="dev-2"), telemetry(3, 3, device="nobody"),
+              (4, now_us(), "seano/USV-2/raw_log", "theirs"), (5, now_us(), "seano/USV-1/raw_log", "ours"),
+              (6, now_us(), "ems/dev-1/telemetry", "no json"), telemetry(7, 7))
+    one.wait_stored()
+    assert numbers(database) == [1, 7]
+    assert database.rows("SELECT logs FROM raw_logs") == [("ours",)]
+    boat_id = database.value("SELECT id FROM devices WHERE code = 'boat'")
+    assert database.rows("SELECT reason, topic FROM dead_letters ORDER BY seq") == [
+        ("wrong_owner", f"$uplink/{boat_id}/ems/dev-2/telemetry"),
+        ("unknown_device", f"$uplink/{boat_id}/ems/nobody/telemetry"),
+        ("wrong_owner", f"$uplink/{boat_id}/seano/USV-2/raw_log"),
+        ("bad_json", f"$uplink/{boat_id}/ems/dev-1/telemetry")]
+    assert balances(gateway)
+
+
+def test_a_letter_that_comes_back_is_still_its_own(boat, edge, database):
+    gateway, _ = boat
+    one = edge()
+    one.bring(telemetry(1, 1, now_us() - HOUR_US, device="late"), telemetry(2, 2, device="dev-2"))
+    one.wait_stored()
+    gateway.add_device("late", "ana")
+    gateway.cli("dead-letters", "replay", *(str(row[0]) for row in database.rows("SELECT id FROM dead_letters ORDER BY id")), check=False)
+    database.wait_for("SELECT array_agg((payload->>'n')::int) FROM telemetry", [1])
+    database.wait_for("SELECT array_agg(reason) FROM dead_letters", ["wrong_owner"])
+    assert database.value("SELECT now() - time > interval '50 minutes' FROM telemetry")
+    assert balances(gateway)
+
+
+def test_who_may_not_is_not_let_in(boat, gateway, database):
+    _, token = boat
+    _, other = gateway.add_device("plain", "ana")
+    wait_until(lambda: refused(gateway, "/ws/device/plain", other) == 101, "the gateway to know the other")
+    assert refused(gateway, "/ws/uplink/plain", other) == 403
+    assert refused(gateway, "/ws/uplink/plain", token) == 403
+    assert refused(gateway, "/ws/uplink/boat", gateway.token("root")) == 403
+    edge = Edge(gateway, token)
+    gateway.cli("device", "uplink", "boat", "off")
+    assert edge.socket.wait_closed()[0] == 4004
+    wait_until(lambda: refused(gateway, "/ws/uplink/boat", token) == 403, "the gateway to know")
+
+
+@pytest.mark.parametrize("frames, reason", [
+    ([batch(0, [record(1, 0, "a", "b")])], "a batch before the welcome"),
+    (['{"type":"hello","format":2,"journal":"00000000000000a1"}'], "this format is not known here, but 1 is"),
+    (['{"type":"hello","format":1,"journal":"a1"}'], "hello names a journal of 16 hex digits"),
+    (["{"], "hello comes first"),
+    (["hello", '{"type":"hello","format":1,"journal":"00000000000000a1"}'], "hello is said once"),
+    (["hello", b"TGU1"], "not a batch"),
+    (["hello", batch(0, [record(1, 0, "a", "b")], crc=7)], "the checksum of a batch is wrong"),
+    (["hello", batch(9, [record(10, 0, "a", "b")])], "a batch does not follow the one before it"),
+    (["hello", batch(0, [record(1, 0, "a", "b"), record(1, 0, "a", "b")])], "the numbers of a batch do not ascend"),
+    (["hello", batch(0, [record(1 << 63, 0, "a", "b")])], "the numbers of a batch do not ascend"),
+    (["hello", batch(0, [record(1, 0, "a", "b")], n=2)], "a batch is not whole"),
+    (["hello", batch(0, [record(1, 0, "a", "b"), b"x"], n=1)], "a batch is not whole"),
+    (["hello", batch(0, [struct.pack("<QqBBHI", 1, 0, 0, 0, 1, 0xFFFFFFFF) + b"ab"])], "a batch is not whole"),
+])
+def test_what_is_no_batch_ends_the_connection(boat, edge, database, frames, reason):
+    one = edge(hello=frames[0] == "hello")
+    for frame in frames:
+        if frame != "hello":
+            one.socket.send(frame)
+    assert one.socket.wait_closed() == (4003, reason)
+    assert database.value("SELECT count(*) FROM dead_letters") == 0

@@ -1,0 +1,369 @@
+#include "ws/device/uplink.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json_out.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "model/edge/uplink.h"
+#include "model/metrics.h"
+#include "ws/access/party.h"
+#include "ws/loop/loop.h"
+#include "ws/loop/options.h"
+#include "ws/loop/questions.h"
+#include "ws/viewer/client.h"
+
+#define WS_UPLINK_MAX_BATCHES 1024  /* that are not stored yet: then nothing more is read */
+#define WS_UPLINK_RETRY_MS    1000  /* between two questions for the position */
+#define WS_UPLINK_ANSWER_MS   20000 /* and if no answer comes at all */
+
+typedef struct WsUplinkBatch WsUplinkBatch;
+
+/* One that is in our journal. */
+struct WsUplinkBatch {
+        uint64_t last_seq; /* of the edge's numbers */
+        uint64_t at_seq;   /* and of ours */
+};
+
+struct WsUplink {
+        WsClient *client; /* borrowed: its owner */
+        int64_t device_id;
+        int64_t token_generation;
+
+        bool is_greeted;     /* it has said which journal it has, */
+        bool is_welcome;     /* and has been told the position */
+        bool wants_position; /* asks for it, from then on */
+        int64_t retry_ms;
+        uint64_t epoch;
+        WsQuestion question;
+
+        uint64_t taken_seq;     /* the last that is in our journal; of its numbers, as the next */
+        uint64_t read_seq;      /* and the last that was read */
+        uint64_t at_seq;        /* the first of these in our numbers */
+        WsUplinkBatch *batches; /* [n_batches], in order */
+        size_t n_batches, capacity;
+
+        Buf held; /* a batch that the journal had no room for, from record @n_held on */
+        uint32_t n_held;
+        bool is_paused;
+        Buf record; /* scratch */
+        TAILQ_ENTRY(WsUplink) entry;
+};
+
+int ws_uplink_new(WsClient *client, const Device *device) {
+        WsUplink *uplink = calloc(1, sizeof(*uplink));
+
+        if (!uplink)
+                return err_new(-ENOMEM);
+        uplink->client = client;
+        uplink->device_id = device->id;
+        uplink->question.owner = uplink;
+        uplink->token_generation = device->token_generation;
+        TAILQ_INSERT_TAIL(&client->loop->uplinks, uplink, entry);
+        client->uplink = uplink;
+        return 0;
+}
+
+WsUplink *ws_uplink_free(WsUplink *uplink) {
+        if (!uplink)
+                return NULL;
+        ws_questions_forget(uplink->client->loop->questions, &uplink->question);
+        TAILQ_REMOVE(&uplink->client->loop->uplinks, uplink, entry);
+        free(uplink->batches);
+        buf_done(&uplink->held);
+        buf_done(&uplink->record);
+        free(uplink);
+        return NULL;
+}
+
+int64_t ws_uplink_device(const WsUplink *uplink) {
+        return uplink->device_id;
+}
+
+bool ws_uplink_may_stay(const WsClient *client) {
+        const WsUplink *uplink = client->uplink;
+        const Device *device = registry_device(client->loop->registry, uplink->device_id);
+
+        return device && device->is_active && device->has_token && device->may_uplink &&
+               device->token_generation == uplink->token_generation;
+}
+
+static bool ws_uplink_is_open(const WsUplink *uplink) {
+        return uplink->client->state == WS_CLIENT_OPEN && uplink->client->close_code == 0;
+}
+
+void ws_uplink_left(WsClient *client) {
+        ws_questions_forget(client->loop->questions, &client->uplink->question);
+}
+
+void ws_uplink_open(const WsClient *client) {
+        const WsUplink *uplink;
+
+        TAILQ_FOREACH(uplink, &client->loop->uplinks, entry)
+                if (uplink->client != client && uplink->device_id == client->uplink->device_id &&
+                    ws_uplink_is_open(uplink))
+                        ws_client_close(uplink->client,
+                                        WS_CLOSE_POLICY,
+                                        "replaced by a newer connection",
+                                        METRIC_WS_CLOSED_REPLACED);
+}
+
+static int ws_uplink_refuse(const WsUplink *uplink, const char *reason) {
+        log_warning("uplink_broken device=%lld reason=\"%s\"",
+                    (long long)uplink->device_id,
+                    reason);
+        metric_add(METRIC_UPLINK_BROKEN, 1);
+        ws_client_close(uplink->client, WS_CLOSE_MISUSE, reason, METRIC_WS_CLOSED_MISUSE);
+        return 0;
+}
+
+static void ws_uplink_pause(WsUplink *uplink, bool is_paused) {
+        if (uplink->is_paused == is_paused)
+                return;
+        uplink->is_paused = is_paused;
+        ws_client_pause(uplink->client, is_paused);
+}
+
+/* ---- where it goes on ---- */
+
+static int ws_uplink_say(const WsUplink *uplink, const char *type, uint64_t position) {
+        Buf *buf = &uplink->client->loop->text;
+        JsonOut out = { .buf = buf };
+
+        buf_reset(buf);
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", type);
+        json_out_int(&out, "position", (int64_t)position);
+        if (!uplink->is_welcome) {
+                json_out_int(&out, "format", UPLINK_FORMAT);
+                json_out_int(&out, "max_bytes", (int64_t)UPLINK_BATCH_BYTES);
+                json_out_int(&out, "window", (int64_t)UPLINK_WINDOW_BYTES);
+        }
+        json_out_object_end(&out);
+        return err_up(ws_client_say(uplink->client, buf));
+}
+
+static void ws_uplink_want(WsUplink *uplink) {
+        uplink->wants_position = true;
+        uplink->retry_ms = clock_mono_us() / 1000 + WS_UPLINK_RETRY_MS;
+}
+
+/* The position: QUERY_UPLINK. */
+static int ws_uplink_take_position(void *owner, Event *event) {
+        WsUplink *uplink = owner;
+        int r;
+
+        if (!ws_uplink_is_open(uplink))
+                return 0;
+        if (!event || event->answer->status != 200) {
+                ws_uplink_want(uplink);
+                return 0;
+        }
+        uplink->taken_seq = uplink->read_seq = event->answer->upto_seq;
+        r = ws_uplink_say(uplink, "welcome", uplink->taken_seq);
+        uplink->is_welcome = true;
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int ws_uplink_ask(WsUplink *uplink) {
+        CLEANUP(query_free) Query *query = NULL;
+        int r;
+
+        r = query_new(&query, QUERY_UPLINK);
+        if (r < 0)
+                return err_up(r);
+        query->device_id = uplink->device_id;
+        query->journal = uplink->epoch;
+        query->party = ws_party_device(uplink->device_id);
+        r = ws_questions_ask(uplink->client->loop->questions,
+                             &uplink->question,
+                             &query,
+                             WS_UPLINK_ANSWER_MS,
+                             ws_uplink_take_position);
+        if (r < 0)
+                return err_up(r);
+        uplink->wants_position = false;
+        if (r == WS_QUESTIONS_E_FULL)
+                ws_uplink_want(uplink);
+        return 0;
+}
+
+int ws_uplink_hello(WsClient *client, uint64_t epoch) {
+        WsUplink *uplink = client->uplink;
+
+        if (uplink->is_greeted)
+                return ws_uplink_refuse(uplink, "hello is said once");
+        uplink->is_greeted = true;
+        uplink->epoch = epoch;
+        return err_up(ws_uplink_ask(uplink));
+}
+
+/* ---- what it brings ---- */
+
+static int ws_uplink_journal(WsUplink *uplink, const UplinkRecord *record, uint64_t *ret_seq) {
+        const WsOptions *options = uplink->client->loop->options;
+        int r;
+
+        if (!options->inbound)
+                return INBOUND_E_FULL;
+        buf_reset(&uplink->record);
+        uplink_mark(&uplink->record,
+                    &(UplinkMark){ .device_id = uplink->device_id,
+                                   .epoch = uplink->epoch,
+                                   .seq = record->seq,
+                                   .received_us = record->received_us });
+        buf_append_text(&uplink->record, record->payload);
+        if (buf_failed(&uplink->record))
+                return err_new(-ENOMEM);
+        r = options->inbound(options->inbound_arg,
+                             &(Inbound){ .door = DOOR_UPLINK,
+                                         .is_retained = record->is_retained,
+                                         .topic = record->topic,
+                                         .payload = buf_text(&uplink->record),
+                                         .ret_seq = ret_seq });
+        return r < 0 ? err_up(r) : r;
+}
+
+/* The records of a batch that is right, but for the first @skip. *ret_n: how many are in the
+ * journal then. INBOUND_E_FULL: not all. */
+static int ws_uplink_take(WsUplink *uplink, Text message, uint32_t skip, uint32_t *ret_n) {
+        uint64_t at_seq = uplink->at_seq;
+        UplinkRecord record;
+        UplinkBatch batch;
+        int r = 0;
+
+        *ret_n = 0;
+        (void)uplink_batch_open(message, &batch);
+        while (uplink_batch_next(&batch, &record)) {
+                if (*ret_n >= skip)
+                        r = ws_uplink_journal(uplink, &record, &at_seq);
+                if (r != 0)
+                        break;
+                ++*ret_n;
+                uplink->at_seq = at_seq;
+                uplink->taken_seq = record.seq;
+        }
+        if (r != 0 || *ret_n == 0)
+                return r < 0 ? err_up(r) : r;
+        if (!VEC_HAS_ROOM(uplink->batches, uplink->n_batches, uplink->capacity, 16))
+                return err_new(-ENOMEM);
+        uplink->batches[uplink->n_batches++] =
+                (WsUplinkBatch){ .last_seq = uplink->taken_seq, .at_seq = uplink->at_seq };
+        metric_add(METRIC_UPLINK_BATCHES, 1);
+        if (uplink->n_batches >= WS_UPLINK_MAX_BATCHES)
+                ws_uplink_pause(uplink, true);
+        return 0;
+}
+
+/* Why it is not one that may come now; NULL: it is. */
+static const char *ws_uplink_judge(const WsUplink *uplink, Text message, uint64_t *ret_last_seq) {
+        const WsOptions *options = uplink->client->loop->options;
+        UplinkRecord record;
+        UplinkBatch batch;
+
+        if (!uplink->is_welcome)
+                return "a batch before the welcome";
+        if (!uplink_batch_open(message, &batch))
+                return "not a batch";
+        if (!options->sum || options->sum(0, batch.summed.data, batch.summed.n) != batch.sum)
+                return "the checksum of a batch is wrong";
+        if (batch.after_seq != uplink->read_seq)
+                return "a batch does not follow the one before it";
+        *ret_last_seq = batch.after_seq;
+        while (uplink_batch_next(&batch, &record)) {
+                if (record.seq <= *ret_last_seq || record.seq > INT64_MAX)
+                        return "the numbers of a batch do not ascend";
+                *ret_last_seq = record.seq;
+        }
+        return uplink_batch_is_whole(&batch) ? NULL : "a batch is not whole";
+}
+
+/* What was read already is kept; nothing more is, until there is room. */
+static int ws_uplink_hold(WsUplink *uplink, Text message, uint32_t n_taken) {
+        buf_append_text(&uplink->held, message);
+        if (buf_failed(&uplink->held))
+                return err_new(-ENOMEM);
+        uplink->n_held = n_taken;
+        ws_uplink_pause(uplink, true);
+        return 0;
+}
+
+int ws_uplink_batch(WsClient *client, Text message) {
+        WsUplink *uplink = client->uplink;
+        const char *reason;
+        uint64_t last_seq;
+        uint32_t n_taken;
+        int r;
+
+        if (!ws_uplink_is_open(uplink) || !ws_uplink_may_stay(client))
+                return 0; /* nothing is stored for it any more */
+        reason = ws_uplink_judge(uplink, message, &last_seq);
+        if (!reason && uplink->held.n > 0)
+                reason = "more than was asked for"; /* it is paused: cannot be */
+        if (reason)
+                return ws_uplink_refuse(uplink, reason);
+        uplink->read_seq = last_seq;
+        r = ws_uplink_take(uplink, message, 0, &n_taken);
+        if (r == INBOUND_E_FULL)
+                r = ws_uplink_hold(uplink, message, n_taken);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* ---- what becomes of it ---- */
+
+static int ws_uplink_release(WsUplink *uplink) {
+        uint32_t n_taken;
+        int r;
+
+        uplink->client->seen_ms = clock_mono_us() / 1000; /* we do not read: it cannot show it */
+        r = ws_uplink_take(uplink, buf_text(&uplink->held), uplink->n_held, &n_taken);
+        if (r == INBOUND_E_FULL) {
+                uplink->n_held = n_taken;
+                return 0;
+        }
+        buf_done(&uplink->held);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int ws_uplink_tell(WsUplink *uplink) {
+        const WsOptions *options = uplink->client->loop->options;
+        uint64_t stored_seq = options->stored ? options->stored(options->inbound_arg) : 0;
+        uint64_t position;
+        size_t n = 0;
+
+        while (n < uplink->n_batches && uplink->batches[n].at_seq <= stored_seq)
+                ++n;
+        if (n == 0)
+                return 0;
+        position = uplink->batches[n - 1].last_seq;
+        uplink->n_batches -= n;
+        memmove(uplink->batches, uplink->batches + n, uplink->n_batches * sizeof(*uplink->batches));
+        return err_up(ws_uplink_say(uplink, "stored", position));
+}
+
+static int ws_uplink_go_on(WsUplink *uplink, int64_t now_ms) {
+        int r = 0;
+
+        if (!ws_uplink_is_open(uplink) || !ws_uplink_may_stay(uplink->client))
+                return 0;
+        if (uplink->wants_position && now_ms >= uplink->retry_ms)
+                r = ws_uplink_ask(uplink);
+        if (r == 0 && uplink->held.n > 0)
+                r = ws_uplink_release(uplink);
+        if (r == 0)
+                r = ws_uplink_tell(uplink);
+        if (r == 0 && uplink->held.n == 0 && uplink->n_batches < WS_UPLINK_MAX_BATCHES)
+                ws_uplink_pause(uplink, false);
+        return r == 0 ? 0 : err_up(r);
+}
+
+int ws_uplink_tick(WsLoop *loop) {
+        int64_t now_ms = clock_mono_us() / 1000;
+        WsUplink *uplink;
+        int r = 0;
+
+        TAILQ_FOREACH(uplink, &loop->uplinks, entry)
+                if (r == 0)
+                        r = ws_uplink_go_on(uplink, now_ms);
+        return r == 0 ? 0 : err_up(r);
+}

@@ -1,0 +1,106 @@
+#include "ws/device/uplink.h"
+#include "base/text.h"
+#include "model/edge/uplink.h"
+#include "ws/dialects/client_message.h"
+#include "ws/loop/loop.h"
+#include "ws/loop/options.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/dialect.h"
+
+/* Gateways without a database, which bring their journals (device/uplink.h). Nobody else. */
+
+#define WS_UPLINK_EPOCH_DIGITS 16
+
+static bool ws_uplink_match(Text path, Text *ret_target) {
+        return ws_dialect_match_level(path, TEXT("/ws/uplink/"), ret_target);
+}
+
+static bool ws_uplink_takes_device(Text path) {
+        Text target;
+
+        return ws_uplink_match(path, &target);
+}
+
+static int ws_uplink_admit(WsClient *client, const WsIdentity *identity, Text target) {
+        (void)target;
+        if (!identity->device || !identity->device->may_uplink)
+                return 403;
+        if (client->loop->options->no_live)
+                return 503; /* of several slots, none of which is the edge's */
+        return ws_uplink_new(client, identity->device) < 0 ? 503 : 0;
+}
+
+static int ws_uplink_opened(WsClient *client) {
+        ws_uplink_open(client);
+        return 0;
+}
+
+static bool ws_uplink_read_epoch(Text text, uint64_t *ret_epoch) {
+        *ret_epoch = 0;
+        for (size_t i = 0; i < text.n; ++i) {
+                int digit = text_hex_digit(text.data[i]);
+
+                if (digit < 0)
+                        return false;
+                *ret_epoch = *ret_epoch << 4 | (uint64_t)digit;
+        }
+        return text.n == WS_UPLINK_EPOCH_DIGITS;
+}
+
+/* Why it is none that can be answered; NULL: it is. */
+static const char *ws_uplink_read_hello(const WsClientMessage *message, uint64_t *ret_epoch) {
+        char text[256];
+        uint64_t format;
+        bool is_null;
+
+        if (!text_equal(message->type, TEXT("hello")))
+                return "hello comes first";
+        if (!ws_client_message_member(message, "format", text, &is_null) || is_null ||
+            !text_to_number(text_of(text), UINT32_MAX, &format) || format != UPLINK_FORMAT)
+                return "this format is not known here, but 1 is";
+        if (!ws_client_message_member(message, "journal", text, &is_null) || is_null ||
+            !ws_uplink_read_epoch(text_of(text), ret_epoch))
+                return "hello names a journal of 16 hex digits";
+        return NULL;
+}
+
+static int ws_uplink_receive(WsClient *client, Text message) {
+        WsClientMessage said;
+        const char *reason = "hello comes first";
+        uint64_t epoch = 0;
+        int r;
+
+        if (client->is_binary)
+                return ws_uplink_batch(client, message);
+        r = ws_client_message_parse(&said, message);
+        if (r < 0)
+                return r;
+        if (r == 0) {
+                reason = ws_uplink_read_hello(&said, &epoch);
+                ws_client_message_done(&said);
+        }
+        if (!reason)
+                return ws_uplink_hello(client, epoch);
+        ws_client_close(client, WS_CLOSE_MISUSE, reason, METRIC_WS_CLOSED_MISUSE);
+        return 0;
+}
+
+static int ws_uplink_format(const WsLoop *loop, const Event *event, Buf *buf) {
+        (void)loop;
+        (void)event;
+        (void)buf;
+        return 0;
+}
+
+const WsDialect ws_dialect_uplink = {
+        .id = WS_DIALECT_UPLINK,
+        .name = "uplink",
+        .is_guarded = true,
+        .hears_binary = true,
+        .match = ws_uplink_match,
+        .takes_device = ws_uplink_takes_device,
+        .admit = ws_uplink_admit,
+        .open = ws_uplink_opened,
+        .receive = ws_uplink_receive,
+        .format = ws_uplink_format,
+};
