@@ -2,11 +2,13 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
 
 from servers import ROOT
+from waiting import PATIENCE, wait_until
 
 COPIED = ["base", "deploy", "db", "gateway", "model", "mqtt", "schema", "ws", "tests", "meson.build",
           "meson_options.txt"]
@@ -28,18 +30,34 @@ def checkout(tmp_path_factory):
             shutil.rmtree(os.readlink(link), ignore_errors=True)
 
 
+def environment():
+    return {k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}
+
+
+def running(checkout):
+    """What runs of it."""
+    every = subprocess.run(["ps", "-eo", "args"], text=True, capture_output=True, check=True).stdout
+    return [line for line in every.splitlines() if str(checkout) in line]
+
+
 def quickstart(checkout, *args):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}
-    done = subprocess.run([checkout / "deploy/quickstart", *args], text=True, timeout=600, env=env,
+    done = subprocess.run([checkout / "deploy/quickstart", *args], text=True, timeout=600, env=environment(),
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False)
     assert done.returncode == 0, done.stdout
-    left = subprocess.run(["ps", "-eo", "args"], text=True, capture_output=True, check=True).stdout
-    left = [line for line in left.splitlines() if str(checkout) in line]
-    assert not left, f"left running: {left}"
+    assert not running(checkout), f"left running: {running(checkout)}"
     log = (checkout / ".quickstart/log/gateway").read_text("utf-8")
     assert log.count("mqtt_connected") == 1, f"the session is fought over:\n{log}"
     return done.stdout
+
+
+def test_ctrl_c_ends_the_build_too(checkout):
+    with subprocess.Popen([checkout / "deploy/quickstart", "--once", "1"], env=environment(), start_new_session=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as script:
+        wait_until(lambda: any("ninja -C" in line for line in running(checkout)), "the build to have begun", 6 * PATIENCE)
+        os.killpg(script.pid, signal.SIGINT)
+        assert script.wait(PATIENCE) == 130
+    wait_until(lambda: not running(checkout), "what the build had begun to end")
 
 
 def test_quickstart_once_again_and_with_the_recording(checkout):
