@@ -158,7 +158,7 @@ struct Answer {
         uint64_t upto_seq; /* QUERY_REPLAY */
         uint64_t *upto;    /* owned; likewise, of each of several */
         size_t n_upto;
-        bool is_cut; /* of several: there is more of one of them */
+        bool is_cut; /* of several: there is more of one of them; of what waits: perhaps more */
         char command_id[QUERY_COMMAND_ID_SIZE], state[16]; /* QUERY_COMMAND*: what its body says */
         bool is_own;                                       /* QUERY_COMMAND */
         Buf chunk;    /* QUERY_HISTORY: the next bytes of the body, up to STREAM_CHUNK */

@@ -16,7 +16,7 @@ DEFINE_CLEANUP(PGresult *, PQclear);
 enum {
         COMMANDS_ARG_SIZE = 24,
         COMMANDS_HEARD_BYTES = 16384, /* of ids; more is better looked up as a whole */
-        COMMANDS_PENDING_MAX = 1000,  /* for one socket at its opening */
+        COMMANDS_PENDING_MAX = 1000,  /* for one socket at a time */
 };
 
 #define COMMANDS_LEFT_MS_MAX INT64_C(315360000000)
@@ -319,6 +319,7 @@ int db_command_rows_pending(DbConn *conn, const Query *query, Answer *answer) {
                         return err_up(r);
                 ++answer->n_events;
         }
+        answer->is_cut = answer->n_events == COMMANDS_PENDING_MAX;
         answer->status = 200;
         return 0;
 }

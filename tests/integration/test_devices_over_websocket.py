@@ -52,6 +52,19 @@ def test_telemetry_goes_up_byte_for_byte_and_is_seen(gateway, database, viewer, 
     assert database.value("SELECT last_seen > now() - interval '1 minute' FROM device_states")
 
 
+def test_a_device_that_was_away_gets_all_that_waits_for_it(make_gateway, database):
+    gateway = make_gateway(commands__max_pending_per_device=5000)
+    populate(gateway)
+    gateway.start()
+    n = 2100  # more than one question brings
+    database.rows("INSERT INTO commands (command_id, device_id, action, state, created_at, expires_at)"
+                  " SELECT 'cmd_' || lpad(i::text, 8, '0'), %s, 'A', 'published', now() + i * interval '1 microsecond',"
+                  " now() + interval '1 hour' FROM generate_series(1, %s) i RETURNING 1", gateway.ids["dev-1"], n)
+    device = Viewer(gateway, "/ws/device/dev-1", gateway.ids["dev-1 token"])
+    assert [device.next_json()["command_id"] for _ in range(n)] == [f"cmd_{i + 1:08d}" for i in range(n)]
+    device.close()
+
+
 def test_bad_json_is_set_aside_and_the_socket_stays_open(gateway, database, edge):
     device = edge()
     for text in ("not json", "", "[1,2]", '{"a":1,}', '{"good":1}'):

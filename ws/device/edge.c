@@ -35,6 +35,7 @@ struct WsEdge {
         char topic[160];     /* what a dead letter names as its origin */
         WsQuestion question; /* what waits for it */
         bool wants_pending;  /* asks for that, from then on */
+        bool has_more;       /* of that, than was sent */
         int64_t retry_ms;
 
         WsEdgeSent *sent; /* [n_sent], in order; the first is number n_forgotten */
@@ -183,6 +184,20 @@ static int ws_edge_release(WsEdge *edge) {
 
 /* ---- down ---- */
 
+static void ws_edge_want(WsEdge *edge) {
+        edge->wants_pending = true;
+        edge->retry_ms = clock_mono_us() / 1000 + WS_EDGE_RETRY_MS;
+        ws_edge_unrest(edge);
+}
+
+/* More waits than was sent: it follows once the device has proven that it has that. */
+static void ws_edge_go_on(WsEdge *edge) {
+        if (!edge->has_more || edge->n_noted < edge->n_forgotten + edge->n_sent)
+                return;
+        edge->has_more = false;
+        ws_edge_want(edge);
+}
+
 static bool ws_edge_has_sent(const WsEdge *edge, Text command_id) {
         for (size_t i = 0; i < edge->n_sent; ++i)
                 if (text_equal(text_of(edge->sent[i].command_id), command_id))
@@ -226,8 +241,10 @@ static int ws_edge_send(WsEdge *edge, const Event *event) {
         if (event->time_us <= clock_now_us() || event->command_id.n >= QUERY_COMMAND_ID_SIZE ||
             ws_edge_has_sent(edge, event->command_id))
                 return 0;
-        if (edge->n_sent >= WS_EDGE_MAX_SENT) /* none of which it has proven: let it come again */
+        if (edge->n_sent >= WS_EDGE_MAX_SENT) { /* none of which it has proven: let it come again */
+                edge->has_more = true;
                 return 0;
+        }
         r = ws_edge_note(edge, event);
         if (r < 0)
                 return err_up(r);
@@ -286,6 +303,8 @@ static int ws_edge_note_delivered(WsEdge *edge) {
                 ws_edge_unrest(edge);
                 return 0;
         }
+        if (r == 0)
+                ws_edge_go_on(edge);
         return err_up(r);
 }
 
@@ -309,12 +328,6 @@ int ws_edge_pong(WsClient *client, Text payload) {
 
 /* ---- what waited for it ---- */
 
-static void ws_edge_want(WsEdge *edge) {
-        edge->wants_pending = true;
-        edge->retry_ms = clock_mono_us() / 1000 + WS_EDGE_RETRY_MS;
-        ws_edge_unrest(edge);
-}
-
 /* The commands that wait: QUERY_PENDING_COMMANDS. */
 static int ws_edge_take_pending(void *owner, Event *event) {
         WsEdge *edge = owner;
@@ -328,6 +341,9 @@ static int ws_edge_take_pending(void *owner, Event *event) {
         }
         for (size_t i = 0; r == 0 && i < event->answer->n_events; ++i)
                 r = ws_edge_send(edge, event->answer->events[i]);
+        edge->has_more = edge->has_more || event->answer->is_cut;
+        if (r == 0)
+                ws_edge_go_on(edge);
         return err_up(r);
 }
 
