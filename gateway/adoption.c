@@ -1,5 +1,6 @@
 #include "gateway/adoption.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "gateway/processor_setup.h"
 #include "gateway/store/processor.h"
 #include "gateway/succession.h"
+#include "model/metrics.h"
 
 #define ADOPTION_TRIES 5 /* where somebody else was in the way */
 
@@ -30,7 +32,7 @@ struct Adoption {
         Adopted *adopted; /* the caller's */
         Journal *journal;
         Queue *outbox; /* closed: nobody looks on */
-        int ended_fd;
+        int ended_fd, max_ms;
         uint64_t position;
         char instance[SECRET_ID_SIZE], routes_file[PATH_MAX];
 };
@@ -183,7 +185,7 @@ static int adoption_store(Adoption *adoption) {
         if (r != 0)
                 return err_up(r);
         processor_set_standing(processor, PROCESSOR_STORES);
-        processor_stop(processor, INT_MAX);
+        processor_stop(processor, adoption->max_ms);
         while (poll(&fd, 1, -1) < 0)
                 continue;
         return processor_result(processor) == 0 ? 0 : ADOPTION_E_ENDED;
@@ -241,15 +243,72 @@ static int adoption_go(Adoption *adoption) {
         return r == 0 ? stored : r;
 }
 
-int adoption_run(const Config *config, const char *dir, DbConn *conn, Adopted *ret_adopted) {
+int adoption_run(const Config *config,
+                 const char *dir,
+                 DbConn *conn,
+                 int max_ms,
+                 Adopted *ret_adopted) {
         __attribute__((cleanup(adoption_done))) Adoption adoption = {
                 .config = config,
                 .dir = dir,
                 .conn = conn,
                 .adopted = ret_adopted,
                 .ended_fd = -1,
+                .max_ms = max_ms,
         };
 
         *ret_adopted = (Adopted){ 0 };
         return adoption_go(&adoption);
+}
+
+/* ---- at the start ---- */
+
+/* "": it has none, or not yet. */
+static void adoption_epoch(const char *dir, char ret_epoch[JOURNAL_EPOCH_SIZE]) {
+        JournalDir found = JOURNAL_DIR_INIT;
+        char identity[PATH_MAX];
+
+        *ret_epoch = '\0';
+        if (snprintf(identity, sizeof(identity), "%s/identity", dir) >= (int)sizeof(identity) ||
+            access(identity, F_OK) != 0)
+                return;
+        if (journal_dir_look(&found, dir) == 0)
+                snprintf(ret_epoch, JOURNAL_EPOCH_SIZE, "%016" PRIx64, found.identity.epoch);
+        journal_dir_close(&found);
+}
+
+/* What is left is counted again once it has its turn. */
+static void adoption_uncount(int64_t in_journal) {
+        int64_t n = metric_get(METRIC_IN_JOURNAL) - in_journal;
+
+        metric_add(METRIC_IN_JOURNAL, -n);
+        metric_add(METRIC_RECEIVED_RECOVERED, -n);
+}
+
+void adoption_at_start(const Config *config, const char *dir, DbConn *conn, int max_ms) {
+        int64_t in_journal = metric_get(METRIC_IN_JOURNAL);
+        char epoch[JOURNAL_EPOCH_SIZE];
+        bool is_due = false;
+        Adopted adopted;
+        int r;
+
+        adoption_epoch(dir, epoch);
+        if (!*epoch || db_adopt_is_due(conn, epoch, &is_due) != 0 || !is_due)
+                return;
+        log_info("leftovers_begin epoch=%s", epoch);
+        r = adoption_run(config, dir, conn, max_ms, &adopted);
+        adoption_uncount(in_journal);
+        if (r == 0 || r == ADOPTION_E_ENDED)
+                log_info("leftovers_stored epoch=%s slot=%d stored=%" PRIu64 " by_others=%" PRIu64
+                         " left=%" PRIu64,
+                         epoch,
+                         adopted.slot,
+                         adopted.n_stored,
+                         adopted.n_taken,
+                         adopted.n_left);
+        else
+                log_warning("leftovers_kept epoch=%s answer=%d hint=\"they are stored when this "
+                            "gateway has the slot again, or at its next start\"",
+                            epoch,
+                            r);
 }

@@ -39,8 +39,14 @@ enum {
         ADOPTION_E_DATABASE, /* as db_conn_error() of @conn says */
 };
 
-/* @dir: of one journal. @conn: to the database of @config, and nobody else's meanwhile. */
+/* @dir: of one journal. @conn: to the database of @config, and nobody else's meanwhile. What is not
+ * stored after @max_ms is left: ADOPTION_E_ENDED. */
 MUST_CHECK int adoption_run(const Config *config,
                             const char *dir,
                             DbConn *conn,
+                            int max_ms,
                             Adopted *ret_adopted);
+/* Of our own journal, before it is opened: if another gateway has its slot, what it has left is
+ * stored now, as far as that comes in @max_ms. Says in the log what came of it; no reason not to
+ * start. */
+void adoption_at_start(const Config *config, const char *dir, DbConn *conn, int max_ms);

@@ -371,23 +371,27 @@ static void slot_line_name(SlotLine *line) {
                 line->mqtt.client_id = line->client_id;
 }
 
+bool slot_line_dir(const Config *config, unsigned place, char ret_dir[PATH_MAX]) {
+        const char *dir = config->journal.dir;
+        int n = config->cluster_slots > 1 ? snprintf(ret_dir,
+                                                     PATH_MAX,
+                                                     "%s/slot-%d",
+                                                     dir,
+                                                     config->cluster_slot + (int)place)
+                                          : snprintf(ret_dir, PATH_MAX, "%s", dir);
+
+        return n < PATH_MAX;
+}
+
 static bool slot_line_find_dir(SlotLine *line) {
         const char *dir = line->options.config->journal.dir;
 
-        if (!slot_line_is_of_several(line)) {
-                snprintf(line->dir, sizeof(line->dir), "%s", dir);
-        } else {
-                if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
-                        log_error("journal_failed dir=\"%s\" errno=%d", dir, errno);
-                        return false;
-                }
-                if (snprintf(line->dir,
-                             sizeof(line->dir),
-                             "%s/slot-%d",
-                             dir,
-                             slot_line_slot(line)) >= (int)sizeof(line->dir))
-                        return false;
+        if (slot_line_is_of_several(line) && mkdir(dir, 0700) < 0 && errno != EEXIST) {
+                log_error("journal_failed dir=\"%s\" errno=%d", dir, errno);
+                return false;
         }
+        if (!slot_line_dir(line->options.config, line->options.place, line->dir))
+                return false;
         return snprintf(line->routes_file, sizeof(line->routes_file), "%s/routes", line->dir) <
                        (int)sizeof(line->routes_file) &&
                snprintf(line->mqtt_state, sizeof(line->mqtt_state), "%s/subscriptions", line->dir) <

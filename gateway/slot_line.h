@@ -12,6 +12,8 @@
  * is taken in again. Belongs to main.
  */
 
+#include <limits.h>
+
 #include "base/base.h"
 #include "gateway/config/config.h"
 
@@ -40,6 +42,8 @@ enum {
         SLOT_LINE_E_UNUSABLE = 1, /* as configured, or as it is on disk: said why in the log */
 };
 
+/* Where the journal of that one of the slots is. False: too long a name. */
+bool slot_line_dir(const Config *config, unsigned place, char ret_dir[PATH_MAX]);
 /* Opens its journal; nothing is taken in or stored yet. SLOT_LINE_E_UNUSABLE. */
 MUST_CHECK int slot_line_new(SlotLine **ret_line, const SlotLineOptions *options);
 /* Its lease and its processor begin. @own: the routes that are configured; @routes: and those that

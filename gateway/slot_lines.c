@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "base/secret.h"
+#include "db/conn.h"
+#include "gateway/adoption.h"
 #include "gateway/inlet.h"
 #include "gateway/session_name.h"
 #include "gateway/slot_keys.h"
@@ -16,7 +18,10 @@
 #include "model/metrics.h"
 #include "model/slot.h"
 
-#define SLOT_LINES_RELEASE_MS 200 /* at the least, whatever the journals took */
+#define SLOT_LINES_RELEASE_MS   200  /* at the least, whatever the journals took */
+#define SLOT_LINES_CONNECT_MS   1000 /* that a start waits for a database that is silent */
+#define SLOT_LINES_STATEMENT_MS 5000
+#define SLOT_LINES_LEFTOVERS_US INT64_C(20000000) /* then they wait for the next start */
 
 struct SlotLines {
         SlotKeys *keys; /* NULL: there is one slot */
@@ -52,6 +57,42 @@ static int slot_lines_split(SlotLines *lines, const Config *config) {
         return r == 0 ? 0 : err_up(r);
 }
 
+static unsigned slot_lines_count(const Config *config) {
+        return config->cluster_slots > 1 ? (unsigned)config->cluster_slots : 1;
+}
+
+/* What we had left as somebody else took a slot over, that one has no part in: it is stored before
+ * the journals are opened to wait for their turn. */
+static void slot_lines_store_leftovers(const Config *config, DbConn *conn) {
+        int64_t until_us = clock_mono_us() + SLOT_LINES_LEFTOVERS_US;
+
+        for (unsigned i = 0; i < slot_lines_count(config); ++i) {
+                int64_t left_ms = (until_us - clock_mono_us()) / 1000;
+                unsigned before = metrics_enter(config->cluster_slots > 1 ? i + 1 : 0);
+                char dir[PATH_MAX];
+
+                if (left_ms > 0 && slot_line_dir(config, i, dir))
+                        adoption_at_start(config, dir, conn, (int)left_ms);
+                (void)metrics_enter(before);
+        }
+}
+
+/* Without a database nothing can be, and nobody waits for it. */
+static void slot_lines_look_for_leftovers(const Config *config) {
+        CLEANUP(db_conn_free) DbConn *conn = NULL;
+        const DbConnOptions options = {
+                .url = config->database_url,
+                .name = "leftovers",
+                .connect_timeout_ms = SLOT_LINES_CONNECT_MS,
+                .statement_timeout_ms = SLOT_LINES_STATEMENT_MS,
+        };
+
+        if (config->database_url && access(config->journal.dir, F_OK) == 0 &&
+            db_conn_new(&conn, &options) == 0 &&
+            db_conn_connect_wait(conn, SLOT_LINES_CONNECT_MS) == 0)
+                slot_lines_store_leftovers(config, conn);
+}
+
 int slot_lines_new(SlotLines **ret_lines, const Config *config, Queue *outbox, Queue *orders) {
         CLEANUP(slot_lines_free) SlotLines *lines = NULL;
         bool is_split = config->cluster_slots > 1;
@@ -65,7 +106,8 @@ int slot_lines_new(SlotLines **ret_lines, const Config *config, Queue *outbox, Q
                 r = slot_lines_split(lines, config);
         if (r != 0)
                 return err_up(r);
-        for (unsigned i = 0; i < (is_split ? (unsigned)config->cluster_slots : 1); ++i) {
+        slot_lines_look_for_leftovers(config);
+        for (unsigned i = 0; i < slot_lines_count(config); ++i) {
                 r = slot_line_new(&lines->lines[i],
                                   &(SlotLineOptions){ .config = config,
                                                       .outbox = outbox,

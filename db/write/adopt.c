@@ -11,6 +11,35 @@
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(char *, free);
 
+static int adopt_answer(DbConn *conn, const char *sql, const char *epoch, bool *ret_answer) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *args[] = { epoch };
+        int r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+
+        if (r == 0)
+                *ret_answer = *PQgetvalue(result, 0, 0) == 't';
+        return r;
+}
+
+int db_adopt_is_due(DbConn *conn, const char *epoch, bool *ret_is_due) {
+        int r;
+
+        *ret_is_due = false;
+        r = adopt_answer(conn,
+                         "SELECT $1::text <> '' AND to_regproc('tidegate_adopt_begin') IS NOT NULL",
+                         epoch,
+                         ret_is_due);
+        if (r != 0 || !*ret_is_due)
+                return r;
+        return adopt_answer(conn,
+                            "SELECT EXISTS (SELECT FROM journal_positions p JOIN slots s"
+                            " USING (slot) WHERE p.epoch = $1 AND p.left_at IS NOT NULL"
+                            " AND s.instance IS NOT NULL AND s.epoch <> p.epoch"
+                            " AND s.lease_until > clock_timestamp())",
+                            epoch,
+                            ret_is_due);
+}
+
 void db_adopt_cancel(DbConn *conn) {
         if (db_conn_is_open(conn) && db_conn_script(conn, "ROLLBACK") != 0)
                 db_conn_disconnect(conn);

@@ -14,6 +14,9 @@
 #include "base/base.h"
 #include "db/conn.h"
 
+/* Has the journal more to store, and another gateway, which is alive, its slot? Without a schema
+ * for it: no. */
+MUST_CHECK int db_adopt_is_due(DbConn *conn, const char *epoch, bool *ret_is_due);
 /* Also DB_E_NOT_FOUND: this database has no such journal; DB_E_BUSY: the slot is its own gateway's.
  * *ret_seq: the position. */
 MUST_CHECK int db_adopt_begin(DbConn *conn, const char *epoch, int *ret_slot, uint64_t *ret_seq);

@@ -113,7 +113,7 @@ static int adopt_refuse(const AdoptCall *call, const char *dir, const Adopted *a
 
 static int adopt_one(const AdoptCall *call, const char *dir) {
         Adopted adopted;
-        int r = adoption_run(call->config, dir, call->conn, &adopted);
+        int r = adoption_run(call->config, dir, call->conn, INT_MAX, &adopted);
 
         if (r == 0 || r == ADOPTION_E_ENDED)
                 printf("%s: journal %s of slot %d: stored %" PRIu64 ", stored by others %" PRIu64

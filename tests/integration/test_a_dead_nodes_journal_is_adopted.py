@@ -63,8 +63,9 @@ def leave_behind(pair, broker, ids):
 
 def comes_back_with_nothing(pair, broker, database, numbers):
     """The first one, in its old folder: it has its turn, and stores what comes then."""
-    pair.heal()
-    pair.first.start(wait=False)
+    if not pair.first.process:
+        pair.heal()
+        pair.first.start(wait=False)
     wait_standing_by(pair.first)
     link = pair.swap(pair.second, pair.first)
     send(link, [1000])
@@ -156,7 +157,7 @@ def test_of_a_copied_folder(pair, scripted_broker, database):
 
 
 def test_a_gateway_that_comes_back_meanwhile(pair, scripted_broker, database):
-    """What it had not stored when it lost its slot is stored by hand; then it stands by, with its folder, and dies."""
+    """While it stands by the folder is its own; and when it has died again there is nothing left in it."""
     link = leave_behind(pair, scripted_broker, range(1, 9))
     pair.heal()
     pair.first.start(wait=False)
@@ -164,10 +165,29 @@ def test_a_gateway_that_comes_back_meanwhile(pair, scripted_broker, database):
     done = adopt(pair.second, journal_of(pair.first), check=False)
     assert done.returncode == 1 and "a gateway or another" in done.stderr
     pair.first.kill()
-    assert adopt(pair.second, journal_of(pair.first)).endswith(said(8))
+    assert adopt(pair.second, journal_of(pair.first)).endswith(said(0))
     send(link, [20])
     wait_stored(database, [*range(1, 9), 20])
     comes_back_with_nothing(pair, scripted_broker, database, [*range(1, 9), 20])
+
+
+def test_who_comes_back_without_a_turn(pair, scripted_broker, database):
+    """It stores what it has left itself as it starts, and then stands by."""
+    link = leave_behind(pair, scripted_broker, range(1, 9))
+    send(link, [8], dup=True)
+    send(link, [20])
+    wait_stored(database, [8, 20])
+    pair.heal()
+    pair.first.start(wait=False)
+    wait_standing_by(pair.first)
+    assert " stored=7 by_others=1 left=0" in pair.first.log()
+    wait_stored(database, [*range(1, 9), 20])
+    assert database.value(LEFT) == 0
+    send(link, [7], dup=True)
+    send(link, [21])
+    wait_stored(database, [*range(1, 9), 20, 21])
+    assert pair.first.metric("tidegate_in_journal") == 0
+    comes_back_with_nothing(pair, scripted_broker, database, [*range(1, 9), 20, 21])
 
 
 def test_what_is_refused(pair, scripted_broker, database, empty_database):

@@ -50,8 +50,9 @@ static void test_a_folder_that_is_no_journal(void **state) {
         (void)state;
         set_up(&f);
         snprintf(nowhere, sizeof(nowhere), "%s/nowhere", f.dir);
-        assert_int_equal(adoption_run(&f.config, nowhere, NULL, &adopted), ADOPTION_E_NO_JOURNAL);
-        assert_int_equal(adoption_run(&f.config, f.dir, NULL, &adopted), ADOPTION_E_NO_JOURNAL);
+        assert_int_equal(adoption_run(&f.config, nowhere, NULL, 0, &adopted),
+                         ADOPTION_E_NO_JOURNAL);
+        assert_int_equal(adoption_run(&f.config, f.dir, NULL, 0, &adopted), ADOPTION_E_NO_JOURNAL);
         assert_int_equal(rmdir(f.dir), 0);
 }
 
@@ -66,7 +67,7 @@ static void test_a_journal_that_somebody_uses(void **state) {
         options = f.config.journal;
         options.dir = f.dir;
         assert_int_equal(journal_open(&journal, &options), 0);
-        assert_int_equal(adoption_run(&f.config, f.dir, NULL, &adopted), ADOPTION_E_LOCKED);
+        assert_int_equal(adoption_run(&f.config, f.dir, NULL, 0, &adopted), ADOPTION_E_LOCKED);
         assert_int_equal(adopted.n_stored, 0);
         tear_down(&f);
 }

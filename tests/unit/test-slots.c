@@ -465,6 +465,38 @@ static void test_where_nothing_is_held_nobody_is_told(void **state) {
         side_done(&c);
 }
 
+static bool is_due(Side *side, const char *epoch) {
+        bool is = false;
+
+        assert_int_equal(db_adopt_is_due(side->conn, epoch, &is), 0);
+        return is;
+}
+
+/* As it starts itself, and somebody else has the slot. */
+static void test_what_is_left_is_due_while_another_one_is_there(void **state) {
+        bool is_done;
+        Side a, b;
+
+        (void)state;
+        postgres_reset();
+        side_init(&a, "aa", "a1", "here");
+        assert_false(is_due(&a, "aa"));
+        side_done(&a);
+        postgres_migrate();
+        side_follow(&b, &a);
+        assert_true(is_due(&a, "aa"));
+        assert_false(is_due(&b, "bb"));
+        assert_false(is_due(&b, "unknown"));
+        postgres_run("UPDATE slots SET lease_until = now() - interval '1 s'");
+        assert_false(is_due(&a, "aa"));
+        assert_true(side_holds(&b));
+        assert_true(is_due(&a, "aa"));
+        assert_int_equal(db_adopt_end(a.conn, "aa", 1, &is_done), 0);
+        assert_false(is_due(&a, "aa"));
+        side_done(&a);
+        side_done(&b);
+}
+
 static void test_a_dead_one_s_position_is_anybody_s_until_it_has_its_turn(void **state) {
         bool is_done = true;
         Side a, b, c;
@@ -542,6 +574,7 @@ int main(void) {
                 cmocka_unit_test(test_where_nothing_is_held_nobody_is_told),
                 cmocka_unit_test(test_a_dead_one_s_position_is_anybody_s_until_it_has_its_turn),
                 cmocka_unit_test(test_whose_journal_is_no_dead_one_s),
+                cmocka_unit_test(test_what_is_left_is_due_while_another_one_is_there),
                 cmocka_unit_test(test_schema_without_slots_is_told),
         };
 
