@@ -16,7 +16,8 @@ static void self_check_accounting(SelfCheck *check) {
                      metric_get(METRIC_RECEIVED_HTTP) + metric_get(METRIC_RECEIVED_INTERNAL) +
                      metric_get(METRIC_RECEIVED_UPLINK) + metric_get(METRIC_RECEIVED_RECOVERED);
         int64_t out = metric_get(METRIC_COMMITTED) + metric_get_dead_letters() +
-                      metric_get(METRIC_DUPLICATE) + metric_get(METRIC_IN_JOURNAL);
+                      metric_get(METRIC_DUPLICATE) + metric_get(METRIC_IN_JOURNAL) +
+                      metric_get(METRIC_UPLINK_DROPPED);
         int64_t frames = metric_get(METRIC_WS_ACCOUNTING_DRIFT);
         int64_t stored = metric_get(METRIC_BOOKS_DRIFT); /* which says so itself */
         int64_t drift;

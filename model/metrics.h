@@ -165,8 +165,12 @@ typedef enum Metric {
         METRIC_WS_CLOSED_NO_AUTH,
         METRIC_WS_CLOSED_TOO_MANY,
         METRIC_WS_CLOSED_STATE_LOST,
-        METRIC_UPLINK_BATCHES, /* of edges, journalled */
+        METRIC_UPLINK_BATCHES, /* of edges, journalled; at the edge: sent */
         METRIC_UPLINK_BROKEN,
+        METRIC_UPLINK_CONNECTED, /* gauge, 0 or 1; this and what follows: at the edge */
+        METRIC_UPLINK_CONNECTS,
+        METRIC_UPLINK_DROPPED,     /* messages, as the journal was full */
+        METRIC_UPLINK_LAG_SECONDS, /* gauge, age of the oldest that is not stored */
         METRIC_WS_LISTS_PUT_OFF,
         METRIC_WS_MESSAGES_IN,
         METRIC_WS_BYTES_OUT,

@@ -11,6 +11,7 @@
 #include "gateway/gateway.h"
 #include "gateway/signals.h"
 #include "gateway/sim/simulate.h"
+#include "gateway/uplink/edge.h"
 #include "model/topic_filter.h"
 
 #define CLI_MAX_OVERLAPS    100 /* that are told one by one */
@@ -31,6 +32,15 @@ static void cli_raise_descriptors(void) {
                 log_warning("descriptors_not_raised");
 }
 
+static int cli_serve_edge(Config *config) {
+        CLEANUP(uplink_edge_free) UplinkEdge *edge = NULL;
+        int r = uplink_edge_new(&edge, config);
+
+        if (r == 0)
+                r = uplink_edge_run(edge);
+        return r == 0 ? CLI_OK : CLI_FAULT;
+}
+
 int cli_serve(const Cli *cli) {
         CLEANUP(config_free) Config *config = NULL;
         CLEANUP(gateway_free) Gateway *gateway = NULL;
@@ -45,6 +55,8 @@ int cli_serve(const Cli *cli) {
                 return r == CONFIG_E_INVALID ? CLI_USAGE : CLI_FAULT;
 
         cli_raise_descriptors();
+        if (config->uplink_url)
+                return cli_serve_edge(config);
         r = gateway_new(&gateway, config, &cli->source);
         if (r == 0)
                 r = gateway_run(gateway);

@@ -233,6 +233,31 @@ static void config_check_mqtt(ConfigLoader *loader) {
         }
 }
 
+static void config_check_uplink(ConfigLoader *loader) {
+        const Config *config = loader->config;
+        const char *url = config->uplink_url;
+
+        config_check_order(loader,
+                           "uplink",
+                           "backoff_min",
+                           config->uplink_backoff_min_ms,
+                           "backoff_max",
+                           config->uplink_backoff_max_ms);
+        if (!url)
+                return;
+        config_check_pair(loader, "uplink", "url", "token_file");
+        if ((strncmp(url, "ws://", 5) == 0 || strncmp(url, "wss://", 6) == 0) &&
+            strstr(url, "/ws/uplink/") && !strpbrk(url, " ?#@"))
+                return;
+        (void)config_blame(loader, "uplink", "url");
+        config_error(loader,
+                     "uplink",
+                     "url",
+                     "allowed: wss://host[:port]/ws/uplink/DEVICE, or ws://; the token has a key "
+                     "of "
+                     "its own");
+}
+
 static void config_check_ws(ConfigLoader *loader) {
         const WsOptions *ws = &loader->config->ws;
 
@@ -280,6 +305,7 @@ void config_check(ConfigLoader *loader) {
         config_check_cluster(loader);
         config_check_http(loader);
         config_check_mqtt(loader);
+        config_check_uplink(loader);
         config_check_auth(loader);
         config_check_ws(loader);
         config_check_part(loader,

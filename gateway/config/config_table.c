@@ -260,6 +260,23 @@ const ConfigKey config_keys[] = {
         { "cluster", "advertise", CONFIG_TEXT, AT(cluster_advertise), NULL, 0, 0, false,
           "Where it can be reached, for `tidegate cluster status` and balancers: a URL, or host:port." },
 
+        { "uplink", "url", CONFIG_TEXT, AT(uplink_url), NULL, 0, 0, false,
+          "This gateway is at the edge, without a database: what it takes in goes to a central one, "
+          "wss://host[:port]/ws/uplink/DEVICE (or ws://). Not set: it stores itself." },
+        { "uplink", "token_file", CONFIG_PATH, AT(uplink_token_file), NULL, 0, 0, false,
+          "File with the token of that device, readable by us alone; read again at each connect." },
+        { "uplink", "ca_file", CONFIG_PATH, AT(uplink_ca_file), NULL, 0, 0, false,
+          "Authorities that wss:// trusts (PEM). Not set: those of the system." },
+        { "uplink", "verify", CONFIG_FLAG, AT(uplink_verify), "on", 0, 0, false,
+          "Check the central gateway's certificate and its name. Off is for tests." },
+        { "uplink", "drop_oldest", CONFIG_FLAG, AT(uplink_drops), "off", 0, 0, false,
+          "When the journal is full: on, the oldest of what was not brought yet goes, and is counted; "
+          "off, the broker keeps what comes." },
+        { "uplink", "backoff_min", CONFIG_MS, AT(uplink_backoff_min_ms), "1s", 10, HOUR_MS, false,
+          "Pause before the second attempt to connect; it doubles, with jitter." },
+        { "uplink", "backoff_max", CONFIG_MS, AT(uplink_backoff_max_ms), "1m", 10, HOUR_MS, false,
+          "Longest such pause." },
+
         { "outbox", "capacity", CONFIG_INT, AT(outbox_capacity), "65536", 16, 10000000, false,
           "Messages on their way from the database to the sockets." },
         { "outbox", "wait", CONFIG_MS, AT(outbox_wait_ms), "100ms", 0, 60000, false,

@@ -65,6 +65,9 @@ struct Config {
         const char *cluster_name, *cluster_node, *cluster_advertise;
         int cluster_slot, cluster_slots, cluster_lease_ms;
         CommandPublisherOptions commands; /* [commands] topics, ack_topic; the rest is in ws */
+        const char *uplink_url, *uplink_token_file, *uplink_ca_file; /* url NULL: no edge */
+        bool uplink_verify, uplink_drops;
+        int uplink_backoff_min_ms, uplink_backoff_max_ms;
         int shutdown_grace_ms;
         int watchdog_timeout_ms;
         LogLevel log_level;

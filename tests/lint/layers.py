@@ -10,7 +10,8 @@ DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
 WS = ["ws/wire", "ws/access", "ws/loop", "ws/net", "ws/viewer", "ws/device", "ws/hub", "ws/dialects", "ws/http",
       "ws/files", "ws/manage", "ws/pages", "ws"]  # each knows those before it
 GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/discover", "gateway/explore", "gateway/journal",
-           "gateway/live", "gateway/memory", "gateway/move", "gateway/read", "gateway/sim", "gateway/sparkplug", "gateway/store", "gateway/trial"}
+           "gateway/live", "gateway/memory", "gateway/move", "gateway/read", "gateway/sim", "gateway/sparkplug", "gateway/store", "gateway/trial",
+           "gateway/uplink"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own
     "base": set(),
     "base/password": {"base"},
@@ -38,7 +39,8 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "gateway/commands": {*GROUND, "gateway/sparkplug", "gateway/store", "mqtt", *DB},
     "gateway/sim": {*GROUND, "gateway/config", "gateway/decode", "mqtt"},
     "gateway/cli": {*GROUND, *PASSWORD, "gateway", *GATEWAY, *DB},
-    "gateway": {*GROUND, *(GATEWAY - {"gateway/cli"}), "mqtt", *DB, *WS},
+    "gateway/uplink": {*GROUND, "gateway", "gateway/config", "gateway/decode", "gateway/journal", "mqtt", *WS},
+    "gateway": {*GROUND, *(GATEWAY - {"gateway/cli", "gateway/uplink"}), "mqtt", *DB, *WS},
 }
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "MQTTAsync.h": {"mqtt/connecting.c", "mqtt/sending.c", "mqtt/session.c", "mqtt/subscribing.c"},
@@ -55,7 +57,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "cbor.h": {"gateway/decode/cbor.c"},
     "sparkplug_b.pb-c.h": {"gateway/sparkplug/payload.c"},
     "jwt.h": {"ws/access/auth.c"},
-    "openssl/": {"base/secret.c", "ws/access/auth.c", "ws/access/keys.c", "ws/http/handshake.c", "ws/net/tls.c"},
+    "openssl/": {"base/secret.c", "ws/access/auth.c", "ws/access/keys.c", "ws/http/handshake.c", "ws/net/tls.c", "gateway/uplink/link.c"},
     "crypt.h": {"base/password/bcrypt.c", "base/password/shadow.c"},
     "argon2.h": {"base/password/argon.c"},
     "glib": {"base/timestamp.c"},

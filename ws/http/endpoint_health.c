@@ -33,19 +33,20 @@ static size_t ws_health_list(JsonOut *out, const WsReason reasons[], size_t n_re
 /* What is wrong, as a JSON array; the number of things. Metrics are the one view of the whole
  * process that a loop has. */
 static size_t ws_health_reasons(const WsCall *call, const char *holder, JsonOut *out) {
-        bool is_in = !ws_health_stands_by();
+        bool is_in = !ws_health_stands_by(), has_database = is_in && !call->options->is_edge;
         const WsReason reasons[] = {
                 { !is_in, "standby" },
                 { metric_get(METRIC_LAYOUT_DIFFERS) != 0, "cluster_differs" },
                 { is_in && *holder, "superseded" },
-                { is_in && metric_get(METRIC_DB_CONNECTED) == 0, "database_away" },
+                { has_database && metric_get(METRIC_DB_CONNECTED) == 0, "database_away" },
                 { is_in && metric_get(METRIC_MQTT_CONNECTED) == 0 && !call->options->no_broker,
                   "broker_away" },
                 { metric_get(METRIC_JOURNAL_FULL) != 0, "journal_full" },
                 { metric_get(METRIC_JOURNAL_FAILED) != 0, "journal_failed" },
                 { metric_get(METRIC_BOOKS_DRIFT) != 0, "accounting_drift" },
                 { is_in && metric_get(METRIC_DB_POOLED) != 0, "transaction_pooling" },
-                { is_in && !registry_is_loaded(call->access->registry), "registry_not_loaded" },
+                { has_database && !registry_is_loaded(call->access->registry),
+                  "registry_not_loaded" },
                 { is_in && metric_get(METRIC_REGISTRY_STALE) != 0 &&
                           metric_get(METRIC_DB_CONNECTED) != 0,
                   "registry_stale" },
@@ -54,8 +55,10 @@ static size_t ws_health_reasons(const WsCall *call, const char *holder, JsonOut 
 }
 
 /* What an operator should know, though all who ask are served. */
-static size_t ws_health_notes(JsonOut *out) {
+static size_t ws_health_notes(const WsCall *call, JsonOut *out) {
         const WsReason notes[] = {
+                { call->options->is_edge && metric_get(METRIC_UPLINK_CONNECTED) == 0,
+                  "uplink_away" },
                 { metric_get(METRIC_RETENTION_HELD) != 0, "retention_held" },
                 { metric_get(METRIC_MQTT_FILTERS_REFUSED) != 0, "subscriptions_refused" },
                 { metric_get(METRIC_JOURNAL_GAPS) != 0, "journal_gap" },
@@ -140,7 +143,7 @@ static int ws_health_answer(WsCall *call, const char *good, const char *bad, boo
                 ws_health_add_reasons(&out, buf_text(&reasons));
         if (*holder)
                 json_out_string(&out, "holder", holder);
-        if (ws_health_notes(&(JsonOut){ .buf = &notes }) > 0)
+        if (ws_health_notes(call, &(JsonOut){ .buf = &notes }) > 0)
                 json_out_raw(&out, "notes", buf_text(&notes));
         if (metrics_n_places() > 0)
                 ws_health_slots(call, &out);

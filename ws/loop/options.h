@@ -103,6 +103,7 @@ struct WsOptions {
          * what in it @why tells; NULL: as detections.h counts. */
         int (*count_detections)(Text body, size_t max_bytes, size_t *ret_n_good, Buf *why);
         size_t detections_max_bytes;
+        bool is_edge;   /* there is no database; what comes goes to another gateway */
         bool no_broker; /* mqtt.url is not set: no broker is no reason not to be ready */
 };
 
