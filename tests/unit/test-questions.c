@@ -110,6 +110,46 @@ static void test_who_has_left_is_not_told(void **state) {
         event_unref(event);
 }
 
+static void test_what_is_held_is_asked_once_it_is_let_go(void **state) {
+        Asker asker = { .question = { .owner = &asker } };
+        Query *query = NULL;
+        void *none = NULL;
+        Event *event;
+
+        (void)state;
+        assert_int_equal(query_new(&query, QUERY_COMMAND), 0);
+        assert_int_equal(ws_questions_hold(&questions,
+                                           &asker.question,
+                                           &query,
+                                           TIMEOUT_MS,
+                                           on_answer),
+                         0);
+        assert_true(!query && asker.question.held);
+        assert_int_equal(queue_pop(asked, &none, 1, 0), 0);
+        assert_int_equal(ws_questions_release(&questions, &asker.question, TIMEOUT_MS), 0);
+        assert_null(asker.question.held);
+        event = answer_of_next();
+        assert_int_equal(ws_questions_answer(&questions, event), 0);
+        assert_int_equal(asker.n_answers, 1);
+        event_unref(event);
+}
+
+static void test_what_is_held_for_too_long_is_over(void **state) {
+        Asker asker = { .question = { .owner = &asker } };
+        Query *query = NULL;
+
+        (void)state;
+        assert_int_equal(query_new(&query, QUERY_COMMAND), 0);
+        assert_int_equal(ws_questions_hold(&questions,
+                                           &asker.question,
+                                           &query,
+                                           TIMEOUT_MS,
+                                           on_answer),
+                         0);
+        assert_int_equal(ws_questions_turn(&questions, LATER_MS), 0);
+        assert_true(asker.n_late == 1 && asker.question.id == 0 && !asker.question.held);
+}
+
 /* A number is never used twice, so that the answer to an earlier question is not taken for it. */
 static void test_an_answer_that_is_late_meets_no_later_question(void **state) {
         Asker asker = { 0 };
@@ -182,6 +222,12 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
                         test_a_long_answer_comes_in_pieces_until_it_is_forgotten, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_what_is_held_is_asked_once_it_is_let_go,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_what_is_held_for_too_long_is_over,
+                                                setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(test_who_is_told_may_end_another, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_full_queue_leaves_nothing_under_way,
                                                 setup,

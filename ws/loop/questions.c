@@ -35,7 +35,27 @@ void ws_questions_forget(WsQuestions *questions, WsQuestion *question) {
                 return;
         index_remove(questions->by_id, &question->id, sizeof(question->id));
         TAILQ_REMOVE(&questions->list, question, entry);
+        question->held = query_free(question->held);
         question->id = 0;
+}
+
+static int ws_questions_send(WsQuestions *questions,
+                             WsQuestion *question,
+                             Query **queryp,
+                             int timeout_ms) {
+        int r;
+
+        question->deadline_ms = clock_mono_us() / 1000 + timeout_ms;
+        (*queryp)->question = question->id;
+        r = questions->ask(questions->ask_arg, queryp);
+        if (r == 0)
+                return 0;
+
+        ws_questions_forget(questions, question);
+        if (r < 0)
+                return err_up(r);
+        metric_add(METRIC_QUERY_REFUSED, 1);
+        return WS_QUESTIONS_E_FULL;
 }
 
 int ws_questions_ask(WsQuestions *questions,
@@ -51,17 +71,31 @@ int ws_questions_ask(WsQuestions *questions,
         if (r < 0)
                 return err_up(r);
         question->fn = fn;
-        question->deadline_ms = clock_mono_us() / 1000 + timeout_ms;
-        (*queryp)->question = question->id;
-        r = questions->ask(questions->ask_arg, queryp);
-        if (r == 0)
-                return 0;
+        return ws_questions_send(questions, question, queryp, timeout_ms);
+}
 
-        ws_questions_forget(questions, question);
+int ws_questions_hold(WsQuestions *questions,
+                      WsQuestion *question,
+                      Query **queryp,
+                      int timeout_ms,
+                      WsQuestionFn fn) {
+        int r;
+
+        if (!questions->ask)
+                return WS_QUESTIONS_E_FULL;
+        r = ws_questions_note(questions, question);
         if (r < 0)
                 return err_up(r);
-        metric_add(METRIC_QUERY_REFUSED, 1);
-        return WS_QUESTIONS_E_FULL;
+        question->fn = fn;
+        question->deadline_ms = clock_mono_us() / 1000 + timeout_ms;
+        question->held = TAKE(queryp);
+        return 0;
+}
+
+int ws_questions_release(WsQuestions *questions, WsQuestion *question, int timeout_ms) {
+        CLEANUP(query_free) Query *query = TAKE(&question->held);
+
+        return ws_questions_send(questions, question, &query, timeout_ms);
 }
 
 static int ws_questions_end(WsQuestions *questions, WsQuestion *question, Event *event) {

@@ -28,6 +28,7 @@ struct WsQuestion {  /* memory of the owner, zeroed */
         WsQuestionFn fn;
         int64_t deadline_ms; /* monotonic */
         bool is_long;        /* its answer comes in pieces, until it is forgotten */
+        Query *held;         /* owned: it is not asked yet */
         TAILQ_ENTRY(WsQuestion) entry;
 };
 
@@ -52,6 +53,14 @@ MUST_CHECK int ws_questions_ask(WsQuestions *questions,
                                 Query **queryp,
                                 int timeout_ms,
                                 WsQuestionFn fn);
+/* As that, but it is asked by _release() only; until then its time is @timeout_ms. */
+MUST_CHECK int ws_questions_hold(WsQuestions *questions,
+                                 WsQuestion *question,
+                                 Query **queryp,
+                                 int timeout_ms,
+                                 WsQuestionFn fn);
+/* Where there is no place for it, it is forgotten. */
+MUST_CHECK int ws_questions_release(WsQuestions *questions, WsQuestion *question, int timeout_ms);
 void ws_questions_forget(WsQuestions *questions, WsQuestion *question);
 
 MUST_CHECK int ws_questions_answer(WsQuestions *questions, Event *event);
