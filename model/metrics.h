@@ -198,6 +198,7 @@ typedef enum Metric {
         METRIC_TOKENS_REHASHED,     /* of devices, likewise */
         METRIC_LOGIN_CACHED,        /* by gateway/read/login_cache.c, among those that were ok */
         METRIC_LOGIN_BEHIND,        /* of who comes back too often */
+        METRIC_LOGIN_HELD,          /* until it is known what became of others of the address */
         METRIC_CREDENTIALS_REFUSED, /* bad tokens and tickets, whatever the transport */
         METRIC_CREDENTIALS_LIMITED, /* of those: answered with 429 */
         METRIC_TICKETS_GAVE_WAY,    /* of users who have as many as they may: the oldest */

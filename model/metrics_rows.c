@@ -400,6 +400,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Password logins that needed no scrypt, as the same password was right within auth.login_cache_ttl." },
         [METRIC_LOGIN_BEHIND] = { "tidegate_logins_behind_total", NULL, METRIC_COUNTER,
                 "Password logins that went behind others, as more came from there than auth.logins_per_second." },
+        [METRIC_LOGIN_HELD] = { "tidegate_logins_held_total", NULL, METRIC_COUNTER,
+                "Password logins that waited for what became of others of their address, of which each might have failed." },
         [METRIC_CREDENTIALS_REFUSED] = { "tidegate_credentials_refused_total", NULL, METRIC_COUNTER,
                 "Bad tokens and tickets, over HTTP and WebSocket." },
         [METRIC_CREDENTIALS_LIMITED] = { "tidegate_credentials_limited_total", NULL, METRIC_COUNTER,

@@ -312,6 +312,9 @@ const ConfigKey config_keys[] = {
         { "auth", "logins_per_second", CONFIG_INT, AT(ws.logins_per_s), "3", 0, 1000000, true,
           "Logins of one address, where they were good before, that go before those of others, twice that "
           "in a burst; more come last. 0: all of them." },
+        { "auth", "login_wait", CONFIG_MS, AT(ws.login_wait_ms), "30s", 0, 600000, true,
+          "How long a login waits while so many others of its address are under way as may fail in a minute; "
+          "then 429." },
         { "auth", "login_cache", CONFIG_INT, AT(login_cache), "4096", 0, 1000000, false,
           "Users whose password, once it was right, need not be hashed again for login_cache_ttl (a keyed "
           "digest is kept in memory); of more the later goes before the earlier. 0: none." },

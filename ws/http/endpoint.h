@@ -26,6 +26,7 @@ typedef struct WsLoop WsLoop;
 typedef struct WsLimiter WsLimiter;
 typedef struct WsProven WsProven;
 typedef struct WsThrottle WsThrottle;
+typedef struct WsWaiters WsWaiters;
 
 struct WsCall {
         const WsOptions *options;
@@ -34,7 +35,8 @@ struct WsCall {
         const WsRates *rates;
         WsLimiter *limiter;
         WsProven *proven;
-        WsThrottle *returns; /* of who is proven */
+        WsThrottle *returns;      /* of who is proven */
+        const WsWaiters *waiters; /* who has a request under way */
 
         const WsRequest *request; /* NULL in @answer, and where a body was read */
         WsIdentity identity;
@@ -42,6 +44,7 @@ struct WsCall {
         const char *source;                     /* address of the peer */
         char account[WS_ENDPOINT_ACCOUNT_SIZE]; /* kept from the call to its answer, as is: */
         bool is_spent;                          /* a try that counts also if it is never answered */
+        bool is_held;                           /* its turn has not come: see login_queue.h */
         char target[256]; /* what stands for {id}, else ?for=; "" if nothing. As the next, not in
                              @answer */
         char idempotency_key[136];
@@ -91,6 +94,10 @@ int ws_endpoint_status(WsCall *call);
 /* endpoint_login.c */
 /* A try to log in, of call->account. */
 int ws_endpoint_login(WsCall *call, const char *password);
+/* Of one that was held: may it go ahead, which counts it? If not it is either refused by now, or
+ * its turn has not come. */
+bool ws_endpoint_login_turn(WsCall *call);
+void ws_endpoint_login_late(WsCall *call); /* its turn did not come in time */
 int ws_endpoint_token(WsCall *call);
 int ws_endpoint_token_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_token_refresh(WsCall *call);

@@ -11,9 +11,11 @@
 #include "ws/access/stream_ticket.h"
 #include "ws/access/throttle.h"
 #include "ws/http/endpoint.h"
+#include "ws/http/login_queue.h"
 
 #define WS_LOGIN_FAILURES 10 /* a minute and address, where the options say nothing */
 #define WS_LOGIN_TTL_S    3600
+#define WS_LOGIN_LATE_S   5
 
 /* The two names under which tries are counted; they cannot be the same text. */
 static void ws_login_names(const WsCall *call, char ret_source[64], char ret_account[160]) {
@@ -156,10 +158,27 @@ int ws_endpoint_login(WsCall *call, const char *password) {
         bool is_suspect = ws_login_is_suspect(call);
         int wait_s = ws_login_take(call);
 
-        if (wait_s == 0)
-                return err_up(ws_login_ask(call, password, is_suspect));
-        ws_login_put_off(call, wait_s);
-        return 0;
+        call->is_held = wait_s > 0 && call->options->login_wait_ms > 0 &&
+                        ws_login_queue_is_moving(call->waiters, call->source);
+        if (wait_s > 0 && !call->is_held) {
+                ws_login_put_off(call, wait_s);
+                return 0;
+        }
+        if (call->is_held)
+                metric_add(METRIC_LOGIN_HELD, 1);
+        return err_up(ws_login_ask(call, password, is_suspect));
+}
+
+bool ws_endpoint_login_turn(WsCall *call) {
+        int wait_s = ws_login_take(call);
+
+        if (wait_s > 0 && !ws_login_queue_is_moving(call->waiters, call->source))
+                ws_login_put_off(call, wait_s);
+        return wait_s == 0;
+}
+
+void ws_endpoint_login_late(WsCall *call) {
+        ws_login_put_off(call, WS_LOGIN_LATE_S);
 }
 
 int ws_endpoint_token(WsCall *call) {

@@ -7,10 +7,11 @@
 #include "ws/loop/options.h"
 #include "ws/net/conn.h"
 
-#define WS_EXCHANGE_FLUSH_MS 30000 /* how long a reader may take for one answer */
-#define WS_EXCHANGE_STUCK_MS 1000  /* after which a body gives way to another of its party */
-#define WS_EXCHANGE_KEEP_MS  15000 /* how long one may rest between two requests */
-#define WS_EXCHANGE_REQUESTS 256   /* unless it is said otherwise */
+#define WS_EXCHANGE_ANSWER_MS 10000
+#define WS_EXCHANGE_FLUSH_MS  30000 /* how long a reader may take for one answer */
+#define WS_EXCHANGE_STUCK_MS  1000  /* after which a body gives way to another of its party */
+#define WS_EXCHANGE_KEEP_MS   15000 /* how long one may rest between two requests */
+#define WS_EXCHANGE_REQUESTS  256   /* unless it is said otherwise */
 
 static int64_t ws_exchange_now_ms(void) {
         return clock_mono_us() / 1000;
@@ -140,6 +141,44 @@ WsWaiter *ws_waiters_take(WsExchange *session) {
         if (!ws_waiters_fit(waiters, waiters->requests, session->party, 1, waiters->n_all))
                 return NULL;
         return ws_waiters_place(session);
+}
+
+void ws_waiter_note(WsWaiter *waiter, const WsCall *call) {
+        const WsRequest *request = call->request;
+
+        assert(request); /* with a body there is a waiter already */
+        memcpy(waiter->source, request->source, sizeof(waiter->source));
+        memcpy(waiter->origin, request->origin, sizeof(waiter->origin));
+        waiter->user_id = call->identity.user ? call->identity.user->id : 0;
+        waiter->generation = call->identity.user ? call->identity.user->generation : 0;
+        waiter->sender_id = call->identity.device ? call->identity.device->id : 0;
+        waiter->token_generation =
+                call->identity.device ? call->identity.device->token_generation : 0;
+        waiter->expires_us = call->identity.expires_us;
+        waiter->began_us = call->identity.began_us;
+        memcpy(waiter->target, call->target, sizeof(waiter->target));
+        memcpy(waiter->idempotency_key, call->idempotency_key, sizeof(waiter->idempotency_key));
+        waiter->close = call->response->close;
+        waiter->keep = call->response->keep;
+        waiter->is_head = call->response->is_head;
+        waiter->is_http_1_0 = request->is_http_1_0;
+}
+
+void ws_waiter_recall(const WsWaiter *waiter, WsCall *call) {
+        call->source = waiter->source;
+        memcpy(call->account, waiter->account, sizeof(call->account));
+        call->is_spent = waiter->is_spent;
+}
+
+WsResponse ws_waiter_response(const WsWaiter *waiter) {
+        return (WsResponse){ .close = waiter->close,
+                             .keep = waiter->keep,
+                             .is_head = waiter->is_head,
+                             .is_http_1_0 = waiter->is_http_1_0 };
+}
+
+int ws_exchange_answer_ms(const WsOptions *options) {
+        return options->answer_timeout_ms > 0 ? options->answer_timeout_ms : WS_EXCHANGE_ANSWER_MS;
 }
 
 /* Nobody's connection may end for it: a list of clients is being walked. */

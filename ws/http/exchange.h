@@ -80,7 +80,7 @@ struct WsWaiter {
         char source[46];
         char origin[256]; /* to be allowed to read the answer; "" = none */
         char account[WS_ENDPOINT_ACCOUNT_SIZE];
-        bool is_spent;
+        bool is_spent, is_login, is_held;
         bool close, keep, is_head;
         Buf body;
         Buf out; /* of a stream: the pieces that are not written yet */
@@ -100,6 +100,9 @@ struct WsWaiters {
         size_t n_all;
 };
 
+/* How long one waits for its answer. */
+int ws_exchange_answer_ms(const WsOptions *options);
+
 /* Of zeros, but for what is borrowed. */
 MUST_CHECK int ws_waiters_init(WsWaiters *waiters);
 void ws_waiters_done(WsWaiters *waiters);
@@ -111,6 +114,10 @@ bool ws_waiter_reserve(WsWaiter *waiter, size_t n);
 /* The same for an answer in the making that is @n bytes long by now; a session without a waiter
  * gets one. Nobody gives way to it. */
 bool ws_exchange_hold(WsExchange *session, size_t n);
+/* Who asks, what for, and how it is to be answered, as of call->request. */
+void ws_waiter_note(WsWaiter *waiter, const WsCall *call);
+void ws_waiter_recall(const WsWaiter *waiter, WsCall *call); /* for its answer */
+WsResponse ws_waiter_response(const WsWaiter *waiter);
 void ws_waiter_kill(WsWaiter *waiter); /* its connection ends at once */
 void ws_waiter_answer(WsWaiter *waiter, const WsResponse *response);
 /* The same in pieces: first the headers, then the body as fast as it comes. Each piece that the

@@ -10,6 +10,7 @@
 #include "ws/http/endpoint.h"
 #include "ws/http/exchange.h"
 #include "ws/http/gate.h"
+#include "ws/http/login_queue.h"
 #include "ws/http/precheck.h"
 #include "ws/http/response.h"
 #include "ws/http/rights.h"
@@ -20,10 +21,9 @@
 #include "ws/net/listener.h"
 #include "ws/wire/head.h"
 
-#define WS_HTTP_LIMITED   1024
-#define WS_HTTP_PROVEN    4096
-#define WS_HTTP_BODY_MS   10000
-#define WS_HTTP_ANSWER_MS 10000
+#define WS_HTTP_LIMITED 1024
+#define WS_HTTP_PROVEN  4096
+#define WS_HTTP_BODY_MS 10000
 
 struct WsHttp {
         const WsOptions *options; /* borrowed */
@@ -96,6 +96,7 @@ static WsCall ws_http_call(WsHttp *http, WsResponse *response) {
                 .limiter = http->limiter,
                 .proven = http->proven,
                 .returns = http->returns,
+                .waiters = http->waiters,
                 .now_us = clock_now_us(),
                 .response = response,
         };
@@ -108,47 +109,31 @@ static void ws_http_be_busy(WsResponse *response) {
 
 /* A waiter for the request in hand, with what is known of it. */
 static WsWaiter *ws_http_wait(WsExchange *session, const WsCall *call) {
-        const WsRequest *request = call->request;
         WsWaiter *waiter = ws_waiters_take(session);
 
-        assert(request); /* with a body there is a waiter already */
         if (!waiter) {
                 ws_http_be_busy(call->response);
                 return NULL;
         }
-        memcpy(waiter->source, request->source, sizeof(waiter->source));
-        memcpy(waiter->origin, request->origin, sizeof(waiter->origin));
-        waiter->user_id = call->identity.user ? call->identity.user->id : 0;
-        waiter->generation = call->identity.user ? call->identity.user->generation : 0;
-        waiter->sender_id = call->identity.device ? call->identity.device->id : 0;
-        waiter->token_generation =
-                call->identity.device ? call->identity.device->token_generation : 0;
-        waiter->expires_us = call->identity.expires_us;
-        waiter->began_us = call->identity.began_us;
-        memcpy(waiter->target, call->target, sizeof(waiter->target));
-        memcpy(waiter->idempotency_key, call->idempotency_key, sizeof(waiter->idempotency_key));
-        waiter->close = call->response->close;
-        waiter->keep = call->response->keep;
-        waiter->is_head = call->response->is_head;
-        waiter->is_http_1_0 = request->is_http_1_0;
+        ws_waiter_note(waiter, call);
         return waiter;
 }
 
 static int ws_http_answer(void *owner, Event *event);
 
-/* Hands the query over; a full queue is answered at once, as the database being away would be. */
+/* Hands the query over, or holds it until its turn; a full queue is answered at once, as the
+ * database being away would be. */
 static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waiter, WsCall *call) {
         CLEANUP(query_free) Query *query = TAKE(&call->query);
-        int timeout_ms = http->options->answer_timeout_ms;
         QueryKind kind = query->kind;
+        int timeout_ms = ws_exchange_answer_ms(http->options);
         int r;
 
-        if (timeout_ms <= 0)
-                timeout_ms = WS_HTTP_ANSWER_MS;
         waiter->endpoint = endpoint;
         waiter->n_losses = call->identity.user ? call->identity.user->n_losses : 0;
         memcpy(waiter->account, call->account, sizeof(waiter->account));
         waiter->is_spent = call->is_spent;
+        waiter->is_login = kind == QUERY_LOGIN;
         query->deadline_us = clock_mono_us() + timeout_ms * INT64_C(1000);
         query->party = ws_party_of(waiter->user_id, waiter->sender_id, waiter->source);
         query_names(query, &waiter->vehicle_id, &waiter->device_id);
@@ -157,11 +142,14 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
 
         waiter->question.owner = waiter;
         waiter->question.is_long = query->stream != NULL;
-        r = ws_questions_ask(http->loop->questions,
-                             &waiter->question,
-                             &query,
-                             timeout_ms,
-                             ws_http_answer);
+        waiter->is_held = call->is_held;
+        r = (call->is_held
+                     ? ws_questions_hold
+                     : ws_questions_ask)(http->loop->questions,
+                                         &waiter->question,
+                                         &query,
+                                         call->is_held ? http->options->login_wait_ms : timeout_ms,
+                                         ws_http_answer);
         if (r == WS_QUESTIONS_E_FULL)
                 r = endpoint->answer(call, &(Answer){ .kind = kind, .status = 503 });
         return err_up(r);
@@ -489,29 +477,39 @@ void ws_http_closed(WsExchange *session) {
         ws_exchange_reset(session);
 }
 
+/* @source: of an address; NULL: of all that nobody moves. */
+static void ws_http_move_logins(WsHttp *http, const char *source) {
+        WsCall blank = ws_http_call(http, NULL);
+
+        if (source)
+                ws_login_queue_move(http->waiters, source, &blank);
+        else
+                ws_login_queue_move_all(http->waiters, &blank);
+}
+
 static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
-        CLEANUP_RESPONSE WsResponse response = { .close = waiter->close,
-                                                 .keep = waiter->keep,
-                                                 .is_head = waiter->is_head,
-                                                 .is_http_1_0 = waiter->is_http_1_0 };
+        CLEANUP_RESPONSE WsResponse response = ws_waiter_response(waiter);
         WsCall call = ws_http_call(http, &response);
-        int r;
+        char source[sizeof(waiter->source)] = "";
+        int r = 0;
 
         ws_questions_forget(http->loop->questions, &waiter->question);
-        call.source = waiter->source;
-        memcpy(call.account, waiter->account, sizeof(call.account));
-        call.is_spent = waiter->is_spent;
+        if (waiter->is_login)
+                memcpy(source, waiter->source, sizeof(source));
+        ws_waiter_recall(waiter, &call);
         ws_precheck_origin(http->options, waiter->origin, &response);
-
         if (ws_rights_withhold(http->access->registry, waiter, &response)) {
                 ws_waiter_answer(waiter, &response);
                 return;
         }
-        r = waiter->endpoint->answer(&call, answer);
+        if (waiter->is_held)
+                ws_endpoint_login_late(&call);
+        else
+                r = waiter->endpoint->answer(&call, answer);
         if (r < 0) {
                 err_up(r);
                 ws_precheck_fault(&response);
-        } else if (answer->status == 504) {
+        } else if (answer->status == 504 && !waiter->is_held) {
                 ws_response_problem(&response,
                                     504,
                                     "timeout",
@@ -519,13 +517,15 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
         }
         response.close |= response.is_stream && response.is_http_1_0;
         ws_waiter_answer(waiter, &response);
+        if (*source)
+                ws_http_move_logins(http, source);
 }
 
 static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
         CLEANUP_RESPONSE WsResponse response = { .close = waiter->close, .keep = waiter->keep };
         WsCall call = ws_http_call(http, &response);
 
-        memcpy(call.account, waiter->account, sizeof(call.account));
+        ws_waiter_recall(waiter, &call);
         ws_precheck_origin(http->options, waiter->origin, &response);
         if (waiter->endpoint->answer(&call, answer) < 0) {
                 ws_waiter_kill(waiter);
@@ -582,6 +582,7 @@ void ws_http_tick(WsHttp *http) {
         int64_t now_us = clock_mono_us();
 
         ws_rates_take(&http->rates, now_us);
+        ws_http_move_logins(http, NULL);
         for (size_t i = 0; i < http->waiters->n_all; ++i) {
                 WsWaiter *waiter = &http->waiters->all[i];
 

@@ -80,6 +80,7 @@ struct WsOptions {
         int stream_window;     /* HTTP: pieces of 64 KiB of one long answer under way; 0 = 4 */
         int logins_per_s; /* of an address that go before others; 0 = all that were good before */
         int login_failures_per_min; /* a source address; twice that an account; 0 = 10 */
+        int login_wait_ms;          /* for others of its address; 0: not at all */
         int changes_per_min;        /* of users, devices, shares: by one user, over HTTP; 0 = 120 */
         int tickets, tickets_per_user; /* that are out at a time; 0 = 4096, 16 */
         int token_failures_per_min; /* bad credentials of a source address; twice that an account */
