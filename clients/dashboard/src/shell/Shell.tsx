@@ -12,6 +12,7 @@ import { useSession, useUser } from "./context";
 import { ErrorBoundary } from "./ErrorBoundary";
 import { Logo } from "./Logo";
 import css from "./Shell.module.css";
+import { Tour } from "./Tour";
 
 const loaded = new Map<Page, ComponentType>();
 
@@ -59,6 +60,7 @@ export function Shell() {
           </Suspense>
         </ErrorBoundary>
       </main>
+      <Tour />
     </div>
   );
 }
