@@ -81,6 +81,13 @@ static int gateway_make_lines(Gateway *gateway) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/* For who watches how near they are; that of sockets is told where it is known. */
+static void gateway_tell_limits(const Config *config) {
+        metric_set(METRIC_LIMIT_DEVICES, config->registry_max_devices);
+        metric_set(METRIC_LIMIT_SPARKPLUG_THINGS, config->sparkplug_max_things);
+        metric_set(METRIC_LIMIT_MERGED_DOCUMENTS, config->merge_max_devices);
+}
+
 static int gateway_start_readers(Gateway *gateway) {
         const Config *config = gateway->config;
         int r;
@@ -194,6 +201,7 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
         gateway->source = source;
         gateway->signals = -1;
         log_set_level(config->log_level);
+        gateway_tell_limits(config);
 
         (void)umask(0077); /* of whatever is made in journal.dir, too */
         bus_error_guard();

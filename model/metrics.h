@@ -37,6 +37,11 @@ typedef enum Metric {
         METRIC_BROADCAST_PERSISTED,
         METRIC_BROADCAST_UNPERSISTED,
 
+        METRIC_LIMIT_SOCKETS, /* gauge: of all together, as are the next; 0 = none */
+        METRIC_LIMIT_DEVICES,
+        METRIC_LIMIT_SPARKPLUG_THINGS,
+        METRIC_LIMIT_MERGED_DOCUMENTS,
+        METRIC_DEVICES,            /* gauge */
         METRIC_JOURNAL_BYTES,      /* gauge */
         METRIC_JOURNAL_HIGH_BYTES, /* gauge: in use, at which it is full */
         METRIC_JOURNAL_SEGMENTS,   /* gauge */

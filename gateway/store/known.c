@@ -100,6 +100,7 @@ static size_t known_room(Known *known) {
         size_t n = registry_n_devices(known->registry);
         bool is_full = n_most > 0 && n >= n_most;
 
+        metric_set(METRIC_DEVICES, (int64_t)n);
         if (is_full && !known->is_full)
                 log_warning("registry_full devices=%zu hint=\"no more are created by messages, "
                             "which "

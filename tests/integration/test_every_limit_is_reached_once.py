@@ -84,6 +84,17 @@ def test_sockets_in_total(make_gateway):
     assert not any(v.closed for v in held)
 
 
+def test_what_there_may_be_together_is_told_beside_what_there_is(make_gateway, broker):
+    gateway = started(make_gateway, ws__max_connections=7, registry__max_devices=50, sparkplug__max_things=60, merge__max_devices=0)
+    limits = {of: gateway.metric("tidegate_limit", of=of) for of in ("sockets", "devices", "sparkplug_things", "merged_documents")}
+    assert limits == {"sockets": 7, "devices": 50, "sparkplug_things": 60, "merged_documents": 0}
+    broker.publish("devices/dev-1/status", '{"status":"online"}')
+    wait_until(lambda: gateway.metric("tidegate_devices") == 2, "both devices to be counted")
+    gateway.write_conf(ws__max_connections=9, registry__max_devices=50, sparkplug__max_things=60, merge__max_devices=0)
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: gateway.metric("tidegate_limit", of="sockets") == 9, "the reload")
+
+
 def test_user_leaves_places_to_the_others(make_gateway):
     gateway = started(make_gateway, ws__max_connections=8)
     held = [Viewer(gateway, path, gateway.token("ana")) for path in ("/ws", "/api/ws", "/ws/devices") * 2]

@@ -283,7 +283,7 @@ static int ws_listener_bound_port(int fd) {
         return ntohs(address.ss_family == AF_INET6 ? own.v6->sin6_port : own.v4->sin_port);
 }
 
-void ws_listener_fit(WsOptions *options) {
+static void ws_listener_cut(WsOptions *options) {
         rlim_t n_wanted =
                 (rlim_t)options->max_connections + (rlim_t)options->max_http + WS_LISTENER_OTHERS;
         int n_wished = options->max_connections;
@@ -306,6 +306,11 @@ void ws_listener_fit(WsOptions *options) {
                   (unsigned long long)ws_listener_n_files(),
                   (unsigned long long)n_wanted,
                   options->max_connections);
+}
+
+void ws_listener_fit(WsOptions *options) {
+        ws_listener_cut(options);
+        metric_set(METRIC_LIMIT_SOCKETS, options->max_connections);
 }
 
 int ws_listener_open(WsListener **ret_listener,

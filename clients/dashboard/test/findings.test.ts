@@ -74,6 +74,23 @@ describe("a finding", () => {
     expect(findings(near(11_500, true), history)).toEqual([]);
   });
 
+  test.each([
+    ["devices", "tidegate_devices 76000", 'tidegate_limit{of="devices"}', "76,000 of 100,000 devices are there"],
+    ["sparkplug_things", "tidegate_sparkplug_things 75000", 'tidegate_limit{of="sparkplug_things"}', "The births of 75,000 of 100,000 nodes and devices of Sparkplug are remembered"],
+    ["merged_documents", "tidegate_merged_documents 100000", 'tidegate_limit{of="merged_documents"}', "The changes of 100,000 of 100,000 devices are laid over each other"],
+  ])("is that there are nearly as many as may be: %s", (of, used, limit, title) => {
+    expect(findings(told({}, `${used}\n${limit} 100000`), [])).toMatchObject([{ level: "warn", key: `near_${of}`, title }]);
+    expect(findings(told({}, `${used}\n${limit} 110000000`), [])).toEqual([]);
+    expect(findings(told({}, `${used}\n${limit} 0`), [])).toEqual([]);
+  });
+
+  test("is that nearly all sockets are taken", () => {
+    const near = (active_connections: number): Told => ({ ...told({}, 'tidegate_limit{of="sockets"} 20'), stats: { ...stats, active_connections } });
+
+    expect(findings(near(14), [])).toEqual([]);
+    expect(findings(near(15), [])).toMatchObject([{ level: "warn", title: "15 of 20 sockets are taken" }]);
+  });
+
   test("is what has grown while somebody looked", () => {
     const history = [sample({ at: AT - 120_000 }), sample({ at: AT, lettered: 3, shut: 1, unshown: 2, lagSeconds: 300 })];
 

@@ -71,6 +71,25 @@ function nearlyFull({ stats, metrics }: Told, history: readonly Sample[]): Findi
   return [{ key: "journal_near", level: "warn", title: t("operation.wrong.journal_near", { percent: Math.min(99, Math.floor(100 * used / limit)) }), hint: hint.filter(Boolean).join(" ") }];
 }
 
+/** What there may be so many of, all together: beyond that, one more is refused. */
+const LIMITED = {
+  sockets: ({ stats }: Told) => stats.active_connections,
+  devices: ({ metrics }: Told) => metrics.get("tidegate_devices"),
+  sparkplug_things: ({ metrics }: Told) => metrics.get("tidegate_sparkplug_things"),
+  merged_documents: ({ metrics }: Told) => metrics.get("tidegate_merged_documents"),
+} as const;
+
+/** Which of these there are nearly as many of as may be. */
+function nearLimits(told: Told): Finding[] {
+  return (Object.keys(LIMITED) as (keyof typeof LIMITED)[]).flatMap((of): Finding[] => {
+    const limit = told.metrics.get(`tidegate_limit{of="${of}"}`) ?? 0, used = LIMITED[of](told) ?? 0;
+
+    if (!limit || used < NEAR * limit) return [];
+    const words = { used: number(used), limit: number(limit) };
+    return [{ key: `near_${of}`, level: "warn", title: t(`operation.wrong.near.${of}`, words), hint: t(`operation.wrong.near.${of}.hint`) }];
+  });
+}
+
 /** What the gateway does not call a fault, but somebody should look at. */
 function seen({ stats }: Told, history: readonly Sample[]): Finding[] {
   const found: Finding[] = [];
@@ -91,7 +110,7 @@ function seen({ stats }: Told, history: readonly Sample[]): Finding[] {
 
 /** The worst first. */
 export function findings(told: Told, history: readonly Sample[]): Finding[] {
-  const all = [...said(told, history), ...nearlyFull(told, history), ...seen(told, history)];
+  const all = [...said(told, history), ...nearlyFull(told, history), ...nearLimits(told), ...seen(told, history)];
 
   return [...all.filter(({ level }) => level === "bad"), ...all.filter(({ level }) => level === "warn")];
 }
