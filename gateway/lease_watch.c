@@ -3,9 +3,9 @@
 #include "base/clock.h"
 
 enum {
-        LEASE_WATCH_PARTS = 6, /* of a lease: looks at somebody else's */
+        LEASE_WATCH_PARTS = 12, /* of a lease: looks at somebody else's */
         LEASE_WATCH_MIN_MS = 50,
-        LEASE_WATCH_MAX_MS = 1000,
+        LEASE_WATCH_MAX_MS = 200,
 };
 
 int lease_watch_part_ms(int lease_ms, int n_parts, int max_ms) {

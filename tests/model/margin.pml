@@ -6,7 +6,7 @@
  * (lease_is_awake() in gateway/lease.c: asked lately, and heard of nobody else) has the slot: only
  * so does one that was stopped take nothing from its socket that has gone to the next one since.
  *
- * The times are those of lease.c: a beat every third of the lease and a look every sixth at most,
+ * The times are those of lease.c: a beat every third of the lease and a look every twelfth at most,
  * however late; awake for a lease and a look from the beginning of the last question
  * (lease_is_awake()); lapsed after a lease and two looks without a beat (lease_has_lapsed()), with
  * no longer gap between looks than half a lease (lease_watch()). A tick is a look.
