@@ -7,14 +7,16 @@ const NAME = "tidegate.theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 const listeners = new Set<() => void>();
 let chosen: Theme = "auto";
+let isOn: "light" | "dark" = "light";
 
 function show(): void {
-  document.documentElement.dataset.theme = shown();
+  isOn = chosen !== "auto" ? chosen : system.matches ? "dark" : "light";
+  document.documentElement.dataset.theme = isOn;
   for (const tell of listeners) tell();
 }
 
-/** What is on the screen now. */
-export const shown = (): "light" | "dark" => (chosen !== "auto" ? chosen : system.matches ? "dark" : "light");
+/** What is on the screen now: the system may be ahead of it, and who drew by that would draw in the colours of before. */
+export const shown = (): "light" | "dark" => isOn;
 
 /** Before anything is drawn. */
 export function startTheme(): void {

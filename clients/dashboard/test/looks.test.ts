@@ -1,7 +1,7 @@
 /** Who only looks: guests and viewers; and how one looks at the map. */
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { shoot, stumbles, until, useDashboard } from "./stack";
+import { colourAt, shoot, stumbles, until, useDashboard } from "./stack";
 
 const dashboard = useDashboard();
 const place = (latitude: number, longitude = 9.9) => dashboard.act("publish", { topic: "seano/USV-1/vehicle_log", payload: JSON.stringify({ latitude, longitude, heading: 45, speed: 4 }) });
@@ -46,6 +46,26 @@ test("a click on a vehicle opens it, and the map goes where it goes, until someb
   await page.mouse.up();
   await until(async () => await card.getByRole("button", { name: "Follow" }).getAttribute("aria-pressed") === "false", "it follows no more");
   expect(said).toEqual([]);
+  await page.context().close();
+});
+
+test("the map has the colours of the page, also where something is drawn while the system becomes dark", async () => {
+  const { page } = await dashboard.open();
+  const [light, dark] = [[207, 227, 236], [15, 37, 48]];
+  const shows = (colour: number[]) => until(async () => `${await colourAt(page, 1000, 650)}` === `${colour}`, `the water is ${colour}`);
+
+  await page.addInitScript(() => matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    history.replaceState(null, "", `#/map?${performance.now()}`);
+    dispatchEvent(new HashChangeEvent("hashchange")); // drawn before anybody else hears of it
+  }));
+  await place(0, 0);
+  await dashboard.signIn(page, "ana");
+  await page.getByText("1 vehicle in view").waitFor();
+  await shows(light);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await shows(dark);
+  await page.emulateMedia({ colorScheme: "light" });
+  await shows(light);
   await page.context().close();
 });
 

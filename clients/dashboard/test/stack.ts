@@ -198,6 +198,22 @@ export async function shoot(page: Page, name: string): Promise<void> {
   await page.setViewportSize(size);
 }
 
+/** What is seen at a place of the page, beside what is drawn there. */
+export async function colourAt(page: Page, x: number, y: number): Promise<number[]> {
+  const picture = await page.screenshot({ clip: { x, y, width: 1, height: 1 } });
+  const blank = await page.context().newPage();
+
+  try {
+    return await blank.evaluate(async (bytes) => {
+      const pen = new OffscreenCanvas(1, 1).getContext("2d")!;
+      pen.drawImage(await createImageBitmap(new Blob([new Uint8Array(bytes)])), 0, 0);
+      return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    }, [...picture]);
+  } finally {
+    await blank.close();
+  }
+}
+
 /** What a screen reader's user would stumble over, by axe. */
 export async function stumbles(page: Page): Promise<string[]> {
   if (!await page.evaluate(() => "axe" in window))

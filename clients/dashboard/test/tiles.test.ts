@@ -2,7 +2,7 @@
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { archive, PICTURES, rectangle, serveRanges, VECTORS } from "./archive";
-import { shoot, until, useDashboard } from "./stack";
+import { colourAt, shoot, until, useDashboard } from "./stack";
 
 const dashboard = useDashboard();
 /** In the Sahara, beside the net of lines: without tiles there is land alone. */
@@ -11,22 +11,6 @@ const LAND = [242, 239, 230];
 const WATER = [207, 227, 236];
 const RED = [255, 0, 0];
 const RED_PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC", "base64");
-
-/** What is seen at a place of the page, beside what is drawn there. */
-async function colourAt(page: Page, x: number, y: number): Promise<number[]> {
-  const picture = await page.screenshot({ clip: { x, y, width: 1, height: 1 } });
-  const blank = await page.context().newPage();
-
-  try {
-    return await blank.evaluate(async (bytes) => {
-      const pen = new OffscreenCanvas(1, 1).getContext("2d")!;
-      pen.drawImage(await createImageBitmap(new Blob([new Uint8Array(bytes)])), 0, 0);
-      return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
-    }, [...picture]);
-  } finally {
-    await blank.close();
-  }
-}
 
 const open = async (): Promise<{ page: Page; said: string[] }> => {
   const opened = await dashboard.open();
