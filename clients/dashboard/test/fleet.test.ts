@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Grid } from "../src/map/clusters";
+import { Grid, isCrowd } from "../src/map/clusters";
 import { isStale, MapFleet, opacityOf, placeOf } from "../src/map/fleet";
 import { latOf, lonOf, metres, xOf, yOf } from "../src/map/mercator";
 
@@ -75,6 +75,11 @@ test("vehicles of one cell are one cluster, in their middle", () => {
   grid.add(2, 0.5003, 0.5003);
   grid.add(3, 0.9, 0.9);
   expect([...grid.clusters].map(({ n, x }) => [n, Math.round(x * 1e4) / 1e4])).toEqual([[2, 0.5002], [1, 0.9]]);
+});
+
+test("more than 5,000 are a crowd, and on a phone fewer", () => {
+  expect([5000, 5001].map((n) => isCrowd(n, 1070, 745))).toEqual([false, true]);
+  expect([1900, 1901].map((n) => isCrowd(n, 380, 750))).toEqual([false, true]);
 });
 
 test("the square of the world is there and back", () => {

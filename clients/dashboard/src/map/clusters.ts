@@ -10,8 +10,12 @@ export interface Cluster {
 
 /** More than so many in view are shown as clusters. */
 export const CLUSTERS_ABOVE = 5_000;
+/** Of the view, for each: on a phone fewer than that are a heap already. */
+const ROOM_PX = 150;
 const CELL_PX = 64;
 const TILE_PX = 512;
+
+export const isCrowd = (n: number, width: number, height: number): boolean => n > Math.min(CLUSTERS_ABOVE, (width * height) / ROOM_PX);
 
 /** How wide a cell is at a zoom, on the square of the world: the same for each whole zoom, so that panning changes nothing. */
 export const cellAt = (zoom: number): number => CELL_PX / (TILE_PX * 2 ** Math.floor(zoom));

@@ -10,6 +10,8 @@ export type Box = NonNullable<Filter["bbox"]>;
 /** A part of the view, around it on each side. */
 const AROUND = 0.25;
 const SETTLE_MS = 200;
+/** What was asked for may take so long to come; where all of them were here already nothing does. */
+const WHOLE_MS = 3_000;
 const HZ = 4;
 
 const wrapped = (lon: number): number => ((((lon + 180) % 360) + 360) % 360) - 180;
@@ -42,14 +44,20 @@ const viewOf = (map: MapLibre): Box => map.getBounds().toArray().flat() as unkno
 export interface Told {
   /** Something came. */
   changed(): void;
-  /** All that there is was here for the first time. */
+  /** All that there is is here: at first, and when it was asked for. */
   first(): void;
 }
 
-/** @return what ends it */
-export function followView(client: Client, map: MapLibre, fleet: MapFleet, { changed, first }: Told): () => void {
+export interface Following {
+  /** Asks for all of them, wherever they are. */
+  whole(): void;
+  end(): void;
+}
+
+export function followView(client: Client, map: MapLibre, fleet: MapFleet, { changed, first }: Told): Following {
   let asked: Box | undefined;
   let isFirst = true;
+  let whole: ReturnType<typeof setTimeout> | undefined; /* all of them are on their way */
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const take = (push: object, isLive: boolean): void => {
@@ -68,10 +76,8 @@ export function followView(client: Client, map: MapLibre, fleet: MapFleet, { cha
     onSnapshot: (items) => {
       for (const item of items) take(item, false);
       changed();
-      if (!isFirst) return;
-      isFirst = false;
-      first();
-      look();
+      if (isFirst) arrived();
+      else if (whole) within(SETTLE_MS, arrived);
     },
     onLeft: (thing, reason) => {
       fleet.gone(Number(thing.split("/")[1]), reason === "box" || reason === "absent", performance.now());
@@ -79,18 +85,39 @@ export function followView(client: Client, map: MapLibre, fleet: MapFleet, { cha
     },
     onProgress: (_, timestamp) => heardTime(timestamp),
   });
+  const arrived = (): void => {
+    isFirst = false;
+    first();
+    look();
+  };
+  const within = (ms: number, run: () => void): void => {
+    clearTimeout(whole);
+    whole = setTimeout(() => {
+      whole = undefined;
+      run();
+    }, ms);
+  };
   const look = (): void => {
     timer = undefined;
-    if (isFirst || (asked && suffices(asked, viewOf(map)))) return;
+    if (isFirst || whole || (asked && suffices(asked, viewOf(map)))) return;
     asked = boxAround(viewOf(map));
     sub.move({ bbox: asked });
   };
   const later = (): void => void (timer ??= setTimeout(look, SETTLE_MS));
 
   map.on("moveend", later);
-  return () => {
-    clearTimeout(timer);
-    map.off("moveend", later);
-    sub.unsubscribe();
+  return {
+    whole: () => {
+      first();
+      asked = undefined;
+      sub.move({ bbox: undefined } as unknown as { bbox: Box });
+      within(WHOLE_MS, look);
+    },
+    end: () => {
+      clearTimeout(timer);
+      clearTimeout(whole);
+      map.off("moveend", later);
+      sub.unsubscribe();
+    },
   };
 }

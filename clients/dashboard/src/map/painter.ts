@@ -3,7 +3,7 @@
  * vehicle moves. It looks while something moves, and once a second otherwise, and draws what is not there yet.
  */
 import type { Map as MapLibre } from "maplibre-gl";
-import { CLUSTERS_ABOVE, Grid, type Cluster } from "./clusters";
+import { Grid, isCrowd, type Cluster } from "./clusters";
 import { isStale, opacityOf, placeOf, type MapFleet, type Mark } from "./fleet";
 import { latOf, lonOf, xOf, yOf } from "./mercator";
 import { areSame, type Spot } from "./spots";
@@ -142,7 +142,7 @@ export class Painter {
       if (x > -MARGIN_PX && x < width + MARGIN_PX && y > -MARGIN_PX && y < height + MARGIN_PX) seen.push([mark, x, y, worldX, worldY]);
     }
     this.#inView = seen.length;
-    const isMany = seen.length > CLUSTERS_ABOVE;
+    const isMany = isCrowd(seen.length, width, height);
     const camera = [lng, lat, zoom, width, height, this.#sprites!.ratio, this.isDark, this.selected, this.hasTrails].join();
     if (camera === this.#camera && isMany && now - this.#drawnAt < CLUSTERS_MS) return;
     const spots = isMany ? this.#clusters(seen, zoom, now, toScreen) : seen.map(([mark, x, y]) => this.#spot(mark, x, y, now));

@@ -5,7 +5,7 @@ import { useNames } from "../data/names";
 import { t } from "../i18n";
 import { fit } from "../map/fit";
 import { MapFleet } from "../map/fleet";
-import { followView } from "../map/follow";
+import { followView, type Following } from "../map/follow";
 import { latOf, lonOf } from "../map/mercator";
 import { Painter } from "../map/painter";
 import type { Coloured } from "../map/track";
@@ -37,6 +37,7 @@ export default function MapPage() {
   const [wantsList, setList] = useState<boolean>();
   const hasList = wantsList ?? !isPhone;
   const [hint, setHint] = useState<{ id: number; x: number; y: number }>();
+  const follow = useRef<Following>();
   const listPx = useRef(0);
   listPx.current = hasList && !isPhone ? LIST_PX : 0;
   const select = (id?: number): void => go(id === undefined ? to("map") : to("map", id));
@@ -44,10 +45,11 @@ export default function MapPage() {
   useEffect(() => {
     if (!map) return;
     const drawn = new Painter(map, fleet);
-    const end = followView(client, map, fleet, { changed: () => drawn.wake(), first: () => fit(map, fleet, listPx.current) });
+    const following = followView(client, map, fleet, { changed: () => drawn.wake(), first: () => fit(map, fleet, listPx.current) });
     setPainter(drawn);
+    follow.current = following;
     return () => {
-      end();
+      following.end();
       drawn.end();
       fleet.clear();
       setPainter(undefined);
@@ -91,7 +93,7 @@ export default function MapPage() {
       <div className={css.tools} role="group" aria-label={t("map.tools")}>
         <button type="button" aria-pressed={hasList} onClick={() => setList(!hasList)}><Icon name="search" />{t("map.vehicles")}</button>
         <button type="button" aria-pressed={hasTrails} onClick={() => setTrails(!hasTrails)}><Icon name="trail" />{t("map.trails")}</button>
-        <button type="button" onClick={() => map && fit(map, fleet, listPx.current)}><Icon name="map" />{t("map.fit")}</button>
+        <button type="button" onClick={() => follow.current?.whole()}><Icon name="map" />{t("map.fit")}</button>
       </div>
       {hasList && painter && (
         <VehicleList fleet={fleet} painter={painter} selected={selected} select={(id) => {
