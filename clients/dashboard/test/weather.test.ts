@@ -94,6 +94,7 @@ test.each([["ahead", HOURS_MS], ["behind", -HOURS_MS]])("by a clock that is five
     };
   }, off);
   await dashboard.act("publish", { topic: "seano/USV-7/vehicle_log", payload: "{}" });
+  await dashboard.act("publish", { topic: "ems/dev-1/telemetry", payload: `{"power":42}` });
   await dashboard.signIn(page, "root", "#/operation/letters");
   await page.getByRole("row").filter({ hasText: "USV" }).or(page.getByRole("row").filter({ hasText: "vehicle" })).first().waitFor();
   expect(await page.getByRole("row").last().innerText()).toMatch(/now|sec\.? ago|1 min\.? ago/);
@@ -102,6 +103,8 @@ test.each([["ahead", HOURS_MS], ["behind", -HOURS_MS]])("by a clock that is five
     await say(53.8);
     return /now|sec\.? ago/.test(await page.getByRole("complementary", { name: "USV-1" }).locator("header").innerText());
   }, "it is of now");
+  await page.goto(`${dashboard.url}#/devices/${dashboard.where.ids["dev-1"]}`);
+  await page.getByRole("region", { name: "power" }).getByText("42", { exact: true }).waitFor();
   await page.context().close();
 });
 

@@ -139,9 +139,10 @@ export function useEvents(filter: Filter, limit = 100): Events {
  * `window` in ms, or with the number of columns and the vehicle's sensor. */
 export function useSeries(thing: string, member: string, window: number | Omit<SeriesOptions, "thing" | "member">): SeriesState {
   const client = useClient();
-  const { window: ms, points, sensor } = typeof window === "number" ? { window } as SeriesOptions : window;
+  const { window: ms, points, sensor, clock } = typeof window === "number" ? { window } as SeriesOptions : window;
   const view = useMemo(
-    () => lineOf(client, { thing, member, window: ms, ...(points && { points }), ...(sensor !== undefined && { sensor }) }),
+    () => lineOf(client, { thing, member, window: ms, ...(points && { points }), ...(sensor !== undefined && { sensor }), ...(clock && { clock }) }),
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- another clock tells the same time
     [client, thing, member, ms, points, sensor],
   );
 

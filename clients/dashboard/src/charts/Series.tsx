@@ -76,7 +76,7 @@ interface Shown {
 
 function Live({ of, name, window, zoom }: Shown & { window: number }) {
   const { state, points, error } = useSeries(`${of.kind}/${of.code}`, of.member,
-    { window, points: POINTS, ...(of.sensor !== undefined && { sensor: of.sensor }) });
+    { window, points: POINTS, clock: now, ...(of.sensor !== undefined && { sensor: of.sensor }) });
   const last = points.at(-1);
   useTick(1000);
   const at = now();
