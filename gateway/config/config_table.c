@@ -409,6 +409,9 @@ const ConfigKey config_keys[] = {
           "What the pages of the origin systems call an hour and a day, and times without an offset that they "
           "send: Europe/Madrid, +07:00." },
 
+        { "pages", "max_items", CONFIG_INT, AT(ws.page_items), "10000", 1, 1000000, true,
+          "Devices, vehicles or sensors of a list of theirs that knows no further page; of more it has the first." },
+
         { "pages", "devices_per_person", CONFIG_NUMBER, AT(ws.counter.devices_per_person), "1.5", 1, 100, true,
           "How many devices the people counter takes for one person, in the live numbers as in its pages." },
         { "pages", "zones_apart", CONFIG_FLAG, AT(ws.counter.zones_apart), "off", 0, 0, true,

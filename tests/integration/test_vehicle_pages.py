@@ -20,6 +20,16 @@ STATUS = ["vehicle_id", "vehicle_code", "sensor_id", "sensor_code", "sensor_name
           "last_seen_at", "last_seen_seconds_ago"]
 
 
+def test_lists_without_pages_are_as_long_as_is_configured(make_gateway):
+    gateway = make_gateway(pages__max_items=3)
+    populate(gateway)
+    for n in range(3):
+        gateway.add_vehicle(f"MORE-{n}", "ana")
+    gateway.start()
+    assert [v["code"] for v in gateway.get("/vehicles/", "root").json()] == ["USV-1", "USV-2", "MORE-0"]
+    assert [d["device_id"] for d in gateway.get("/api/v1/devices/", "root").json()] == ["dev-2", "dev-1"]
+
+
 @pytest.fixture
 def fleet(make_gateway, broker, database):
     """USV-1 (ana's) and USV-2 (ben's) have told something of each kind; USV-3 (ana's) is silent."""

@@ -38,6 +38,7 @@ struct WsOptions {
         double near_dbm, medium_dbm; /* where the zones of detections begin, unless an admin says */
         CounterStyle counter;        /* how the people counter counts */
         const char *timezone;        /* of the pages of the origin systems; NULL = UTC */
+        int page_items;              /* of a list of theirs that knows no pages; 0 = 10000 */
         Zone *zone;                  /* the same, read; of a copy, owned */
         int hsts_s;                  /* with TLS; 0 = browsers are not told */
         int token_ttl_s;             /* of POST /api/token */

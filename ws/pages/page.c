@@ -7,7 +7,8 @@
 #include "base/json_out.h"
 #include "base/text.h"
 
-#define WS_PAGE_DATE 10 /* characters: YYYY-MM-DD */
+#define WS_PAGE_ITEMS 10000 /* unless it is said otherwise */
+#define WS_PAGE_DATE  10    /* characters: YYYY-MM-DD */
 
 PageQuery ws_page(const WsCall *call, PageKind kind) {
         const User *user = call->identity.user;
@@ -16,6 +17,7 @@ PageQuery ws_page(const WsCall *call, PageKind kind) {
                 .user_id = user && user->role != ROLE_ADMIN ? user->id : 0,
                 .from_us = CLOCK_UNKNOWN,
                 .to_us = CLOCK_UNKNOWN,
+                .limit = call->options->page_items > 0 ? call->options->page_items : WS_PAGE_ITEMS,
                 .style = call->options->counter,
         };
 

@@ -17,7 +17,8 @@
 #define WS_PAGE_TEXT_SIZE      256
 #define WS_PAGE_COUNTER_MANUAL "docs/migrate/people-counter.md"
 
-/* A question of this kind, with what the caller may see, and the configured time zone. */
+/* A question of this kind, with what the caller may see, the configured time zone, and as many
+ * items as a list may have that knows no further page. */
 PageQuery ws_page(const WsCall *call, PageKind kind);
 
 /* Left alone where the parameter is absent. */

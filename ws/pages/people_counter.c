@@ -12,7 +12,6 @@
 #define WS_COUNTER_YEAR      525600
 #define WS_COUNTER_RECENT    100
 #define WS_COUNTER_MANY      1000
-#define WS_COUNTER_DEVICES   10000 /* of a list, which knows no pages */
 #define WS_COUNTER_DAYS      7
 #define WS_COUNTER_DAYS_MAX  3660
 
@@ -139,7 +138,6 @@ int ws_page_counter_count(WsCall *call) {
 int ws_page_counter_devices(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_COUNTER_DEVICES);
 
-        page.limit = WS_COUNTER_DEVICES;
         if (!ws_page_flag(call, "active_only", &page.number))
                 return 0;
         return ws_page_ask(call, &page);
@@ -148,7 +146,6 @@ int ws_page_counter_devices(WsCall *call) {
 int ws_page_counter_active(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_COUNTER_ACTIVE);
 
-        page.limit = WS_COUNTER_DEVICES;
         page.number = WS_COUNTER_MINUTES;
         if (!ws_page_number(call, "threshold_minutes", 1, WS_COUNTER_YEAR, &page.number))
                 return 0;

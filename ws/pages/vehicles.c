@@ -11,7 +11,6 @@
 
 /* The vehicles: PROTOCOL 3 D. */
 
-#define WS_VEHICLES_MOST  10000 /* in its list, which knows no pages */
 #define WS_VEHICLES_LOGS  1000
 #define WS_VEHICLES_DATE  10 /* characters: YYYY-MM-DD */
 #define WS_VEHICLES_DEPTH 8
@@ -34,7 +33,6 @@ static bool ws_vehicles_sees(const WsCall *call, int64_t id) {
 int ws_page_vehicles(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_VEHICLES);
 
-        page.limit = WS_VEHICLES_MOST;
         return ws_page_ask(call, &page);
 }
 
@@ -42,8 +40,8 @@ static int ws_vehicles_one(WsCall *call, PageKind kind, const char *missing) {
         PageQuery page = ws_page(call, kind);
         const Vehicle *vehicle;
 
-        page.limit =
-                kind == PAGE_VEHICLE_LATEST || kind == PAGE_VEHICLE_BATTERY ? 1 : WS_VEHICLES_MOST;
+        if (kind == PAGE_VEHICLE_LATEST || kind == PAGE_VEHICLE_BATTERY)
+                page.limit = 1;
         if (!ws_endpoint_see_vehicle(call, call->target, &vehicle)) {
                 (void)ws_page_refuse(call, 404, missing); /* as its page shows it */
                 return 0;
@@ -96,7 +94,6 @@ int ws_page_raw_stats(WsCall *call) {
 int ws_page_sensor_status(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_SENSOR_STATUS);
 
-        page.limit = WS_VEHICLES_MOST;
         return ws_page_ask(call, &page);
 }
 
