@@ -172,6 +172,7 @@ typedef enum Metric {
         METRIC_WS_CLOSED_STATE_LOST,
         METRIC_UPLINK_BATCHES, /* of edges, journalled; at the edge: sent */
         METRIC_UPLINK_BROKEN,
+        METRIC_UPLINK_COMMANDS,  /* to edges */
         METRIC_UPLINK_CONNECTED, /* gauge, 0 or 1; this and what follows: at the edge */
         METRIC_UPLINK_CONNECTS,
         METRIC_UPLINK_DROPPED,     /* messages, as the journal was full */

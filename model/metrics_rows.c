@@ -349,6 +349,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Batches of gateways at the edge that are in the journal; at the edge: that were sent." },
         [METRIC_UPLINK_BROKEN] = { "tidegate_uplink_broken_total", NULL, METRIC_COUNTER,
                 "Connections of gateways at the edge that were closed for what they sent." },
+        [METRIC_UPLINK_COMMANDS] = { "tidegate_uplink_commands_total", NULL, METRIC_COUNTER,
+                "Commands that were sent to gateways at the edge, each once a connection." },
         [METRIC_UPLINK_CONNECTED] = { "tidegate_uplink_connected", NULL, METRIC_GAUGE,
                 "At the edge: 1 while the central gateway takes what there is." },
         [METRIC_UPLINK_CONNECTS] = { "tidegate_uplink_connects_total", NULL, METRIC_COUNTER,

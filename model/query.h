@@ -42,7 +42,8 @@ typedef enum QueryKind {
         QUERY_MANAGE, /* manage, user_ids[0] (who asks) -> one body; 200, 201 it is new, 403, 404:
                          none that he sees, 409: there is one already, or it is disabled, 422: no
                          such user, or device */
-        QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
+        QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket;
+                                   device_id 0: for all devices of owner_id */
         QUERY_UPLINK,      /* device_id, journal -> upto_seq: how far that journal of the gateway
                               is stored */
         QUERY_HISTORY,     /* history, stream -> chunks of one body, the last marked; 200, 400: the
@@ -125,7 +126,7 @@ struct Query {
         CounterStyle style;           /* QUERY_DETECTION_STATS */
         int64_t device_id;            /* 0 = all that the user may see */
         uint64_t journal;             /* QUERY_UPLINK: its epoch */
-        int64_t vehicle_id, owner_id; /* QUERY_OWNER; owner 0: nobody */
+        int64_t vehicle_id, owner_id; /* QUERY_OWNER; owner 0: nobody. QUERY_PENDING_COMMANDS */
 
         char *command_id;                         /* owned */
         char *action, *payload, *idempotency_key; /* owned; QUERY_COMMAND; action alone is there

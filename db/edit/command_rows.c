@@ -294,14 +294,17 @@ static int commands_event(const DbCommand *command, Event **ret_event) {
 
 int db_command_rows_pending(DbConn *conn, const Query *query, Answer *answer) {
         static const char sql[] =
-                "SELECT " COLUMNS " FROM commands c WHERE c.device_id = $1::bigint"
+                "SELECT " COLUMNS " FROM commands c WHERE (c.device_id = $1::bigint OR"
+                " ($1 = '0' AND c.device_id IN (SELECT id FROM devices WHERE user_id = "
+                "$3::bigint)))"
                 " AND " WANTED " ORDER BY c.created_at, c.command_id"
                 " LIMIT $2::bigint";
         CLEANUP(PQclear) PGresult *result = NULL;
-        char device[COMMANDS_ARG_SIZE], limit[COMMANDS_ARG_SIZE];
-        const char *args[] = { device, limit };
+        char device[COMMANDS_ARG_SIZE], limit[COMMANDS_ARG_SIZE], owner[COMMANDS_ARG_SIZE];
+        const char *args[] = { device, limit, owner };
         int r;
 
+        snprintf(owner, sizeof(owner), "%lld", (long long)query->owner_id);
         snprintf(device, sizeof(device), "%lld", (long long)query->device_id);
         snprintf(limit, sizeof(limit), "%d", COMMANDS_PENDING_MAX);
         r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);

@@ -224,7 +224,7 @@ static char *command_publisher_expand(const TopicTemplate *template, const DbCom
         return topic_template_expand(template, &match, &topic) == 0 ? topic : NULL;
 }
 
-void command_publisher_add(CommandPublisher *publisher, const DbCommand *command) {
+void command_publisher_add_as(CommandPublisher *publisher, const DbCommand *command, Text payload) {
         CommandPublisherItem *item = &publisher->items[publisher->n_items];
 
         assert(publisher->n_items < COMMAND_PUBLISHER_PARCEL);
@@ -234,7 +234,7 @@ void command_publisher_add(CommandPublisher *publisher, const DbCommand *command
         item->expiry_s = (unsigned)((command->left_ms + 999) / 1000);
         if (item->expiry_s == 0)
                 item->expiry_s = 1;
-        db_command_rows_format(command, &item->payload);
+        buf_append_text(&item->payload, payload);
         for (size_t i = 0; i < publisher->n_topics; ++i) {
                 item->topics[item->n_topics] =
                         command_publisher_expand(publisher->topics[i], command);
@@ -242,6 +242,14 @@ void command_publisher_add(CommandPublisher *publisher, const DbCommand *command
         }
         if (publisher->ack_topic)
                 item->ack_topic = command_publisher_expand(publisher->ack_topic, command);
+}
+
+void command_publisher_add(CommandPublisher *publisher, const DbCommand *command) {
+        CLEANUP_BUF Buf payload = { 0 };
+
+        db_command_rows_format(command, &payload);
+        command_publisher_add_as(publisher, command, buf_text(&payload));
+        publisher->items[publisher->n_items - 1].payload.failed |= buf_failed(&payload);
 }
 
 size_t command_publisher_length(const CommandPublisher *publisher) {

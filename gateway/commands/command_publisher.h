@@ -46,6 +46,8 @@ bool command_publisher_is_ready(CommandPublisher *publisher);
 
 void command_publisher_add(CommandPublisher *publisher,
                            const DbCommand *command); /* at most COMMAND_PUBLISHER_PARCEL */
+/* The same, of one that is written already. */
+void command_publisher_add_as(CommandPublisher *publisher, const DbCommand *command, Text payload);
 size_t command_publisher_length(const CommandPublisher *publisher);
 
 /* Empties the parcel; @fn for each command that the broker has, on all its topics. *ret_answers: it

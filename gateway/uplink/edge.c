@@ -21,6 +21,7 @@
 #include "gateway/self_check.h"
 #include "gateway/session_name.h"
 #include "gateway/signals.h"
+#include "gateway/uplink/orders.h"
 #include "gateway/uplink/sender.h"
 #include "model/event.h"
 #include "model/metrics.h"
@@ -36,6 +37,7 @@ struct UplinkEdge {
         int signals;    /* signalfd */
         Journal *journal;
         MqttSource *source;
+        UplinkOrders *orders;
         UplinkSender *sender;
         Queue *outbox; /* nothing is ever in it */
         WsAuth *auth;
@@ -122,22 +124,6 @@ static int edge_open_journal(UplinkEdge *edge) {
         return r > 0 ? UPLINK_EDGE_E_START : err_up(r);
 }
 
-static int edge_make_sender(UplinkEdge *edge) {
-        const Config *config = edge->config;
-
-        return err_up(uplink_sender_new(&edge->sender,
-                                        &(UplinkSenderOptions){
-                                                .url = config->uplink_url,
-                                                .token_file = config->uplink_token_file,
-                                                .ca_file = config->uplink_ca_file,
-                                                .verify = config->uplink_verify,
-                                                .drops = config->uplink_drops,
-                                                .backoff_min_ms = config->uplink_backoff_min_ms,
-                                                .backoff_max_ms = config->uplink_backoff_max_ms,
-                                                .timeout_ms = EDGE_TIMEOUT_MS },
-                                        edge->journal));
-}
-
 /* All that a route takes here; what they make of it is the central gateway's. */
 static int edge_set_filters(UplinkEdge *edge) {
         const Routes *routes = edge->config->routes;
@@ -187,6 +173,36 @@ static int edge_make_source(UplinkEdge *edge) {
         return r == 0 ? err_up(edge_set_filters(edge)) : err_up(r);
 }
 
+/* What comes down goes to the broker by a session of its own. */
+static int edge_make_orders(UplinkEdge *edge) {
+        CommandPublisherOptions options = edge->config->commands;
+        int r;
+
+        options.mqtt = &edge->mqtt;
+        r = uplink_orders_new(&edge->orders, &options);
+        if (r <= 0)
+                return r == 0 ? 0 : err_up(r);
+        log_error("commands_unusable hint=\"see the keys of [commands] and [mqtt]\"");
+        return UPLINK_EDGE_E_START;
+}
+
+static int edge_make_sender(UplinkEdge *edge) {
+        const Config *config = edge->config;
+
+        return err_up(uplink_sender_new(&edge->sender,
+                                        &(UplinkSenderOptions){
+                                                .url = config->uplink_url,
+                                                .token_file = config->uplink_token_file,
+                                                .ca_file = config->uplink_ca_file,
+                                                .verify = config->uplink_verify,
+                                                .drops = config->uplink_drops,
+                                                .orders = edge->orders,
+                                                .backoff_min_ms = config->uplink_backoff_min_ms,
+                                                .backoff_max_ms = config->uplink_backoff_max_ms,
+                                                .timeout_ms = EDGE_TIMEOUT_MS },
+                                        edge->journal));
+}
+
 static void edge_free_event(void *event) {
         event_unref(event);
 }
@@ -233,11 +249,15 @@ int uplink_edge_new(UplinkEdge **ret_edge, Config *config) {
         if (r == 0)
                 r = edge_open_journal(edge);
         if (r == 0)
-                r = edge_make_sender(edge);
-        if (r == 0)
                 r = edge_make_source(edge);
         if (r == 0)
+                r = edge_make_orders(edge);
+        if (r == 0)
+                r = edge_make_sender(edge);
+        if (r == 0)
                 r = edge_start_ws(edge);
+        if (r == 0)
+                r = uplink_orders_start(edge->orders);
         if (r == 0)
                 r = uplink_sender_start(edge->sender);
         if (r == 0)
@@ -258,6 +278,7 @@ UplinkEdge *uplink_edge_free(UplinkEdge *edge) {
                 return NULL;
         mqtt_source_free(edge->source);
         uplink_sender_free(edge->sender);
+        uplink_orders_free(edge->orders);
         ws_server_free(edge->ws);
         ws_auth_free(edge->auth);
         queue_free(edge->outbox);

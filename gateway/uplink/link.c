@@ -28,6 +28,7 @@
 #define LINK_READ      ((size_t)16 * 1024)
 #define LINK_HOST_SIZE 256
 #define LINK_KEY_BYTES 16
+#define LINK_FIN       0x80
 
 typedef struct LinkUrl LinkUrl;
 
@@ -46,7 +47,9 @@ struct UplinkLink {
         Buf out;
         size_t n_out; /* of it that is sent */
         Buf in;
-        size_t n_in; /* of it that is taken */
+        size_t n_in;         /* of it that is taken */
+        Buf message;         /* that comes in several frames, */
+        UplinkOpcode opcode; /* and what it is */
         bool wants_write;
         int64_t until_us; /* monotonic; of opening */
         int wake_fd;
@@ -426,6 +429,7 @@ UplinkLink *uplink_link_free(UplinkLink *link) {
                 secret_wipe(link->out.data, link->out.capacity); /* the token was in it */
         buf_done(&link->out);
         buf_done(&link->in);
+        buf_done(&link->message);
         free(link);
         return NULL;
 }
@@ -445,7 +449,7 @@ size_t uplink_link_unsent(const UplinkLink *link) {
 }
 
 int uplink_link_send(UplinkLink *link, UplinkOpcode opcode, Text payload) {
-        uint8_t head[14] = { (uint8_t)(0x80 | opcode) }, *mask;
+        uint8_t head[14] = { (uint8_t)(LINK_FIN | opcode) }, *mask;
         size_t n_head = 2, at;
         int r;
 
@@ -483,7 +487,8 @@ int uplink_link_turn(UplinkLink *link, char ret_why[static UPLINK_LINK_WHY]) {
         return r < 0 ? err_up(r) : r;
 }
 
-bool uplink_link_next(UplinkLink *link, UplinkOpcode *ret_opcode, Text *ret_payload) {
+/* One frame; false: not all of it is there. */
+static bool link_next_frame(UplinkLink *link, uint8_t *ret_first, Text *ret_payload) {
         const uint8_t *at = (const uint8_t *)link->in.data + link->n_in;
         size_t left = link->in.n - link->n_in, n_head = 2;
         uint64_t n;
@@ -503,8 +508,33 @@ bool uplink_link_next(UplinkLink *link, UplinkOpcode *ret_opcode, Text *ret_payl
         }
         if (left - n_head < n)
                 return false;
-        *ret_opcode = (UplinkOpcode)(at[0] & 0x0f);
+        *ret_first = at[0];
         *ret_payload = (Text){ link->in.data + link->n_in + n_head, (size_t)n };
         link->n_in += n_head + (size_t)n;
         return true;
+}
+
+bool uplink_link_next(UplinkLink *link, UplinkOpcode *ret_opcode, Text *ret_payload) {
+        uint8_t first;
+
+        while (link_next_frame(link, &first, ret_payload)) {
+                uint8_t opcode = first & 0x0f;
+                bool is_last = (first & LINK_FIN) != 0;
+
+                *ret_opcode = (UplinkOpcode)opcode;
+                if (is_last && opcode != 0)
+                        return true;
+                if (opcode != 0) { /* the first of several */
+                        buf_reset(&link->message);
+                        link->opcode = *ret_opcode;
+                }
+                if (link->message.n < LINK_FRAME_MAX)
+                        buf_append_text(&link->message, *ret_payload);
+                if (!is_last || buf_failed(&link->message))
+                        continue;
+                *ret_opcode = link->opcode;
+                *ret_payload = buf_text(&link->message);
+                return true;
+        }
+        return false;
 }

@@ -3,9 +3,8 @@
 /*
  * UplinkLink: one WebSocket to a central gateway, as its client: plain or with TLS.
  *
- * Opening waits, within a time and until @wake_fd is readable; then nothing does. Messages come
- * whole, and of one frame, which is how a gateway sends. One thread; the only file beside base and
- * ws that knows OpenSSL.
+ * Opening waits, within a time and until @wake_fd is readable; then nothing does. One thread; the
+ * only file beside base and ws that knows OpenSSL.
  */
 
 #include "base/base.h"

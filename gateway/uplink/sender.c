@@ -20,6 +20,7 @@
 #include "gateway/journal/crc32c.h"
 #include "gateway/journal/journal.h"
 #include "gateway/uplink/link.h"
+#include "gateway/uplink/orders.h"
 #include "model/edge/uplink.h"
 #include "model/metrics.h"
 
@@ -285,8 +286,12 @@ static void sender_stored(UplinkSender *sender, uint64_t position) {
 }
 
 static int sender_hear_text(UplinkSender *sender, Text text) {
+        static const Text command = TEXT("{\"type\":\"command\",");
         uint64_t position, window;
 
+        if (sender->is_welcome && sender->options.orders && text.n > command.n &&
+            memcmp(text.data, command.data, command.n) == 0)
+                return err_up(uplink_orders_put(sender->options.orders, text));
         if (!sender_member(text, "\"position\":", &position))
                 return 0; /* of a later version */
         if (!sender->is_welcome && sender_is(text, "\"welcome\"") &&

@@ -13,6 +13,7 @@
 #include "base/base.h"
 
 typedef struct Journal Journal;
+typedef struct UplinkOrders UplinkOrders;
 typedef struct UplinkSender UplinkSender;
 typedef struct UplinkSenderOptions UplinkSenderOptions;
 
@@ -21,6 +22,7 @@ struct UplinkSenderOptions { /* strings are borrowed for the life of the sender 
         bool verify;
         bool drops; /* what is oldest, where the journal is full; else the broker keeps what comes
                      */
+        UplinkOrders *orders; /* borrowed; gets the commands that come down; NULL: nobody does */
         int backoff_min_ms, backoff_max_ms, timeout_ms;
 };
 

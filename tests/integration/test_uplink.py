@@ -3,9 +3,12 @@ import json
 import random
 import ssl
 import subprocess
+import threading
 
+import paho.mqtt.client as mqtt
 import pytest
 
+from commanding import command, wait_for_state
 from conftest import populate
 from link_road import TO_SERVER, LinkRoad
 from load import Publisher
@@ -75,7 +78,7 @@ def boat(make_gateway, folder):
     made = []
 
     def make(**settings):
-        central = make_gateway(**{key: settings.pop(key) for key in list(settings) if key.startswith("central_")})
+        central = make_gateway()
         populate(central)
         made.append(Boat(folder, central.start(), **settings))
         made[-1].edge.start()
@@ -108,9 +111,9 @@ def test_an_hour_without_the_link_is_made_up_for(boat):
     wait_until(lambda: one.edge.metric("tidegate_uplink_connected") == 0, "the link to be down")
     assert one.edge.get("/readyz").json()["notes"] == ["uplink_away"]  # which is no reason to be unready
     one.publish(3600)
+    wait_until(lambda: one.edge.metric("tidegate_in_journal") == 7200, "all to be at the edge")
     left_at = one.database.value("SELECT now()")
     assert one.database.value("SELECT count(*) FROM telemetry") == 6
-    wait_until(lambda: one.edge.metric("tidegate_in_journal") == 7200, "all to be at the edge")
     one.road.open()
     assert one.is_right()
     assert one.database.value("SELECT bool_and(time <= %s) FROM telemetry", left_at)
@@ -230,4 +233,80 @@ def test_over_tls_it_speaks_to_whom_it_knows_alone(boat, folder, names, trusted,
         return
     wait_until(lambda: "TLS failed" in one.edge.log(), "it to refuse")
     assert "certificate verify failed" in one.edge.log()
-    assert one.edge.metric("tidegate_in_journal") == 20 and one.edge.metric("tidegate_uplink_connects_total") == 0
+    wait_until(lambda: one.edge.metric("tidegate_in_journal") == 20, "all to be at the edge")
+    assert one.edge.metric("tidegate_uplink_connects_total") == 0
+
+
+class Device:
+    """What a device does at the edge's broker: it hears its commands, and says that it has done them."""
+
+    def __init__(self, broker, code):
+        self.heard = []
+        self.client = mqtt.Client(f"device-{code}")
+        self.client.on_message = lambda client, _, message: self._do(client, code, json.loads(message.payload))
+        self.client.on_connect = lambda client, *_: client.subscribe(f"devices/{code}/commands", 1)
+        self.is_subscribed = threading.Event()
+        self.client.on_subscribe = lambda *_: self.is_subscribed.set()
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+        assert self.is_subscribed.wait(30)
+
+    def _do(self, client, code, message):
+        self.heard.append(message)
+        client.publish(f"devices/{code}/commands/ack", json.dumps({"command_id": message["command_id"], "status": "ok"}), 1)
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture
+def device():
+    made = []
+
+    def make(broker, code):
+        made.append(Device(broker, code))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_a_command_goes_down_and_its_answer_comes_up(boat, device):
+    one = boat()
+    there = device(one.broker, "dev-3")
+    wait_until(lambda: one.central.metric("tidegate_ws_connections", dialect="uplink") == 1, "the edge")
+    said = command(one.central, "ana", "dev-3", "reboot", payload={"in_s": 1.50, "why": "gr\u00fcn \"x\""})
+    wait_for_state(one.database, said, "done")
+    assert there.heard == [{"command_id": said, "action": "reboot", "payload": {"in_s": 1.5, "why": "gr\u00fcn \"x\""}}]
+    assert one.central.metric("tidegate_uplink_commands_total") == 1
+
+
+def test_commands_that_waited_for_the_link_go_down_once_it_is_back(boat, device):
+    one = boat()
+    there = device(one.broker, "dev-3")
+    one.road.shut()
+    wait_until(lambda: one.central.metric("tidegate_ws_connections", dialect="uplink") == 0, "the edge to be gone")
+    said = [command(one.central, "ana", "dev-3", "step", payload={"n": n}) for n in range(20)]
+    late = command(one.central, "ana", "dev-3", "late", timeout_ms=1)
+    other = command(one.central, "ben", "dev-2", "not-yours")
+    wait_for_state(one.database, late, "expired")
+    one.road.open()
+    for one_id in said:
+        wait_for_state(one.database, one_id, "done")
+    one.road.cut()  # at the next connection nothing is said that is done
+    one.publish(1)
+    one.wait_stored()
+    assert sorted(message["payload"]["n"] for message in there.heard) == list(range(20))
+    assert one.database.value("SELECT state FROM commands WHERE command_id = %s", other) != "done"
+
+
+def test_a_large_command_comes_in_pieces(boat, device):
+    one = boat()
+    there = device(one.broker, "dev-3")
+    wait_until(lambda: one.central.metric("tidegate_ws_connections", dialect="uplink") == 1, "the edge")
+    said = command(one.central, "ana", "dev-3", "load", payload={"text": "x" * 60000})
+    wait_for_state(one.database, said, "done")
+    assert [len(message["payload"]["text"]) for message in there.heard] == [60000]
+

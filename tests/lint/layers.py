@@ -39,7 +39,7 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "gateway/commands": {*GROUND, "gateway/sparkplug", "gateway/store", "mqtt", *DB},
     "gateway/sim": {*GROUND, "gateway/config", "gateway/decode", "mqtt"},
     "gateway/cli": {*GROUND, *PASSWORD, "gateway", *GATEWAY, *DB},
-    "gateway/uplink": {*GROUND, "gateway", "gateway/config", "gateway/decode", "gateway/journal", "mqtt", *WS},
+    "gateway/uplink": {*GROUND, "gateway", "gateway/commands", "gateway/config", "gateway/decode", "gateway/journal", "mqtt", *WS},
     "gateway": {*GROUND, *(GATEWAY - {"gateway/cli", "gateway/uplink"}), "mqtt", *DB, *WS},
 }
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
@@ -53,7 +53,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                                                   "takeover", "tidy"))},
     "uv.h": {"ws/net/conn.c", "ws/net/conns.c", "ws/net/listener.c", "ws/server.c"},
     "json-c/": {"ws/access/auth.c", "ws/access/token.c", "ws/device/order.c", "ws/device/detections.c", "ws/dialects/native_request.c",
-               "ws/dialects/client_message.c", "ws/dialects/misdirected.c", "ws/manage/try.c", "ws/pages/thresholds.c", "ws/pages/vehicles.c", "gateway/move/json_rows.c"},
+               "ws/dialects/client_message.c", "ws/dialects/misdirected.c", "ws/manage/try.c", "ws/pages/thresholds.c", "ws/pages/vehicles.c", "gateway/move/json_rows.c", "gateway/uplink/orders.c"},
     "cbor.h": {"gateway/decode/cbor.c"},
     "sparkplug_b.pb-c.h": {"gateway/sparkplug/payload.c"},
     "jwt.h": {"ws/access/auth.c"},

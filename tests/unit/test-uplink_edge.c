@@ -20,6 +20,7 @@
 #include "gateway/journal/journal.h"
 #include "gateway/uplink/edge.h"
 #include "gateway/uplink/link.h"
+#include "gateway/uplink/orders.h"
 #include "gateway/uplink/sender.h"
 #include "model/metrics.h"
 
@@ -197,6 +198,37 @@ static void test_a_full_journal_stays_full_unless_the_oldest_may_go(void **state
         run_full(true);
 }
 
+static void test_commands_that_cannot_be_read_cost_nobody_else(void **state) {
+        static const char *const said[] = {
+                "",
+                "{}",
+                "{\"type\":\"command\",\"command\":{}}",
+                "{\"type\":\"command\",\"left_ms\":0,\"command_id\":\"a\",\"device\":\"d\","
+                "\"command\":{}}",
+                "{\"type\":\"command\",\"left_ms\":9,\"command_id\":7,\"device\":\"d\",\"command\":"
+                "{}}",
+                "{\"type\":\"command\",\"left_ms\":9,\"command_id\":\"a\",\"command\":{}}",
+                "{\"type\":\"command\",\"left_ms\":9,\"command_id\":\"a\",\"device\":\"d\","
+                "\"command\":{}",
+                "{\"type\":\"command\",\"left_ms\":9,\"command_id\":\"a\",\"device\":\"d\","
+                "\"command\":{}} ",
+                "{\"type\":\"command\",\"left_ms\":99999,\"command_id\":\"a\",\"device\":\"d\","
+                "\"command\":{}}",
+        };
+        CLEANUP(uplink_orders_free) UplinkOrders *orders = NULL;
+
+        (void)state;
+        assert_int_equal(uplink_orders_new(&orders,
+                                           &(CommandPublisherOptions){ .topics = "no device" }),
+                         COMMAND_PUBLISHER_E_TOPIC);
+        assert_int_equal(uplink_orders_new(&orders,
+                                           &(CommandPublisherOptions){ .topics = "d/{device}/c" }),
+                         0);
+        for (size_t i = 0; i < N_ELEMENTS(said); ++i)
+                assert_int_equal(uplink_orders_put(orders, text_of(said[i])), 0);
+        assert_int_equal(uplink_orders_start(orders), 0);
+}
+
 static void test_an_edge_without_a_broker_does_not_start(void **state) {
         CLEANUP(config_free) Config *config = NULL;
         char dir[128], token[128];
@@ -231,6 +263,7 @@ int main(void) {
                 cmocka_unit_test(test_urls_are_of_websockets_with_a_path),
                 cmocka_unit_test(test_who_does_not_answer_as_a_websocket_is_told_why),
                 cmocka_unit_test(test_a_full_journal_stays_full_unless_the_oldest_may_go),
+                cmocka_unit_test(test_commands_that_cannot_be_read_cost_nobody_else),
                 cmocka_unit_test(test_an_edge_without_a_broker_does_not_start),
         };
 

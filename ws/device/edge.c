@@ -10,6 +10,7 @@
 #include "model/metrics.h"
 #include "ws/access/party.h"
 #include "ws/device/order.h"
+#include "ws/device/uplink.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/loop/questions.h"
@@ -271,7 +272,7 @@ int ws_edge_command(WsLoop *loop, Event *event) {
         WsEdge *edge = ws_edge_find(loop, event->device_id);
         int r;
 
-        r = edge ? ws_edge_send(edge, event) : 0;
+        r = edge ? ws_edge_send(edge, event) : ws_uplink_command(loop, event);
         return err_up(r);
 }
 

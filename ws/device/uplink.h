@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "model/account.h"
+#include "model/event.h"
 
 typedef struct WsClient WsClient;
 typedef struct WsLoop WsLoop;
@@ -26,6 +27,8 @@ int64_t ws_uplink_device(const WsUplink *uplink);
 void ws_uplink_open(const WsClient *client);
 MUST_CHECK int ws_uplink_hello(WsClient *client, uint64_t epoch); /* which journal it brings */
 MUST_CHECK int ws_uplink_batch(WsClient *client, Text message);
+/* What a device of its owner's is to do; where that has no socket of its own. */
+MUST_CHECK int ws_uplink_command(WsLoop *loop, const Event *event);
 void ws_uplink_left(WsClient *client); /* it receives nothing any more */
 
 /* Is the token with which it came still the device's, and may that bring anything? */
