@@ -151,7 +151,8 @@ int db_mend_store(DbMend *mend, const DbBatch *batch) {
         for (size_t i = 0; i < batch->n_states; ++i)
                 db_rows_add_state(mend->rows, batch->states[i].device_id, &batch->states[i].state);
         for (int i = 0; r == 0 && i < DB_SHEET_COUNT; ++i)
-                if (db_rows_has(mend->rows, (DbSheet)i))
+                if (i != DB_SHEET_ORIGINS && /* which have passed what is missing */
+                    db_rows_has(mend->rows, (DbSheet)i))
                         r = mend_run_sheet(mend, (DbSheet)i);
         if (r == 0)
                 r = mend_keep_count(mend);

@@ -28,6 +28,7 @@
 #define SENDER_BYTES      ((size_t)256 * 1024)  /* of a batch, unless one record is more */
 #define SENDER_AHEAD      ((size_t)1024 * 1024) /* that waits for the socket */
 #define SENDER_COUNT      10000                 /* records that are counted at a time */
+#define SENDER_DROPS      64                    /* at a look, each of so many records */
 #define SENDER_TICK_MS    500
 #define SENDER_SILENCE_US INT64_C(60000000)  /* of the other side, which pings */
 #define SENDER_STALL_US   INT64_C(120000000) /* without anything being stored */
@@ -138,13 +139,11 @@ static void sender_go_back(UplinkSender *sender, uint64_t position) {
 }
 
 /* Some of the oldest, so that what is new has room. */
-static void sender_drop(UplinkSender *sender) {
+static void sender_drop_some(UplinkSender *sender) {
         static LogPace said;
         unsigned long long n_more;
         size_t n;
 
-        if (!sender->options.drops || !journal_is_high(sender->journal))
-                return;
         n = journal_read(sender->journal,
                          sender->stored_seq,
                          sender->records,
@@ -161,6 +160,14 @@ static void sender_drop(UplinkSender *sender) {
         sender->dropped_seq = sender->stored_seq;
         if (sender->sent_seq < sender->stored_seq)
                 sender->sent_seq = sender->stored_seq;
+}
+
+static void sender_drop(UplinkSender *sender) {
+        for (int i = 0; i < SENDER_DROPS && sender->options.drops; ++i) {
+                if (!journal_is_high(sender->journal))
+                        return;
+                sender_drop_some(sender);
+        }
 }
 
 static void sender_look(UplinkSender *sender) {
@@ -207,6 +214,7 @@ static int sender_connect(UplinkSender *sender) {
         CLEANUP(secret_free) char *token = NULL;
         int r;
 
+        watch_rest(); /* a name, or a handshake, may take its time */
         r = secret_read_file(sender->options.token_file, &token);
         if (r > 0)
                 return sender_lose(sender,

@@ -1,5 +1,6 @@
 """What a gateway at the edge brings: stored once, in order, under its own times; and nothing that is another's."""
 import struct
+import threading
 import time
 
 import psycopg2
@@ -116,6 +117,45 @@ def test_what_waits_in_our_journal_and_comes_again_is_stored_once(boat, edge, da
     assert numbers(database) == list(range(1, 131))
     assert gateway.metric("tidegate_duplicate_total") == 120
     assert balances(gateway)
+
+
+def test_who_sends_more_than_the_window_is_not_read(boat, edge, database):
+    gateway, _ = boat
+    one = edge()
+    with psycopg2.connect(database.url) as lock, lock.cursor() as cursor:
+        cursor.execute("LOCK TABLE uplink_positions IN SHARE MODE")
+        sending = threading.Thread(target=lambda: [one.bring((seq, now_us(), "nobody/wants/this", b"x" * 1000000))
+                                                   for seq in range(1, 31)], daemon=True)
+        sending.start()
+        wait_until(lambda: gateway.metric("tidegate_uplink_batches_total") == 6, "the window, and one more")
+        assert gateway.get("/livez").status_code == 200
+        assert gateway.metric("tidegate_uplink_batches_total") == 6
+    sending.join(60)
+    assert one.wait_stored(30) == 30
+    assert database.value("SELECT count(*) FROM dead_letters WHERE reason = 'no_route'") == 30
+
+
+def test_the_journal_is_compared_and_what_is_missing_stored_again(boat, edge, database):
+    gateway, _ = boat
+    one = edge()
+    one.bring(*[telemetry(seq, seq, now_us() - HOUR_US) for seq in range(1, 21)])
+    one.wait_stored()
+    with psycopg2.connect(database.url) as lock, lock.cursor() as cursor:
+        cursor.execute("LOCK TABLE uplink_positions IN SHARE MODE")
+        one.bring(telemetry(21, 21))
+        wait_until(lambda: gateway.metric("tidegate_in_journal") == 1, "the journal to have it")
+        two = edge()
+        two.bring(telemetry(21, 21), telemetry(22, 22, device="dev-2"))
+        wait_until(lambda: gateway.metric("tidegate_in_journal") == 3, "the journal to have it twice")
+    two.wait_stored()
+    assert "missing 0" in gateway.cli("journal", "verify").stdout
+    gateway.terminate()
+    database.rows("DELETE FROM telemetry WHERE (payload->>'n')::int IN (3, 21) RETURNING 1")
+    assert "missing 2\n" in gateway.cli("journal", "verify", check=False).stdout
+    assert "stored 2\n" in gateway.cli("journal", "verify", "--store").stdout
+    assert sorted(numbers(database)) == list(range(1, 22))
+    assert database.value("SELECT reason FROM dead_letters") == "wrong_owner"
+    assert "missing 0" in gateway.cli("journal", "verify").stdout
 
 
 @pytest.mark.parametrize("again", ["the same process", "another one"])

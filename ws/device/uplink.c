@@ -17,6 +17,7 @@
 #include "ws/viewer/client.h"
 
 #define WS_UPLINK_MAX_BATCHES 1024  /* that are not stored yet: then nothing more is read */
+#define WS_UPLINK_TURN_US     20000 /* of the loop, for one batch: each record may be an fsync */
 #define WS_UPLINK_RETRY_MS    1000  /* between two questions for the position */
 #define WS_UPLINK_MORE_MS     10000 /* and for more commands than came */
 #define WS_UPLINK_ANSWER_MS   20000 /* and if no answer comes at all */
@@ -29,6 +30,7 @@ typedef struct WsUplinkBatch WsUplinkBatch;
 struct WsUplinkBatch {
         uint64_t last_seq; /* of the edge's numbers */
         uint64_t at_seq;   /* and of ours */
+        size_t n_bytes;
 };
 
 struct WsUplink {
@@ -48,6 +50,7 @@ struct WsUplink {
         uint64_t at_seq;        /* the first of these in our numbers */
         WsUplinkBatch *batches; /* [n_batches], in order */
         size_t n_batches, capacity;
+        size_t n_waiting; /* bytes of them */
 
         Buf held; /* a batch that the journal had no room for, from record @n_held on */
         uint32_t n_held;
@@ -359,9 +362,16 @@ static int ws_uplink_journal(WsUplink *uplink, const UplinkRecord *record, uint6
         return r < 0 ? err_up(r) : r;
 }
 
+/* It has more on its way than it was told it may. */
+static bool ws_uplink_is_full(const WsUplink *uplink) {
+        return uplink->n_batches >= WS_UPLINK_MAX_BATCHES ||
+               uplink->n_waiting >= UPLINK_WINDOW_BYTES + UPLINK_BATCH_BYTES;
+}
+
 /* The records of a batch that is right, but for the first @skip. *ret_n: how many are in the
  * journal then. INBOUND_E_FULL: not all. */
 static int ws_uplink_take(WsUplink *uplink, Text message, uint32_t skip, uint32_t *ret_n) {
+        int64_t until_us = clock_mono_us() + WS_UPLINK_TURN_US;
         uint64_t at_seq = uplink->at_seq;
         UplinkRecord record;
         UplinkBatch batch;
@@ -371,7 +381,9 @@ static int ws_uplink_take(WsUplink *uplink, Text message, uint32_t skip, uint32_
         (void)uplink_batch_open(message, &batch);
         while (uplink_batch_next(&batch, &record)) {
                 if (*ret_n >= skip)
-                        r = ws_uplink_journal(uplink, &record, &at_seq);
+                        r = clock_mono_us() < until_us
+                                    ? ws_uplink_journal(uplink, &record, &at_seq)
+                                    : INBOUND_E_FULL; /* the others of the loop come first */
                 if (r != 0)
                         break;
                 ++*ret_n;
@@ -382,10 +394,12 @@ static int ws_uplink_take(WsUplink *uplink, Text message, uint32_t skip, uint32_
                 return r < 0 ? err_up(r) : r;
         if (!VEC_HAS_ROOM(uplink->batches, uplink->n_batches, uplink->capacity, 16))
                 return err_new(-ENOMEM);
-        uplink->batches[uplink->n_batches++] =
-                (WsUplinkBatch){ .last_seq = uplink->taken_seq, .at_seq = uplink->at_seq };
+        uplink->batches[uplink->n_batches++] = (WsUplinkBatch){ .last_seq = uplink->taken_seq,
+                                                                .at_seq = uplink->at_seq,
+                                                                .n_bytes = message.n };
+        uplink->n_waiting += message.n;
         metric_add(METRIC_UPLINK_BATCHES, 1);
-        if (uplink->n_batches >= WS_UPLINK_MAX_BATCHES)
+        if (ws_uplink_is_full(uplink))
                 ws_uplink_pause(uplink, true);
         return 0;
 }
@@ -467,7 +481,7 @@ static int ws_uplink_tell(WsUplink *uplink) {
         size_t n = 0;
 
         while (n < uplink->n_batches && uplink->batches[n].at_seq <= stored_seq)
-                ++n;
+                uplink->n_waiting -= uplink->batches[n++].n_bytes;
         if (n == 0)
                 return 0;
         position = uplink->batches[n - 1].last_seq;
@@ -489,7 +503,7 @@ static int ws_uplink_go_on(WsUplink *uplink, int64_t now_ms) {
                 r = ws_uplink_release(uplink);
         if (r == 0)
                 r = ws_uplink_tell(uplink);
-        if (r == 0 && uplink->held.n == 0 && uplink->n_batches < WS_UPLINK_MAX_BATCHES)
+        if (r == 0 && uplink->held.n == 0 && !ws_uplink_is_full(uplink))
                 ws_uplink_pause(uplink, false);
         return r == 0 ? 0 : err_up(r);
 }
