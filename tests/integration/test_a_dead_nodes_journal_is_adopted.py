@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from conftest import populate
-from faultproxy import PostgresProxy
+from faultproxy import CUT, PostgresProxy, commit_answer, commit_request
 from servers import TIDEGATE
 from test_exactly_once_across_a_take_over import MARKED, TOPIC, Pair, link_of, send, stored, wait_stored
 from test_one_gateway_stores_at_a_time import wait_standing_by
@@ -143,6 +143,41 @@ def test_what_the_owner_has_in_its_journal(make_gateway, scripted_broker, databa
     assert pair.second.cli("journal", "verify").returncode == 0
     proxy.close()
     pair.close()
+
+
+def of_the_caller(message):
+    return message.link.name == "tidegate/cli"
+
+
+def statement_of_the_caller(text):
+    return lambda m: CUT if of_the_caller(m) and text in m.statement else None
+
+
+CUTS = {"before others are told": lambda m: CUT if of_the_caller(m) and m.statement == "COMMIT" else None,
+        "after others were told": lambda m: CUT if of_the_caller(m) and m.tag == "COMMIT" else None,
+        "before a batch is stored": commit_request(), "after a batch was stored": commit_answer(),
+        "before it is said that all is": statement_of_the_caller("tidegate_adopt_end")}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_cut_off_anywhere(pair, scripted_broker, database, cut):
+    """It says so; and the next call does the rest, whatever the owner was sent meanwhile."""
+    link = leave_behind(pair, scripted_broker, range(1, 9))
+    pair.heal()
+    pair.proxy.arm(CUTS[cut])
+    done = adopt(pair.first, journal_of(pair.first), check=False)
+    assert done.returncode == 1 and "call it again" in done.stderr
+    assert pair.proxy.n_faults == 1
+    send(link, [7], dup=True)
+    send(link, [20])
+    wait_until(lambda: "20" in stored(database), "what came since")
+    assert "left 0" in adopt(pair.first, journal_of(pair.first))
+    send(link, [8], dup=True)
+    send(link, [21])
+    wait_stored(database, [*range(1, 9), 20, 21])
+    assert database.value(LEFT) == 0
+    assert pair.second.metric("tidegate_accounting_drift") == 0
+    comes_back_with_nothing(pair, scripted_broker, database, [*range(1, 9), 20, 21])
 
 
 def test_of_a_copied_folder(pair, scripted_broker, database):
