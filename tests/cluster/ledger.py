@@ -143,8 +143,18 @@ class Ledger:
             return set()
         return missing
 
+    def _after_all(self, viewer, shown):
+        """What it had been told that it may have missed, in an earlier step, and got since then, once: who comes
+        back with a cursor of before. It is of no step that is judged."""
+        for n in shown:
+            if n < self.floor and n in viewer.excused:
+                viewer.excused.remove(n)
+            else:
+                yield n
+
     def _viewer(self, viewer, shown):
         of = f"{viewer.user} is shown"
+        shown = list(self._after_all(viewer, shown))
         count = collections.Counter(shown)
         twice = {n for n, times in count.items() if times > 1} - self.repeated - self.closed_twice
         missing = self._missing(viewer)

@@ -341,3 +341,38 @@ def test_of_several_slots(make_gateway, database, publisher, postgres, folder):
     assert database.rows(OWNERS) == [("n2", SLOTS)]
     assert nodes[1].metric("tidegate_accounting_drift") == 0
     assert database.value("SELECT count(*) FROM journal_differences") == 0
+
+
+def test_owners_lose_the_database_one_after_the_other(make_gateway, broker, database, publisher, postgres, folder):
+    """Each takes in until another one has its slot, ends, and stores what it has left as it starts: while the next
+    owner, which has not read yet what is held, loses the database as well."""
+    proxies = [PostgresProxy(folder / f"proxy{n}", postgres) for n in range(3)]
+    nodes = [make_gateway(cluster__node=f"n{n}", cluster__lease="2s", database__url=proxy.url(database))
+             for n, proxy in enumerate(proxies)]
+    populate(nodes[0])
+    nodes[0].start()
+    for node in nodes[1:]:
+        node.start(wait=False)
+        wait_standing_by(node)
+    publisher.run(lambda n: (TOPIC, str(n)), 200)
+    owner = "SELECT n.node FROM slots JOIN nodes n USING (instance)"
+    for turn in range(5):
+        now = int(database.value(owner)[1:])
+        begun = publisher.n_sent
+        wait_until(lambda n=begun: publisher.n_sent > n + 60, "some load")
+        proxies[now].close()
+        wait_until(lambda n=now: database.value(owner) not in (None, f"n{n}"), "another one to take over")
+        proxies[now] = PostgresProxy(folder / f"proxy{now}", postgres)
+        assert nodes[now].process.wait(60) == 1
+        nodes[now].process = None
+        nodes[now].start(wait=False)
+        if turn % 2 == 0:
+            wait_until(lambda n=now, t=turn: nodes[n].log().count("leftovers_begin") > t // 3, "what is left to be begun")
+        else:
+            wait_standing_by(nodes[now])
+    n_sent = publisher.stop()
+    wait_until(lambda: len(set(stored(database))) >= n_sent, "all to be stored")
+    assert [int(n) for n in stored(database)] == list(range(n_sent))
+    assert database.value("SELECT count(*) FROM journal_differences") == 0
+    for proxy in proxies:
+        proxy.close()
