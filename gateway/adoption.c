@@ -174,7 +174,7 @@ static int adoption_store(Adoption *adoption) {
                                      .instance = adoption->instance,
                                      .adopts = true };
         options.routes_file = adoption->routes_file;
-        options.is_mute = true;
+        options.outbox.is_mute = true;
         options.ended = adoption_on_ended;
         options.ended_arg = adoption;
         r = processor_new(&processor,

@@ -74,7 +74,11 @@ static int gateway_make_outbox(Gateway *gateway) {
 }
 
 static int gateway_make_lines(Gateway *gateway) {
-        int r = slot_lines_new(&gateway->lines, gateway->config, gateway->outbox, gateway->orders);
+        int r = slot_lines_new(&gateway->lines,
+                               gateway->config,
+                               gateway->outbox,
+                               gateway->orders,
+                               &(SlotLinesShown){ 0 });
 
         if (r > 0)
                 return GATEWAY_E_START;
@@ -129,7 +133,7 @@ static int gateway_ask(void *arg, Query **queryp) {
 static void gateway_wire(Gateway *gateway, WsOptions *options, const Routes *routes) {
         const Route *route = routes_by_kind(routes, KIND_BLE_DETECTIONS);
 
-        options->epoch = slot_lines_epoch(gateway->lines);
+        options->epoch = slot_lines_epochs(gateway->lines);
         options->version = TIDEGATE_VERSION;
         options->no_broker = !gateway->config->mqtt_enabled;
         options->ask = gateway_ask;

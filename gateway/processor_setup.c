@@ -8,7 +8,7 @@ ProcessorOptions processor_setup(const Config *config) {
                 .stall_ms = config->database_stall_ms,
                 .timeout_ms = config->database_timeout_ms,
                 .heartbeat_ms = config->database_heartbeat_ms,
-                .outbox_wait_ms = config->outbox_wait_ms,
+                .outbox = { .wait_ms = config->outbox_wait_ms },
                 .check_ms = config->journal_check_ms,
                 .new_per_minute = config->registry_new_per_minute,
                 .max_devices = config->registry_max_devices,

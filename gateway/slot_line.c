@@ -262,6 +262,8 @@ static void slot_line_follow_lease(SlotLine *line, bool *ret_is_in) {
         lease_hear(line->lease);
         state = lease_state(line->lease);
         processor_set_standing(line->processor, standings[state]);
+        if (state == LEASE_WAITING && slot_line_is_of_several(line) && line->options.place == 0)
+                processor_may_follow(line->processor);
         *ret_is_in = state == LEASE_AWAY || state == LEASE_HELD;
         if (line->is_leaving && !*ret_is_in) {
                 line->is_leaving = false;
@@ -460,6 +462,17 @@ static int slot_line_start_lease(SlotLine *line) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/* What is known of users and devices is the same for all slots: the first one tells it. */
+static OutboxOptions slot_line_outbox(const SlotLine *line) {
+        return (OutboxOptions){ .wait_ms = line->options.config->outbox_wait_ms,
+                                .is_of_several = slot_line_is_of_several(line),
+                                .slot = (uint16_t)line->options.place,
+                                .epoch = strtoull(journal_epoch(line->journal), NULL, 16),
+                                .hides_registry = line->options.place > 0,
+                                .shown = line->options.shown,
+                                .shown_arg = line->options.shown_arg };
+}
+
 static int slot_line_start_processor(SlotLine *line, Routes *routes) {
         ProcessorOptions options = processor_setup(line->options.config);
         int r;
@@ -470,7 +483,7 @@ static int slot_line_start_processor(SlotLine *line, Routes *routes) {
         options.nodes.arg = line->inlet;
         options.nodes.orders = line->options.orders;
         options.routes_file = line->routes_file;
-        options.is_mute = slot_line_is_of_several(line);
+        options.outbox = slot_line_outbox(line);
         options.ended = line->options.ended;
         options.ended_arg = line->options.ended_arg;
         options.migrate = line->options.config->database_migrate;

@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "gateway/config/config.h"
+#include "model/event.h"
 
 typedef struct Discovery Discovery;
 typedef struct Inlet Inlet;
@@ -36,6 +37,8 @@ struct SlotLineOptions {
         const char *instance;     /* of this process's start */
         void (*ended)(void *arg); /* see ProcessorOptions */
         void *ended_arg;
+        void (*shown)(void *arg, Event *event); /* see OutboxOptions; NULL */
+        void *shown_arg;
 };
 
 enum {

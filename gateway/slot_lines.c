@@ -18,6 +18,7 @@
 #include "model/metrics.h"
 #include "model/slot.h"
 
+#define SLOT_LINES_EPOCH        17   /* of one in a list of them */
 #define SLOT_LINES_RELEASE_MS   200  /* at the least, whatever the journals took */
 #define SLOT_LINES_CONNECT_MS   1000 /* that a start waits for a database that is silent */
 #define SLOT_LINES_STATEMENT_MS 5000
@@ -31,6 +32,7 @@ struct SlotLines {
         _Atomic unsigned n_running;        /* processors */
         unsigned n_lines;
         SlotLine *lines[SLOT_MAX];
+        char epochs[SLOT_MAX * SLOT_LINES_EPOCH];
 };
 
 /* The last one: nothing more comes, and the loop sees it. */
@@ -93,7 +95,23 @@ static void slot_lines_look_for_leftovers(const Config *config) {
                 slot_lines_store_leftovers(config, conn);
 }
 
-int slot_lines_new(SlotLines **ret_lines, const Config *config, Queue *outbox, Queue *orders) {
+static void slot_lines_join_epochs(SlotLines *lines) {
+        size_t n = 0;
+
+        for (unsigned i = 0; i < lines->n_lines; ++i)
+                n += (size_t)snprintf(lines->epochs + n,
+                                      sizeof(lines->epochs) - n,
+                                      "%s%s",
+                                      i > 0 ? "," : "",
+                                      slot_line_epoch(lines->lines[i]));
+        assert(n < sizeof(lines->epochs));
+}
+
+int slot_lines_new(SlotLines **ret_lines,
+                   const Config *config,
+                   Queue *outbox,
+                   Queue *orders,
+                   const SlotLinesShown *shown) {
         CLEANUP(slot_lines_free) SlotLines *lines = NULL;
         bool is_split = config->cluster_slots > 1;
         int r = 0;
@@ -117,11 +135,14 @@ int slot_lines_new(SlotLines **ret_lines, const Config *config, Queue *outbox, Q
                                                       .keys = lines->keys,
                                                       .instance = is_split ? lines->instance : NULL,
                                                       .ended = slot_lines_on_ended,
-                                                      .ended_arg = lines });
+                                                      .ended_arg = lines,
+                                                      .shown = is_split ? shown->fn : NULL,
+                                                      .shown_arg = shown->arg });
                 if (r != 0)
                         return r; /* SLOT_LINE_E_UNUSABLE is for the caller as well */
                 ++lines->n_lines;
         }
+        slot_lines_join_epochs(lines);
         if (is_split)
                 snprintf(lines->client_id,
                          sizeof(lines->client_id),
@@ -312,6 +333,14 @@ uint64_t slot_lines_stored(void *arg) {
 
 const char *slot_lines_epoch(const SlotLines *lines) {
         return slot_line_epoch(lines->lines[0]);
+}
+
+const char *slot_lines_epochs(const SlotLines *lines) {
+        return lines->epochs;
+}
+
+bool slot_lines_have(const SlotLines *lines, unsigned place) {
+        return place < lines->n_lines && slot_line_is_in(lines->lines[place]);
 }
 
 const char *slot_lines_client_id(const SlotLines *lines) {

@@ -14,17 +14,26 @@
 
 #include "base/base.h"
 #include "gateway/config/config.h"
+#include "model/event.h"
 #include "model/inbound.h"
 
 typedef struct Discovery Discovery;
 typedef struct Queue Queue;
 typedef struct SlotLines SlotLines;
+typedef struct SlotLinesShown SlotLinesShown;
+
+/* Of several: who hears what is shown of each (OutboxOptions.shown). */
+struct SlotLinesShown {
+        void (*fn)(void *arg, Event *event);
+        void *arg;
+};
 
 /* All borrowed. SLOT_LINE_E_UNUSABLE, as slot_line_new(). @outbox is closed once all have ended. */
 MUST_CHECK int slot_lines_new(SlotLines **ret_lines,
                               const Config *config,
                               Queue *outbox,
-                              Queue *orders);
+                              Queue *orders,
+                              const SlotLinesShown *shown);
 /* See slot_line.h. */
 MUST_CHECK int slot_lines_start(SlotLines *lines,
                                 Discovery *discovery,
@@ -51,7 +60,9 @@ SlotLines *slot_lines_free(SlotLines *lines);
 int slot_lines_take(void *arg, const Inbound *inbound);
 /* With one slot: how far what was taken is in the database, in the numbers that it was given. */
 uint64_t slot_lines_stored(void *arg);
-const char *slot_lines_epoch(const SlotLines *lines); /* of the first journal: this node's own */
+const char *slot_lines_epoch(const SlotLines *lines);  /* of the first journal: this node's own */
+const char *slot_lines_epochs(const SlotLines *lines); /* of all, with commas */
+bool slot_lines_have(const SlotLines *lines, unsigned place); /* is it held, and taken in here? */
 /* Beside which name what is one a process goes to the broker; once it takes in. */
 const char *slot_lines_client_id(const SlotLines *lines);
 

@@ -133,6 +133,7 @@ typedef enum Metric {
 
         METRIC_OUTBOX_LENGTH, /* gauge */
         METRIC_OUTBOX_DROPPED,
+        METRIC_LIVE_CAUGHT, /* messages of others that were read in place of heard */
 
         METRIC_WS_CONNECTIONS_A, /* gauges, by dialect */
         METRIC_WS_CONNECTIONS_B,

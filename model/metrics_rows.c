@@ -246,6 +246,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Events waiting for the WebSocket loops." },
         [METRIC_OUTBOX_DROPPED] = { "tidegate_outbox_dropped_total", NULL, METRIC_COUNTER,
                 "Events not shown because the outbox was full." },
+        [METRIC_LIVE_CAUGHT] = { "tidegate_live_caught_up_total", NULL, METRIC_COUNTER,
+                "Messages of other gateways, or from before a slot came here, that were read from the database." },
         [METRIC_WS_CONNECTIONS_A] = { "tidegate_ws_connections", "dialect=\"A\"", METRIC_GAUGE,
                 "Open WebSocket connections, by dialect." },
         [METRIC_WS_CONNECTIONS_B] = { "tidegate_ws_connections", "dialect=\"B\"", METRIC_GAUGE,

@@ -95,10 +95,7 @@ static int desk_init_messages(Desk *desk, Queue *outbox) {
         if (r == 0)
                 r = desk_load_routes(desk);
         if (r == 0)
-                r = outbox_new(&desk->outbox,
-                               outbox,
-                               desk->options.outbox_wait_ms,
-                               desk->options.is_mute);
+                r = outbox_new(&desk->outbox, outbox, &desk->options.outbox);
         if (r == 0)
                 r = showing_new(&desk->showing, desk->outbox, desk->judge, desk->journal);
         return r == 0 ? 0 : err_up(r);

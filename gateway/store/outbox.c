@@ -12,24 +12,23 @@
 
 struct Outbox {
         Queue *queue; /* borrowed */
-        int wait_ms;
-        bool is_mute;
-        uint32_t n_missing; /* messages dropped since the last EVENT_GAP */
+        OutboxOptions options;
+        uint64_t last_seq, open_seq; /* of several: that were told */
+        uint32_t n_missing;          /* messages dropped since the last EVENT_GAP */
         uint64_t missing_seq;
 
         Event *chunk[OUTBOX_CHUNK]; /* owned until pushed */
         size_t n_chunk;
 };
 
-int outbox_new(Outbox **ret_outbox, Queue *queue, int wait_ms, bool is_mute) {
+int outbox_new(Outbox **ret_outbox, Queue *queue, const OutboxOptions *options) {
         Outbox *outbox;
 
         outbox = calloc(1, sizeof(*outbox));
         if (!outbox)
                 return err_new(-ENOMEM);
         outbox->queue = queue;
-        outbox->wait_ms = wait_ms;
-        outbox->is_mute = is_mute;
+        outbox->options = *options;
         *ret_outbox = outbox;
         return 0;
 }
@@ -47,6 +46,30 @@ Outbox *outbox_free(Outbox *outbox) {
         free(outbox);
         return NULL;
 }
+
+/* ---- whose it is -------------------------------------------------------------------------- */
+
+/* What has a number that is not above the last comes behind it, whatever it says of itself. */
+static void outbox_name(Outbox *outbox, Event *event) {
+        if (!outbox->options.is_of_several)
+                return;
+        event->slot = outbox->options.slot;
+        event->epoch = outbox->options.epoch;
+        if (event->type != EVENT_MESSAGE)
+                return;
+        event->behind = event->behind || event->seq <= outbox->last_seq;
+        if (event->behind)
+                return;
+        event->before_seq = outbox->last_seq;
+        outbox->last_seq = event->seq;
+}
+
+static void outbox_tell_others(const Outbox *outbox, Event *event) {
+        if (outbox->options.shown)
+                outbox->options.shown(outbox->options.shown_arg, event);
+}
+
+/* ---- into the queue ----------------------------------------------------------------------- */
 
 /* Waits for as long as it takes: for what must not be missed. */
 static int outbox_push_surely(Outbox *outbox, Event **eventp) {
@@ -72,6 +95,7 @@ static int outbox_show_gap(Outbox *outbox) {
         r = event_new_gap(&event, outbox->missing_seq, outbox->n_missing);
         if (r != 0)
                 return err_up(r);
+        outbox_name(outbox, event);
         if (queue_push(outbox->queue, event, 0) == 0) {
                 event = NULL;
                 outbox->n_missing = 0;
@@ -107,11 +131,11 @@ static int outbox_flush(Outbox *outbox, int wait_ms) {
 }
 
 int outbox_show(Outbox *outbox, const Batch *batch, size_t from, size_t to, bool persisted) {
-        int64_t deadline_us = clock_mono_us() + (int64_t)outbox->wait_ms * 1000;
+        int64_t deadline_us = clock_mono_us() + (int64_t)outbox->options.wait_ms * 1000;
         int64_t n_shown = 0;
         int r = 0;
 
-        if (outbox->is_mute)
+        if (outbox->options.is_mute)
                 return 0;
         for (size_t i = from; r == 0 && i < to; ++i) {
                 const Record *record = batch_record(batch, i);
@@ -125,6 +149,8 @@ int outbox_show(Outbox *outbox, const Batch *batch, size_t from, size_t to, bool
                                       persisted);
                 if (r != 0)
                         return err_up(r);
+                outbox_name(outbox, outbox->chunk[outbox->n_chunk]);
+                outbox_tell_others(outbox, outbox->chunk[outbox->n_chunk]);
                 ++n_shown;
                 if (++outbox->n_chunk < OUTBOX_CHUNK)
                         continue;
@@ -132,7 +158,7 @@ int outbox_show(Outbox *outbox, const Batch *batch, size_t from, size_t to, bool
                 r = outbox_flush(outbox, left_us > 0 ? (int)(left_us / 1000) : 0);
         }
         if (r == 0 && outbox->n_chunk > 0)
-                r = outbox_flush(outbox, outbox->wait_ms);
+                r = outbox_flush(outbox, outbox->options.wait_ms);
 
         metric_add(persisted ? METRIC_BROADCAST_PERSISTED : METRIC_BROADCAST_UNPERSISTED, n_shown);
         return r == 0 ? 0 : err_up(r);
@@ -143,13 +169,15 @@ int outbox_show_behind(Outbox *outbox, const Batch *batch, size_t i) {
         Event *event;
         int r;
 
-        if (outbox->is_mute || record->reason != REASON_NONE || record->unchanged ||
+        if (outbox->options.is_mute || record->reason != REASON_NONE || record->unchanged ||
             record->duplicate)
                 return 0;
         r = event_new_message(&event, record, batch_state(batch, i), true);
         if (r != 0)
                 return err_up(r);
         event->behind = true;
+        outbox_name(outbox, event);
+        outbox_tell_others(outbox, event);
         metric_add(METRIC_BROADCAST_PERSISTED, 1);
         return outbox_push_surely(outbox, &event);
 }
@@ -158,24 +186,35 @@ int outbox_show_open(Outbox *outbox, uint64_t seq) {
         Event *event;
         int r;
 
-        if (outbox->is_mute)
+        if (outbox->options.is_mute)
                 return 0;
         r = event_new_open(&event, seq);
         if (r != 0)
                 return err_up(r);
+        outbox->open_seq = seq;
+        outbox_name(outbox, event);
+        outbox_tell_others(outbox, event);
         return outbox_push_surely(outbox, &event);
 }
 
+/* What another one that had the slot has left open, nobody else settles. */
 int outbox_show_position(Outbox *outbox, uint64_t seq, uint64_t last_seq) {
-        Event *event;
-        int r;
+        Event *event = NULL;
+        int r = 0;
 
-        if (outbox->is_mute)
+        if (outbox->options.is_mute)
                 return 0;
-        r = event_new_gap(&event, seq, 0);
+        if (outbox->options.is_of_several)
+                r = outbox_show_open(outbox, outbox->open_seq);
+        if (r == 0)
+                r = event_new_gap(&event, seq, 0);
         if (r != 0)
                 return err_up(r);
         event->last_seq = last_seq;
+        if (outbox->last_seq < seq)
+                outbox->last_seq = seq;
+        outbox_name(outbox, event);
+        outbox_tell_others(outbox, event);
         return outbox_push_surely(outbox, &event);
 }
 
@@ -183,6 +222,8 @@ int outbox_show_registry(Outbox *outbox, RegistryDelta *delta) {
         Event *event;
         int r;
 
+        if (outbox->options.hides_registry)
+                return 0;
         r = event_new_registry(&event, delta);
         if (r != 0)
                 return err_up(r);
@@ -193,11 +234,12 @@ int outbox_show_restored(Outbox *outbox, const Record *record) {
         Event *event;
         int r;
 
-        if (outbox->is_mute)
+        if (outbox->options.is_mute)
                 return 0;
         r = event_new_message(&event, record, NULL, true);
         if (r != 0)
                 return err_up(r);
         event->type = EVENT_RESTORED;
+        outbox_name(outbox, event);
         return outbox_push_surely(outbox, &event);
 }

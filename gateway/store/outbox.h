@@ -5,8 +5,12 @@
  *
  * Messages wait for room for at most @wait_ms and are then dropped for the viewers, never for the
  * database: the next that fits is preceded by an EVENT_GAP that says how many are missing. Registry
- * changes are never dropped: they wait until they fit or the queue is closed. Belongs to the
- * processor's thread.
+ * changes are never dropped: they wait until they fit or the queue is closed.
+ *
+ * Where a loop shows several slots, each message names its slot, its journal, and the one that was
+ * shown before it of the same slot; and whoever carries what is shown to other gateways hears of it
+ * here, also of what the queue has no room for: our viewers miss it, those of others do not.
+ * Belongs to the processor's thread.
  */
 
 #include "base/base.h"
@@ -15,10 +19,22 @@
 
 typedef struct Batch Batch;
 typedef struct Outbox Outbox;
+typedef struct OutboxOptions OutboxOptions;
 typedef struct Queue Queue;
 
-/* @is_mute: only what is known of users and devices is told, no messages. */
-MUST_CHECK int outbox_new(Outbox **ret_outbox, Queue *queue, int wait_ms, bool is_mute);
+struct OutboxOptions {
+        int wait_ms;
+        bool is_mute;       /* only what is known of users and devices is told, no messages */
+        bool is_of_several; /* what follows counts */
+        uint16_t slot;
+        uint64_t epoch;          /* of its journal */
+        bool hides_registry;     /* another one tells what is known of users and devices */
+        void (*shown)(void *arg, /* must not wait; @event is borrowed: a message, EVENT_OPEN, or */
+                      Event *event); /* EVENT_GAP of none. NULL: nobody is to hear of it */
+        void *shown_arg;
+};
+
+MUST_CHECK int outbox_new(Outbox **ret_outbox, Queue *queue, const OutboxOptions *options);
 Outbox *outbox_free(Outbox *outbox);
 
 /* The records [from, to) of the batch that are no dead letters. */

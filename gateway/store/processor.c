@@ -33,7 +33,8 @@ struct Processor {
         unsigned place;             /* metrics.h */
         _Atomic int64_t stop_at_us; /* monotonic; 0 = not stopping */
         _Atomic(Routes *) new_routes;
-        _Atomic int standing; /* ProcessorStanding */
+        _Atomic int standing;    /* ProcessorStanding */
+        _Atomic bool may_follow; /* said, and not begun yet */
         _Atomic int result;
         _Atomic uint64_t stored_seq; /* 0: not known */
 
@@ -76,6 +77,8 @@ static int processor_take_orders(Processor *processor) {
         int r;
 
         (void)!read(processor->desk->wake_fd, &count, sizeof(count));
+        if (atomic_exchange(&processor->may_follow, false))
+                known_start(processor->desk->known);
         routes = atomic_exchange(&processor->new_routes, NULL);
         if (!routes)
                 return 0;
@@ -286,6 +289,11 @@ void processor_stop(Processor *processor, int grace_ms) {
 void processor_set_standing(Processor *processor, ProcessorStanding standing) {
         if (atomic_exchange(&processor->standing, (int)standing) != (int)standing)
                 desk_wake(processor->desk);
+}
+
+void processor_may_follow(Processor *processor) {
+        atomic_store(&processor->may_follow, true);
+        desk_wake(processor->desk);
 }
 
 void processor_set_routes(Processor *processor, Routes *routes) {

@@ -27,7 +27,10 @@ MUST_CHECK int processor_new(Processor **ret_processor,
 Processor *processor_free(Processor *processor);
 void processor_stop(Processor *processor, int grace_ms); /* any thread: begin to stop */
 void processor_set_standing(Processor *processor, ProcessorStanding standing); /* any thread */
-void processor_set_routes(Processor *processor, Routes *routes);               /* any thread */
+/* Any thread: the schema is there, so that users and devices can be told also where it stores
+ * nothing. */
+void processor_may_follow(Processor *processor);
+void processor_set_routes(Processor *processor, Routes *routes); /* any thread */
 /* Any thread: all of the journal up to @seq is stored, and nothing is under way. */
 bool processor_has_stored(const Processor *processor, uint64_t seq);
 int processor_result(

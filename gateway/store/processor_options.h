@@ -8,6 +8,7 @@
 #include "db/write/slots.h"
 #include "gateway/store/merged.h"
 #include "gateway/store/nodes.h"
+#include "gateway/store/outbox.h"
 
 typedef struct ProcessorOptions ProcessorOptions;
 
@@ -35,9 +36,8 @@ struct ProcessorOptions {
         int max_notes;        /* on rows of one thing and day that are kept */
         NodesOptions nodes;   /* of Sparkplug */
         MergedOptions merged; /* of routes with merge = on */
-        int outbox_wait_ms;   /* how long a full outbox may hold the processor up */
         const char *routes_file; /* where the tables of routes are noted; NULL = nowhere */
-        bool is_mute;            /* see outbox.h */
+        OutboxOptions outbox;    /* wait_ms: how long a full one may hold the processor up */
         /* Called as its last, on its thread: the outbox may be closed. NULL: it is. */
         void (*ended)(void *arg);
         void *ended_arg;

@@ -532,6 +532,63 @@ static void test_a_slot_goes_over_with_its_number_line(void **state) {
         stage_done(&stage);
 }
 
+/* Who had the slot before says no more whose it is. */
+static void test_what_is_no_news_names_nobody(void **state) {
+        Viewer ana = { 0 };
+        Event *event = NULL;
+        Stage stage;
+
+        (void)state;
+        open_live(&stage, &ana);
+        push_from(&stage, 1, 12, 10);
+        expect_push(&ana, "b12", 100, 12);
+        assert_int_equal(event_new_gap(&event, 12, 0), 0);
+        event->slot = 1;
+        event->epoch = UINT64_C(0xdddddddddddddddd);
+        stage_push(&stage, event);
+        push_from(&stage, 1, 13, 12);
+        expect_push(&ana, "b13", 100, 13);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
+/* Another gateway has just made it: who may see it is not known here yet. */
+static void test_what_is_of_a_new_thing_waits_for_it(void **state) {
+        Record record = {
+                .seq = 11, .kind = KIND_RAW_LOG, .vehicle_id = 7, .data = TEXT("\"b11\"")
+        };
+        RegistryRow row = { .table = REGISTRY_VEHICLE,
+                            .vehicle = {
+                                    .id = 7, .user_id = 2, .code = "veh-7", .is_active = true } };
+        Viewer ana = { 0 };
+        Event *event = NULL;
+        Answer *answer = NULL;
+        Query *query;
+        Stage stage;
+
+        (void)state;
+        open_live(&stage, &ana);
+        assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
+        event->slot = 1;
+        event->before_seq = 10;
+        stage_push(&stage, event);
+        query = next_lost(&stage, B, 10);
+        stage_row(&stage, &row);
+        assert_int_equal(answer_new(&answer, query), 0);
+        answer->status = 200;
+        answer->upto_seq = 11;
+        answer->events = calloc(1, sizeof(Event *));
+        assert_non_null(answer->events);
+        assert_int_equal(event_new_message(&answer->events[0], &record, NULL, true), 0);
+        answer->n_events = 1;
+        assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);
+        stage_push(&stage, event);
+        query_free(query);
+        expect_push(&ana, "b11", 100, 11);
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_place_says_what_was_shown_by_then),
@@ -548,6 +605,8 @@ int main(void) {
                 cmocka_unit_test(test_what_comes_twice_is_shown_once),
                 cmocka_unit_test(test_the_last_that_was_lost_is_noticed),
                 cmocka_unit_test(test_a_slot_goes_over_with_its_number_line),
+                cmocka_unit_test(test_what_is_no_news_names_nobody),
+                cmocka_unit_test(test_what_is_of_a_new_thing_waits_for_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

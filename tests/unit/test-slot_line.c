@@ -100,7 +100,8 @@ static void test_several_have_a_folder_each(void **state) {
         f.config.cluster_slot = 7;
         f.config.cluster_name = "c";
         f.config.journal.max_bytes *= 3;
-        assert_int_equal(slot_lines_new(&lines, &f.config, outbox, NULL), 0);
+        assert_int_equal(slot_lines_new(&lines, &f.config, outbox, NULL, &(SlotLinesShown){ 0 }),
+                         0);
         assert_int_equal(slot_lines_n(lines), 3);
         assert_int_equal(slot_lines_take(lines,
                                          &(Inbound){ .door = DOOR_HTTP,

@@ -6,9 +6,11 @@
 #include "model/query.h"
 #include "ws/loop/loop.h"
 
-#define WS_CATCHING_PAGE      500
-#define WS_CATCHING_ANSWER_MS 10000
-#define WS_CATCHING_RETRY_MS  100 /* while the database is behind, or away */
+#define WS_CATCHING_PAGE       500
+#define WS_CATCHING_ANSWER_MS  10000
+#define WS_CATCHING_RETRY_MS   100 /* while the database is behind, or away */
+#define WS_CATCHING_UNKNOWN_MS 2000
+#define WS_CATCHING_KNOWN_MS   10000 /* behind one that was in vain: others are not waited for */
 
 void ws_catching_init(WsCatching *catching, WsLoop *loop, WsCatchingFn show, void *arg) {
         *catching = (WsCatching){ .loop = loop, .show = show, .arg = arg };
@@ -32,16 +34,53 @@ static void ws_catching_aim(WsCatching *catching, size_t slot, uint64_t seq) {
                 caught->target = seq;
 }
 
+/* As the audience is looked up: who may see it is what has to be known. */
+static bool ws_catching_knows(const WsCatching *catching, const Event *event) {
+        const Registry *registry = catching->loop->registry;
+
+        if (!registry_is_loaded(registry))
+                return true; /* nobody watches yet */
+        if (event->vehicle_id != 0)
+                return registry_vehicle(registry, event->vehicle_id) != NULL;
+        return event->device_id == 0 || registry_device(registry, event->device_id) != NULL;
+}
+
+static bool ws_catching_waits(WsCatching *catching, size_t slot, const Event *event) {
+        struct WsCaught *caught = &catching->slots[slot];
+        int64_t now_ms = clock_mono_us() / 1000;
+
+        if (ws_catching_knows(catching, event))
+                return false;
+        if (caught->unknown_seq != event->seq &&
+            (caught->unknown_until_ms == 0 ||
+             now_ms >= caught->unknown_until_ms + WS_CATCHING_KNOWN_MS)) {
+                caught->unknown_seq = event->seq;
+                caught->unknown_until_ms = now_ms + WS_CATCHING_UNKNOWN_MS;
+        }
+        if (now_ms >= caught->unknown_until_ms)
+                return false;
+        caught->not_before_ms = now_ms + WS_CATCHING_RETRY_MS;
+        return true;
+}
+
+/* What is no news does not say whose the slot is now. */
 bool ws_catching_takes(WsCatching *catching, const Event *event) {
-        size_t slot = ws_numbers_slot(&catching->loop->numbers, event);
-        const WsJournal *journal = &catching->loop->numbers.journals[slot];
+        WsNumbers *numbers = &catching->loop->numbers;
+        size_t slot = ws_numbers_slot(numbers, event);
+        const WsJournal *journal = &numbers->journals[slot];
         bool is_caught = catching->slots[slot].target != 0;
 
-        if (event->behind || !journal->is_begun)
+        if (!ws_numbers_are_several(numbers))
+                return true;
+        if (event->behind)
                 return !is_caught;
-        if (event->seq <= journal->last_seq)
+        if (journal->is_begun && event->seq <= journal->last_seq)
                 return false;
-        if (is_caught || (event->before_seq != 0 && event->before_seq > journal->last_seq)) {
+        ws_numbers_name(numbers, slot, event->epoch);
+        if (!journal->is_begun)
+                return !is_caught;
+        if (is_caught || event->before_seq > journal->last_seq ||
+            ws_catching_waits(catching, slot, event)) {
                 ws_catching_aim(catching, slot, event->seq);
                 return false;
         }
@@ -49,13 +88,15 @@ bool ws_catching_takes(WsCatching *catching, const Event *event) {
 }
 
 bool ws_catching_goes_on(WsCatching *catching, const Event *gap) {
-        size_t slot = ws_numbers_slot(&catching->loop->numbers, gap);
-        const WsJournal *journal = &catching->loop->numbers.journals[slot];
+        WsNumbers *numbers = &catching->loop->numbers;
+        size_t slot = ws_numbers_slot(numbers, gap);
+        const WsJournal *journal = &numbers->journals[slot];
 
+        if (journal->is_begun && gap->seq <= journal->last_seq)
+                return false;
+        ws_numbers_name(numbers, slot, gap->epoch);
         if (!journal->is_begun)
                 return true;
-        if (gap->seq <= journal->last_seq)
-                return false;
         if (gap->n_items > 0 && catching->slots[slot].target == 0)
                 return true;
         ws_catching_aim(catching, slot, gap->seq);
@@ -85,15 +126,28 @@ static int ws_catching_query(const WsCatching *catching, size_t slot, Query **re
         return 0;
 }
 
-static int ws_catching_show(struct WsCaught *caught, size_t slot, const Answer *answer) {
-        WsLoop *loop = caught->catching->loop;
-        const WsJournal *journal = &loop->numbers.journals[slot];
+/* *ret_is_whole: all of it; else what comes next waits for its thing to be known. */
+static int ws_catching_show(struct WsCaught *caught,
+                            size_t slot,
+                            const Answer *answer,
+                            bool *ret_is_whole) {
+        WsCatching *catching = caught->catching;
+        const WsJournal *journal = &catching->loop->numbers.journals[slot];
         int r = 0;
 
+        *ret_is_whole = true;
         for (size_t i = 0; r == 0 && i < answer->n_events; ++i) {
-                answer->events[i]->slot = (uint16_t)slot;
-                if (answer->events[i]->seq > journal->last_seq)
-                        r = caught->catching->show(caught->catching->arg, answer->events[i]);
+                Event *event = answer->events[i];
+
+                event->slot = (uint16_t)slot;
+                if (event->seq <= journal->last_seq)
+                        continue;
+                if (ws_catching_waits(catching, slot, event)) {
+                        *ret_is_whole = false;
+                        return 0;
+                }
+                metric_add(METRIC_LIVE_CAUGHT, 1);
+                r = catching->show(catching->arg, event);
         }
         return err_up(r);
 }
@@ -104,13 +158,14 @@ static int ws_catching_answered(void *owner, Event *event) {
         WsNumbers *numbers = &catching->loop->numbers;
         size_t slot = (size_t)(caught - catching->slots);
         uint64_t before = numbers->journals[slot].last_seq;
+        bool is_whole;
         int r;
 
         caught->not_before_ms = clock_mono_us() / 1000 + WS_CATCHING_RETRY_MS;
         if (!event || event->answer->status != 200)
                 return 0;
-        r = ws_catching_show(caught, slot, event->answer);
-        if (r < 0)
+        r = ws_catching_show(caught, slot, event->answer, &is_whole);
+        if (r < 0 || !is_whole)
                 return err_up(r);
         if (numbers->journals[slot].last_seq < event->answer->upto_seq)
                 (void)ws_numbers_step(numbers, slot, event->answer->upto_seq);

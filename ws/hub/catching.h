@@ -9,6 +9,9 @@
  * was shown here before is passed over. So is what our own journal had before its slot was ours: it
  * begins behind what others stored.
  *
+ * What is of a thing that is not known here yet, since its gateway has just heard of it or made it,
+ * waits for that as well, in the same way, for two seconds at most.
+ *
  * It asks for all things: rights are looked at when it is shown. Memory of the hub. Loop thread.
  */
 
@@ -29,9 +32,11 @@ struct WsCatching {
         void *arg; /* borrowed */
         struct WsCaught {
                 WsQuestion question;
-                WsCatching *catching;  /* borrowed */
-                uint64_t target;       /* shown once we are there; 0: nothing is missing */
-                int64_t not_before_ms; /* monotonic: the next try */
+                WsCatching *catching;     /* borrowed */
+                uint64_t target;          /* shown once we are there; 0: nothing is missing */
+                int64_t not_before_ms;    /* monotonic: the next try */
+                uint64_t unknown_seq;     /* is of a thing that is not known here */
+                int64_t unknown_until_ms; /* monotonic: after that it is shown all the same */
         } slots[CURSOR_MAX];
         size_t n_behind; /* slots with a target */
 };
@@ -39,7 +44,8 @@ struct WsCatching {
 void ws_catching_init(WsCatching *catching, WsLoop *loop, WsCatchingFn show, void *arg);
 void ws_catching_done(WsCatching *catching);
 
-/* Is it to be shown now? Else it was before, or comes from the database. */
+/* Is it to be shown now? Else it was before, or comes from the database. One journal alone has
+ * nothing to catch up with. */
 bool ws_catching_takes(WsCatching *catching, const Event *event);
 /* The numbers of a slot go on behind this one (EVENT_GAP). True: viewers miss what it says, and
  * nothing else. False: they miss nothing, since it comes from the database, or was shown. */

@@ -363,15 +363,6 @@ static int ws_hub_show_caught(void *arg, Event *event) {
         return err_up(ws_hub_message(arg, event));
 }
 
-/* Of several journals what lies between is read first: others have shown it, or nobody. */
-static int ws_hub_message_of_several(void *arg, Event *event) {
-        WsHub *hub = arg;
-        WsNumbers *numbers = &hub->loop.numbers;
-
-        ws_numbers_name(numbers, ws_numbers_slot(numbers, event), event->epoch);
-        return ws_catching_takes(&hub->catching, event) ? err_up(ws_hub_message(hub, event)) : 0;
-}
-
 /* Messages that the outbox had no room for; or, of none, where the numbers begin. */
 static int ws_hub_skip(WsHub *hub, const Event *event) {
         WsLoop *loop = &hub->loop;
@@ -385,7 +376,6 @@ static int ws_hub_skip(WsHub *hub, const Event *event) {
         if (journal->given_seq < event->last_seq)
                 journal->given_seq = event->last_seq;
         if (ws_numbers_are_several(&loop->numbers)) {
-                ws_numbers_name(&loop->numbers, slot, event->epoch);
                 if (!ws_catching_goes_on(&hub->catching, event))
                         return 0;
                 upto = ws_numbers_step(&loop->numbers, slot, event->seq);
@@ -408,8 +398,8 @@ int ws_hub_publish(WsHub *hub, Event *event) {
 
         switch (event->type) {
         case EVENT_MESSAGE:
-                r = ws_numbers_are_several(&loop->numbers) ? ws_hub_message_of_several(hub, event)
-                                                           : ws_hub_message(hub, event);
+                if (ws_catching_takes(&hub->catching, event))
+                        r = ws_hub_message(hub, event);
                 break;
         case EVENT_RESTORED:
                 r = ws_last_known_put(loop->last_known, event);
