@@ -20,6 +20,10 @@ static inline Text text_trim(Text text) {
         return text;
 }
 
+static inline bool text_begins(Text text, Text with) {
+        return text.n >= with.n && memcmp(text.data, with.data, with.n) == 0;
+}
+
 /* Decimal digits and nothing else, of a number up to @most. */
 bool text_to_number(Text text, uint64_t most, uint64_t *ret_number);
 

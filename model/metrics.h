@@ -133,7 +133,11 @@ typedef enum Metric {
 
         METRIC_OUTBOX_LENGTH, /* gauge */
         METRIC_OUTBOX_DROPPED,
-        METRIC_LIVE_CAUGHT, /* messages of others that were read in place of heard */
+        METRIC_LIVE_HEARD,      /* of others: messages */
+        METRIC_LIVE_UNREADABLE, /* frames */
+        METRIC_LIVE_UNHEARD,    /* messages: the outbox was full, and they are read */
+        METRIC_LIVE_CAUGHT,     /* messages of others that were read in place of heard */
+        METRIC_LIVE_CONNECTED,  /* gauge, 0 or 1: it hears others */
 
         METRIC_WS_CONNECTIONS_A, /* gauges, by dialect */
         METRIC_WS_CONNECTIONS_B,

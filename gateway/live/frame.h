@@ -17,6 +17,8 @@
 #include "base/buf.h"
 #include "model/event.h"
 
+#define LIVE_TOPIC        "tidegate/live/" /* <cluster>/<slot> */
+#define LIVE_TOPIC_SIZE   96
 #define LIVE_FRAME_EVENTS 4096 /* in one, at most */
 
 typedef struct LiveFrame LiveFrame;

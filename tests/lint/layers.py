@@ -31,7 +31,7 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "gateway/explore": {*GROUND, "gateway/decode"},
     "gateway/trial": {*GROUND, "gateway/decode"},
     "gateway/journal": GROUND,
-    "gateway/live": {*GROUND, "db", "db/read"},
+    "gateway/live": {*GROUND, "mqtt", "db", "db/read"},
     "gateway/memory": GROUND,
     "gateway/move": {*GROUND, *PASSWORD, "gateway/decode", *DB},
     "gateway/store": {*GROUND, "gateway/decode", "gateway/journal", "gateway/memory", "gateway/sparkplug", *DB},

@@ -1,0 +1,232 @@
+/* LiveTelling, LiveHearer: what one gateway shows comes to the other as it was, and
+ * what does not is seen to be missing. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/queue.h"
+#include "gateway/live/hearer.h"
+#include "gateway/live/telling.h"
+#include "model/metrics.h"
+
+#define OURS      "aaaaaaaaaaaaaaaa,bbbbbbbbbbbbbbbb"
+#define THEIRS    UINT64_C(0xcccccccccccccccc)
+#define FIRST     7 /* of the slots */
+#define SECOND_US INT64_C(1000000)
+
+typedef struct Fixture Fixture;
+
+struct Fixture {
+        LiveTelling telling;
+        LiveHearer *hearer;
+        Queue *outbox;
+        bool loses; /* frames */
+        size_t n_frames;
+        uint64_t epoch; /* of what is shown */
+        int64_t now_us;
+};
+
+static void drop(void *event) {
+        event_unref(event);
+}
+
+static void on_frame(void *arg, unsigned place, Text frame, size_t n_events) {
+        Fixture *f = arg;
+
+        (void)place;
+        (void)n_events;
+        ++f->n_frames;
+        if (!f->loses)
+                live_hearer_hear(f->hearer, &(Inbound){ .payload = frame });
+}
+
+static void set_up(Fixture *f) {
+        *f = (Fixture){ .epoch = THEIRS, .now_us = SECOND_US };
+        f->telling = (LiveTelling){ .first_slot = FIRST, .say = on_frame, .arg = f };
+        assert_int_equal(queue_new(&f->outbox, 16, drop), 0);
+        assert_int_equal(live_hearer_new(&f->hearer,
+                                         &(LiveHearerOptions){ .epochs = OURS,
+                                                               .first_slot = FIRST,
+                                                               .n_slots = 2,
+                                                               .outbox = f->outbox }),
+                         0);
+        metrics_reset();
+}
+
+static void tear_down(Fixture *f) {
+        live_telling_done(&f->telling);
+        assert_false(live_hearer_free(f->hearer));
+        queue_free(f->outbox);
+}
+
+static void say(Fixture *f, EventType type, unsigned place, uint64_t seq, uint64_t before_seq) {
+        Record record = {
+                .seq = seq, .kind = KIND_RAW_LOG, .vehicle_id = 1, .data = TEXT("\"x\"")
+        };
+        CLEANUP(event_unref) Event *event = NULL;
+
+        assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
+        event->type = type;
+        event->slot = (uint16_t)place;
+        event->epoch = f->epoch;
+        event->before_seq = before_seq;
+        event->behind = type == EVENT_MESSAGE && before_seq == 0;
+        assert_int_equal(live_telling_take(&f->telling, event, f->now_us), 0);
+}
+
+static void flush(Fixture *f) {
+        assert_int_equal(live_telling_flush(&f->telling, f->now_us), 0);
+}
+
+static void expect(Fixture *f, EventType type, unsigned place, uint64_t seq, uint64_t before_seq) {
+        void *item = NULL;
+        Event *event;
+
+        assert_int_equal(queue_pop(f->outbox, &item, 1, 0), 1);
+        event = item;
+        assert_int_equal(event->type, type);
+        assert_int_equal(event->slot, place);
+        assert_int_equal(event->seq, seq);
+        assert_int_equal(event->before_seq, before_seq);
+        event_unref(event);
+}
+
+static void expect_nothing(Fixture *f) {
+        assert_int_equal(queue_length(f->outbox), 0);
+}
+
+static void test_what_follows_on_each_other_goes_together(void **state) {
+        Fixture f;
+
+        (void)state;
+        set_up(&f);
+        say(&f, EVENT_GAP, 1, 10, 0);
+        say(&f, EVENT_MESSAGE, 1, 11, 10);
+        say(&f, EVENT_MESSAGE, 1, 12, 11);
+        say(&f, EVENT_MESSAGE, 1, 15, 14); /* something was passed over */
+        say(&f, EVENT_MESSAGE, 0, 3, 2);
+        say(&f, EVENT_MESSAGE, 1, 9, 0); /* behind others */
+        flush(&f);
+        assert_int_equal(f.n_frames, 4);
+        expect(&f, EVENT_MESSAGE, 1, 11, 10);
+        expect(&f, EVENT_MESSAGE, 1, 12, 11);
+        expect(&f, EVENT_MESSAGE, 1, 15, 14);
+        expect(&f, EVENT_MESSAGE, 0, 3, 2);
+        expect(&f, EVENT_MESSAGE, 1, 9, 0);
+        expect_nothing(&f);
+        assert_int_equal(metric_get(METRIC_LIVE_HEARD), 5);
+        tear_down(&f);
+}
+
+static void test_each_second_it_says_how_far_a_slot_is(void **state) {
+        Fixture f;
+
+        (void)state;
+        set_up(&f);
+        assert_int_equal(live_telling_beat(&f.telling, 0, f.now_us),
+                         0); /* nothing is known of it */
+        say(&f, EVENT_GAP, 0, 10, 0);
+        assert_int_equal(live_telling_beat(&f.telling, 0, f.now_us), 0);
+        expect(&f, EVENT_GAP, 0, 10, 0);
+        assert_int_equal(live_telling_beat(&f.telling, 0, f.now_us + SECOND_US - 1), 0);
+        expect_nothing(&f);
+        f.loses = true;
+        say(&f, EVENT_MESSAGE, 0, 11, 10);
+        flush(&f);
+        f.loses = false;
+        f.now_us += SECOND_US;
+        assert_int_equal(live_telling_beat(&f.telling, 0, f.now_us), 0);
+        expect(&f, EVENT_GAP, 0, 11, 0);
+        tear_down(&f);
+}
+
+static void test_what_is_open_is_said_before_what_follows(void **state) {
+        Fixture f;
+
+        (void)state;
+        set_up(&f);
+        say(&f, EVENT_OPEN, 0, 5, 0);
+        say(&f, EVENT_MESSAGE, 0, 6, 4);
+        flush(&f);
+        expect(&f, EVENT_OPEN, 0, 5, 0);
+        expect(&f, EVENT_MESSAGE, 0, 6, 4);
+        say(&f, EVENT_MESSAGE, 0, 5, 0);
+        say(&f, EVENT_OPEN, 0, 0, 0);
+        say(&f, EVENT_MESSAGE, 0, 7, 6);
+        flush(&f);
+        expect(&f, EVENT_MESSAGE, 0, 5, 0);
+        expect(&f, EVENT_OPEN, 0, 0, 0);
+        expect(&f, EVENT_MESSAGE, 0, 7, 6);
+        expect_nothing(&f);
+        tear_down(&f);
+}
+
+/* Its last words come behind the first ones of who has the slot now. */
+static void test_a_former_owner_says_no_more_what_is_open(void **state) {
+        Fixture f;
+
+        (void)state;
+        set_up(&f);
+        say(&f, EVENT_MESSAGE, 0, 6, 4);
+        flush(&f);
+        expect(&f, EVENT_MESSAGE, 0, 6, 4);
+        f.epoch = THEIRS + 1;
+        say(&f, EVENT_MESSAGE, 0, 8, 6);
+        flush(&f);
+        expect(&f, EVENT_MESSAGE, 0, 8, 6);
+        f.epoch = THEIRS;
+        say(&f, EVENT_OPEN, 0, 5, 0);
+        say(&f, EVENT_MESSAGE, 0, 7, 6);
+        flush(&f);
+        expect(&f, EVENT_MESSAGE, 0, 7, 6); /* the loop passes it over */
+        expect_nothing(&f);
+        tear_down(&f);
+}
+
+static void test_our_own_and_what_is_no_frame_are_left_alone(void **state) {
+        Fixture f;
+
+        (void)state;
+        set_up(&f);
+        f.epoch = UINT64_C(0xbbbbbbbbbbbbbbbb);
+        say(&f, EVENT_MESSAGE, 0, 6, 4);
+        flush(&f);
+        assert_int_equal(metric_get(METRIC_LIVE_UNREADABLE), 0);
+        f.epoch = THEIRS;
+        say(&f, EVENT_MESSAGE, 2, 6, 4); /* there is no such slot */
+        flush(&f);
+        live_hearer_hear(f.hearer, &(Inbound){ .payload = TEXT("hello") });
+        assert_int_equal(metric_get(METRIC_LIVE_UNREADABLE), 2);
+        expect_nothing(&f);
+        tear_down(&f);
+}
+
+static void test_what_the_loop_has_no_room_for_is_counted(void **state) {
+        Fixture f;
+
+        (void)state;
+        set_up(&f);
+        for (uint64_t seq = 2; seq < 22; ++seq)
+                say(&f, EVENT_MESSAGE, 0, seq, seq - 1);
+        flush(&f);
+        assert_int_equal(metric_get(METRIC_LIVE_HEARD), 20);
+        assert_int_equal(metric_get(METRIC_LIVE_UNHEARD), 4);
+        tear_down(&f);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_what_follows_on_each_other_goes_together),
+                cmocka_unit_test(test_each_second_it_says_how_far_a_slot_is),
+                cmocka_unit_test(test_what_is_open_is_said_before_what_follows),
+                cmocka_unit_test(test_a_former_owner_says_no_more_what_is_open),
+                cmocka_unit_test(test_our_own_and_what_is_no_frame_are_left_alone),
+                cmocka_unit_test(test_what_the_loop_has_no_room_for_is_counted),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
