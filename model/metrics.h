@@ -133,6 +133,9 @@ typedef enum Metric {
 
         METRIC_OUTBOX_LENGTH, /* gauge */
         METRIC_OUTBOX_DROPPED,
+        METRIC_LIVE_TOLD,       /* of ours, to other gateways: messages, and */
+        METRIC_LIVE_FRAMES,     /* what they went in */
+        METRIC_LIVE_UNTOLD,     /* the broker was away, or slow: others read them */
         METRIC_LIVE_HEARD,      /* of others: messages */
         METRIC_LIVE_UNREADABLE, /* frames */
         METRIC_LIVE_UNHEARD,    /* messages: the outbox was full, and they are read */

@@ -1,4 +1,4 @@
-/* LiveTelling, LiveHearer: what one gateway shows comes to the other as it was, and
+/* LiveTelling, LiveTeller, LiveHearer: what one gateway shows comes to the other as it was, and
  * what does not is seen to be missing. */
 
 #include <setjmp.h>
@@ -10,13 +10,15 @@
 
 #include "base/queue.h"
 #include "gateway/live/hearer.h"
+#include "gateway/live/teller.h"
 #include "gateway/live/telling.h"
 #include "model/metrics.h"
 
-#define OURS      "aaaaaaaaaaaaaaaa,bbbbbbbbbbbbbbbb"
-#define THEIRS    UINT64_C(0xcccccccccccccccc)
-#define FIRST     7 /* of the slots */
-#define SECOND_US INT64_C(1000000)
+#define OURS        "aaaaaaaaaaaaaaaa,bbbbbbbbbbbbbbbb"
+#define THEIRS      UINT64_C(0xcccccccccccccccc)
+#define FIRST       7 /* of the slots */
+#define SECOND_US   INT64_C(1000000)
+#define TO_OTHERS_N 8
 
 typedef struct Fixture Fixture;
 
@@ -218,6 +220,41 @@ static void test_what_the_loop_has_no_room_for_is_counted(void **state) {
         tear_down(&f);
 }
 
+/* Nobody waits for the broker: not even where there is none. */
+static void test_who_shows_something_never_waits(void **state) {
+        const MqttOptions mqtt = { .url = "mqtt://127.0.0.1:1",
+                                   .connect_timeout_ms = 100,
+                                   .backoff_min_ms = 10000,
+                                   .backoff_max_ms = 10000 };
+        LiveTeller *teller = NULL;
+        Event *event = NULL;
+
+        (void)state;
+        metrics_reset();
+        assert_int_equal(live_teller_new(&teller,
+                                         &(LiveTellerOptions){ .cluster = "c",
+                                                               .n_slots = 1,
+                                                               .capacity = TO_OTHERS_N }),
+                         0);
+        assert_int_equal(event_new_message(&event,
+                                           &(Record){ .seq = 2, .kind = KIND_RAW_LOG },
+                                           NULL,
+                                           true),
+                         0);
+        event->epoch = THEIRS;
+        event->before_seq = 1;
+        live_teller_hear(teller, event); /* it has not begun */
+        assert_int_equal(metric_get(METRIC_LIVE_UNTOLD), 0);
+        assert_int_equal(live_teller_start(teller, &mqtt, "tell"), 0);
+        live_teller_own(teller, 0, true);
+        for (int i = 0; i < 1000; ++i)
+                live_teller_hear(teller, event);
+        assert_false(live_teller_free(teller));
+        assert_int_equal(metric_get(METRIC_LIVE_TOLD), 0);
+        assert_true(metric_get(METRIC_LIVE_UNTOLD) > 0);
+        event_unref(event);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_follows_on_each_other_goes_together),
@@ -226,6 +263,7 @@ int main(void) {
                 cmocka_unit_test(test_a_former_owner_says_no_more_what_is_open),
                 cmocka_unit_test(test_our_own_and_what_is_no_frame_are_left_alone),
                 cmocka_unit_test(test_what_the_loop_has_no_room_for_is_counted),
+                cmocka_unit_test(test_who_shows_something_never_waits),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
