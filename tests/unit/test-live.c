@@ -10,8 +10,10 @@
 
 #include "base/queue.h"
 #include "gateway/live/hearer.h"
+#include "gateway/live/live.h"
 #include "gateway/live/teller.h"
 #include "gateway/live/telling.h"
+#include "gateway/live/watch.h"
 #include "model/metrics.h"
 
 #define OURS        "aaaaaaaaaaaaaaaa,bbbbbbbbbbbbbbbb"
@@ -255,6 +257,28 @@ static void test_who_shows_something_never_waits(void **state) {
         event_unref(event);
 }
 
+/* Without a broker and without a database it begins and ends. */
+static void test_it_ends_where_there_is_nothing(void **state) {
+        Queue *outbox = NULL;
+        Live *live = NULL;
+
+        (void)state;
+        assert_int_equal(queue_new(&outbox, 4, drop), 0);
+        assert_int_equal(live_new(&live,
+                                  &(LiveOptions){ .database_url = "postgresql://127.0.0.1:1/none",
+                                                  .cluster = "c",
+                                                  .n_slots = 2,
+                                                  .capacity = 4,
+                                                  .outbox = outbox }),
+                         0);
+        assert_int_equal(live_start(live, OURS, "tidegate"), 0);
+        live_own(live, 1, true);
+        live_stop(live);
+        live_free(live);
+        assert_int_equal(queue_length(outbox), 0);
+        queue_free(outbox);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_follows_on_each_other_goes_together),
@@ -264,6 +288,7 @@ int main(void) {
                 cmocka_unit_test(test_our_own_and_what_is_no_frame_are_left_alone),
                 cmocka_unit_test(test_what_the_loop_has_no_room_for_is_counted),
                 cmocka_unit_test(test_who_shows_something_never_waits),
+                cmocka_unit_test(test_it_ends_where_there_is_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
