@@ -12,6 +12,7 @@
 #include "gateway/decode/route.h"
 #include "gateway/explore/found.h"
 #include "gateway/explore/sketch.h"
+#include "gateway/live/frame.h"
 #include "model/bulletin.h"
 #include "model/metrics.h"
 #include "mqtt/listener.h"
@@ -49,11 +50,11 @@ static bool explorer_has_route(Explorer *explorer, Text topic) {
 
 void explorer_hear(void *arg, const Inbound *inbound) {
         Explorer *explorer = arg;
-        const size_t n_ours = sizeof(EXPLORER_OURS) - 1;
         SketchFate fate;
 
         if (explorer_has_route(explorer, inbound->topic) ||
-            (inbound->topic.n > n_ours && memcmp(inbound->topic.data, EXPLORER_OURS, n_ours) == 0))
+            text_begins(inbound->topic, TEXT(EXPLORER_OURS)) ||
+            text_begins(inbound->topic, TEXT(LIVE_TOPIC)))
                 return;
         fate = sketch_take(explorer->sketch, inbound->topic, inbound->payload, clock_now_us());
         metric_add(METRIC_EXPLORED, 1);

@@ -18,6 +18,7 @@
 #include "gateway/inlet.h"
 #include "gateway/journal/bus_error.h"
 #include "gateway/journal/crc32c.h"
+#include "gateway/live/live.h"
 #include "gateway/notify.h"
 #include "gateway/read/readers.h"
 #include "gateway/self_check.h"
@@ -42,6 +43,7 @@ struct Gateway {
         const ConfigSource *source; /* borrowed */
         int signals;                /* signalfd */
 
+        Live *live; /* NULL: there is one slot */
         SlotLines *lines;
         WsAuth *auth;
         Queue *outbox;
@@ -73,12 +75,38 @@ static int gateway_make_outbox(Gateway *gateway) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/* Of several slots: what is shown goes to other gateways, too. */
+static int gateway_make_live(Gateway *gateway) {
+        const Config *config = gateway->config;
+        int r;
+
+        if (config->cluster_slots == 1)
+                return 0;
+        r = live_new(&gateway->live,
+                     &(LiveOptions){ .mqtt = config->mqtt_enabled ? &config->mqtt : NULL,
+                                     .database_url = config->database_url,
+                                     .cluster = config->cluster_name,
+                                     .first_slot = config->cluster_slot,
+                                     .n_slots = (unsigned)config->cluster_slots,
+                                     .capacity = (size_t)config->outbox_capacity,
+                                     .outbox = gateway->outbox });
+        return err_up(r);
+}
+
+static int gateway_start_live(Gateway *gateway) {
+        if (!gateway->live)
+                return 0;
+        return err_up(live_start(gateway->live,
+                                 slot_lines_epochs(gateway->lines),
+                                 slot_lines_client_id(gateway->lines)));
+}
+
 static int gateway_make_lines(Gateway *gateway) {
         int r = slot_lines_new(&gateway->lines,
                                gateway->config,
                                gateway->outbox,
                                gateway->orders,
-                               &(SlotLinesShown){ 0 });
+                               &(SlotLinesShown){ .fn = live_hear, .arg = gateway->live });
 
         if (r > 0)
                 return GATEWAY_E_START;
@@ -140,9 +168,8 @@ static void gateway_wire(Gateway *gateway, WsOptions *options, const Routes *rou
         options->ask_arg = gateway;
         options->inbound = slot_lines_take;
         options->inbound_arg = gateway->lines;
-        options->stored = slot_lines_stored;
+        options->stored = gateway->live ? NULL : slot_lines_stored;
         options->sum = crc32c;
-        options->no_live = gateway->config->cluster_slots > 1;
         options->check_json = json_check;
         options->clean_json = decode_clean;
         options->count_detections = decode_count_detections;
@@ -213,6 +240,8 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
         if (r == 0)
                 r = gateway_make_outbox(gateway);
         if (r == 0)
+                r = gateway_make_live(gateway);
+        if (r == 0)
                 r = gateway_make_lines(gateway);
         if (r == 0)
                 r = gateway_start_readers(gateway);
@@ -220,6 +249,8 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
                 r = gateway_start_ws(gateway);
         if (r == 0)
                 r = gateway_make_doors(gateway);
+        if (r == 0)
+                r = gateway_start_live(gateway);
         if (r == 0)
                 r = gateway_start_lines(gateway);
         if (r != 0)
@@ -238,8 +269,11 @@ Gateway *gateway_free(Gateway *gateway) {
         if (!gateway)
                 return NULL;
 
+        if (gateway->live)
+                live_stop(gateway->live);
         if (gateway->lines)
                 slot_lines_end(gateway->lines);
+        live_free(gateway->live);
         doors_free(gateway->doors);
         if (gateway->readers)
                 readers_stop(gateway->readers);
@@ -373,6 +407,8 @@ static int gateway_follow_lines(Gateway *gateway) {
         bool is_in;
         int r = slot_lines_follow(gateway->lines, &is_in);
 
+        for (unsigned i = 0; gateway->live && i < slot_lines_n(gateway->lines); ++i)
+                live_own(gateway->live, i, slot_lines_have(gateway->lines, i));
         if (r == 0 && is_in)
                 r = doors_open(gateway->doors, slot_lines_client_id(gateway->lines));
         if (r > 0)
@@ -465,6 +501,8 @@ static void gateway_stop(Gateway *gateway) {
         signals_arm_second();
         slot_lines_stop_source(gateway->lines);
         doors_stop(gateway->doors, gateway_left_ms(deadline_us) / 2);
+        if (gateway->live)
+                live_stop(gateway->live);
         slot_lines_stop_storing(gateway->lines, gateway_left_ms(deadline_us));
         (void)queue_wait_closed(gateway->outbox, gateway_left_ms(deadline_us));
         slot_lines_release(gateway->lines, deadline_us);

@@ -6,10 +6,12 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "gateway/allowance.h"
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/lease.h"
+#include "gateway/live/frame.h"
 #include "gateway/slot_keys.h"
 #include "gateway/store/understand.h"
 #include "model/metrics.h"
@@ -132,14 +134,16 @@ static int inlet_charge(const Inlet *inlet, const Inbound *inbound, uint64_t seq
         return r == 0 ? 0 : err_up(r);
 }
 
-/* What is told by us is of what we took; the other doors' messages were brought here. */
+/* What is told by us is of what we took; the other doors' messages were brought here. What gateways
+ * show each other is no message, whatever a route takes. */
 static int inlet_is_elsewhere(const Inlet *inlet, const Inbound *inbound, bool *ret_is) {
         unsigned slot = inlet->slot;
         int r = 0;
 
         if (inlet->keys && inbound->door == DOOR_MQTT)
                 r = slot_keys_find(inlet->keys, inbound->topic, &slot);
-        *ret_is = slot != inlet->slot;
+        *ret_is = slot != inlet->slot ||
+                  (inlet->keys && text_begins(inbound->topic, TEXT(LIVE_TOPIC)));
         return r == 0 ? 0 : err_up(r);
 }
 

@@ -162,9 +162,10 @@ int position_take(Desk *desk, uint64_t position, uint64_t floor) {
         noted_seq = journal_noted_seq(desk->journal);
         position = noted_seq > floor ? noted_seq : floor;
         showing_begin(desk->showing, position);
-        return outbox_show_position(desk->outbox,
-                                    position > 0 ? position : position_begin_seq(desk->journal),
-                                    journal_last_seq(desk->journal));
+        /* Of several others say the same of a slot that has nothing: what the database knows. */
+        if (position == 0 && !desk->options.outbox.is_of_several)
+                position = position_begin_seq(desk->journal);
+        return outbox_show_position(desk->outbox, position, journal_last_seq(desk->journal));
 }
 
 /* What an earlier run has left to store. Once, when all that is read at the start has been: each

@@ -25,7 +25,7 @@ static int ws_uplink_admit(WsClient *client, const WsIdentity *identity, Text ta
         (void)target;
         if (!identity->device || !identity->device->may_uplink)
                 return 403;
-        if (client->loop->options->no_live)
+        if (!client->loop->options->stored)
                 return 503; /* of several slots, none of which is the edge's */
         return ws_uplink_new(client, identity->device) < 0 ? 503 : 0;
 }

@@ -199,7 +199,7 @@ static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
                 ws_response_problem(call->response,
                                     503,
                                     "no_live",
-                                    "With cluster.slots nothing is shown as it comes.");
+                                    "An uplink shows nothing as it comes.");
                 return 0;
         }
         if (!ws_events_since(call, &since))

@@ -398,9 +398,8 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                 dialect = &ws_dialect_native;
         identity.device = ws_gate_device(gate, dialect, target);
         if (gate->loop->options->no_live && !identity.device) {
-                *ret_refusal = ws_gate_unavailable("no_live",
-                                                   "cluster.slots: nothing is shown as it comes",
-                                                   0);
+                *ret_refusal =
+                        ws_gate_unavailable("no_live", "uplink: nothing is shown as it comes", 0);
                 return 0;
         }
         r = identity.device ? ws_renewal_ask(gate->access,

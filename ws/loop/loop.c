@@ -80,7 +80,9 @@ int64_t ws_loop_tick_ms(const WsLoop *loop) {
 
 bool ws_loop_is_loaded(const WsLoop *loop) {
         return registry_is_loaded(loop->registry) &&
-               (loop->ring.is_begun || loop->options->no_live);
+               (ws_numbers_are_several(&loop->numbers)
+                        ? ws_numbers_are_begun(&loop->numbers)
+                        : loop->ring.is_begun || loop->options->no_live);
 }
 
 int ws_loop_share(const WsLoop *loop) {

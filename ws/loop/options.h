@@ -95,7 +95,8 @@ struct WsOptions {
         bool no_live;      /* messages are stored, and not shown as they come */
         InboundFn inbound; /* the way into the journal; NULL: devices are not served */
         void *inbound_arg;
-        uint64_t (*stored)(void *inbound_arg); /* up to where it is, in the numbers of @inbound */
+        uint64_t (*stored)(void *inbound_arg); /* up to where it is, in the numbers of @inbound;
+                                                * NULL: they are of several journals */
         uint32_t (*sum)(uint32_t sum, const void *data, size_t n); /* CRC-32C */
         Reason (*check_json)(Text json); /* strictly; NULL: as json-c does */
         /* Strict JSON of a body that is not quite, or the Reason (> 0) why there is none; NULL:

@@ -1,0 +1,223 @@
+"""Live across nodes: whoever stores a message, each viewer of each node is shown all that is his, once, in order."""
+import re
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+
+from test_native_protocol import Native
+from test_several_slots import LEASE_S, SLOTS, VEHICLES, make_node, publish, start, wait_for_owners  # pylint: disable=unused-import
+from waiting import PATIENCE, wait_until
+
+BENS = "USV-2"
+ANAS = [vehicle for vehicle in VEHICLES if vehicle != BENS]
+
+
+class Watcher:
+    """A native client of one user; what it was shown of each vehicle, in order."""
+
+    def __init__(self, node, user, cursor=None):
+        self.node, self.user = node, user
+        self.seen, self.cursor = {}, cursor
+        self.codes = dict(node.database.rows("SELECT id, code FROM vehicles"))
+        self.client = Native(node, node.token(user))
+        answer = self.client.ask("subscribe", to=["vehicle/*"], **({"since": cursor} if cursor else {}))
+        self.recovered = answer["recovered"]
+        self.cursor = answer["cursor"]
+
+    def take(self):
+        frames = [*self.client.pushes, *self.client.rest()]
+        self.client.pushes.clear()
+        for frame in frames:
+            assert frame.get("type") != "gap", frame
+            if frame.get("type") == "raw_log":
+                self.seen.setdefault(self.codes[frame["vehicle_id"]], []).append(int(frame["data"]))
+            if frame.get("type") != "welcome" and "cursor" in frame:
+                self.cursor = frame["cursor"]
+        return self.seen
+
+    def wait_for(self, wanted, timeout=PATIENCE):
+        """All of it, and nothing else."""
+        wait_until(lambda: sum(map(len, self.take().values())) >= sum(map(len, wanted.values())) or self.client.closed,
+                   f"{self.user} at port {self.node.port} to be shown all", timeout)
+        self.client.quiet()
+        assert self.take() == wanted
+
+    def close(self):
+        self.client.close()
+        return self.take()
+
+
+def all_of(vehicles, numbers):
+    return {vehicle: list(numbers) for vehicle in vehicles}
+
+
+def two(make_node, **settings):
+    nodes = make_node("n1", **settings), make_node("n2", **settings)
+    start(*nodes)
+    wait_for_owners(nodes[0].database, n1=2, n2=2)
+    for node in nodes:
+        node.wait_ready()
+        wait_until(lambda n=node: n.metric("tidegate_mqtt_connected") == 2, "its slots to be at the broker")
+        wait_until(lambda n=node: n.metric("tidegate_live_connected") == 1, "it to hear the others")
+        wait_until(lambda n=node: "live_teller_connected" in n.log(), "it to tell the others")
+    return nodes
+
+
+def test_each_is_shown_what_is_his_wherever_he_is(make_node, publisher):
+    nodes = two(make_node)
+    watchers = [Watcher(node, user) for node in nodes for user in ("ana", "ben", "root")]
+    publish(publisher, range(40))
+    for watcher in watchers:
+        watcher.wait_for(all_of({"ana": ANAS, "ben": [BENS], "root": VEHICLES}[watcher.user], range(40)))
+    for node in nodes:
+        assert node.metric("tidegate_live_heard_total") > 0 < node.metric("tidegate_live_told_total")
+        assert node.metric("tidegate_live_unreadable_total") == 0
+    heard = sum(node.metric("tidegate_live_heard_total") for node in nodes)
+    assert heard == 40 * len(VEHICLES), "each of them once, by the other one"
+    assert sum(node.metric("tidegate_live_caught_up_total") for node in nodes) == 0
+
+
+def take_name(broker, client_id):
+    """The broker ends the connection of who has it."""
+    client = mqtt.Client(client_id)
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    wait_until(client.is_connected, "the thief to be connected")
+    return client
+
+
+def test_what_the_broker_loses_is_late_and_not_missing(make_node, broker, publisher):
+    nodes = two(make_node)
+    watchers = [Watcher(node, "ana") for node in nodes]
+    publish(publisher, range(3))
+    for watcher in watchers:
+        watcher.wait_for(all_of(ANAS, range(3)))
+    name = re.search(r"live_hearer_connected .*client_id=(\S+)", nodes[1].log()).group(1)
+    for n in range(3, 9):
+        thief = take_name(broker, name)
+        publish(publisher, [n])
+        thief.disconnect()
+        thief.loop_stop()
+    for watcher in watchers:
+        watcher.wait_for(all_of(ANAS, range(9)))
+    assert nodes[1].metric("tidegate_live_caught_up_total") > 0
+
+
+def test_without_the_broker_the_database_tells(make_node, publisher):
+    """One whose frames go nowhere: what it stores is shown by the other within two seconds or so."""
+    nodes = two(make_node)
+    watcher = Watcher(nodes[1], "ana")
+    publish(publisher, range(2))
+    watcher.wait_for(all_of(ANAS, range(2)))
+    thieves = [take_name(nodes[1].broker, re.search(rf"{what}_connected .*client_id=(\S+)", node.log()).group(1))
+               for node in nodes for what in ("live_hearer", "live_teller")]
+    stolen = threading.Event()
+
+    def keep():
+        while not stolen.wait(0.05):
+            for thief in thieves:
+                if not thief.is_connected():
+                    thief.reconnect()
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
+    publish(publisher, range(2, 6))
+    watcher.wait_for(all_of(ANAS, range(6)))
+    stolen.set()
+    keeper.join()
+    for thief in thieves:
+        thief.disconnect()
+        thief.loop_stop()
+
+
+def test_who_moves_misses_nothing_and_gets_nothing_twice(make_node, publisher):
+    nodes = two(make_node)
+    watcher = Watcher(nodes[0], "ana")
+    seen = {}
+    publisher.run(lambda n: (f"seano/{VEHICLES[n % len(VEHICLES)]}/raw_log", str(n // len(VEHICLES))), 120)
+    for n in range(8):
+        time.sleep(0.7)
+        for vehicle, numbers in watcher.close().items():
+            seen.setdefault(vehicle, []).extend(numbers)
+        cursor = watcher.cursor
+        watcher = Watcher(nodes[(n + 1) % 2], "ana", cursor)
+        assert watcher.recovered
+    n_sent = publisher.stop()
+    wanted = {vehicle: list(range((n_sent - i + len(VEHICLES) - 1) // len(VEHICLES)))
+              for i, vehicle in enumerate(VEHICLES) if vehicle != BENS}
+    wait_until(lambda: sum(len(seen.get(v, [])) + len(watcher.take().get(v, [])) for v in wanted)
+               >= sum(map(len, wanted.values())), "the rest")
+    for vehicle, numbers in watcher.close().items():
+        seen.setdefault(vehicle, []).extend(numbers)
+    assert seen == wanted
+
+
+def test_a_share_that_is_revoked_ends_everywhere_within_a_second(make_node, database, publisher):
+    nodes = two(make_node)
+    ben, = database.rows("SELECT id FROM users WHERE username = 'ben'")
+    vehicle, = database.rows("SELECT id FROM vehicles WHERE code = 'USV-1'")
+    database.rows("INSERT INTO shares (user_id, vehicle_id) VALUES (%s, %s) RETURNING 1", ben[0], vehicle[0])
+    for node in nodes:
+        wait_until(lambda n=node: n.get("/api/vehicles", headers={"Authorization": f"Bearer {n.token('ben')}"}).text.count("USV-1"),
+                   "the share to be known")
+    watchers = [Watcher(node, "ben") for node in nodes]
+    publish(publisher, range(2))
+    for watcher in watchers:
+        watcher.wait_for(all_of(["USV-1", BENS], range(2)))
+    database.rows("DELETE FROM shares RETURNING 1")
+    time.sleep(1)
+    publish(publisher, range(2, 4))
+    for watcher in watchers:
+        watcher.wait_for({"USV-1": [0, 1], BENS: [0, 1, 2, 3]})
+
+
+def test_what_has_just_been_made_is_shown_to_its_owner_at_each(make_node, database, publisher):
+    """Who stores its first message asks for it; the others hear of it by and by."""
+    nodes = two(make_node)
+    watchers = [Watcher(node, "ben") for node in nodes]
+    codes = []
+    for n in range(16):
+        codes.append(f"NEW-{n}")
+        row, = database.rows("INSERT INTO vehicles (code, user_id) SELECT %s, id FROM users WHERE username = 'ben' RETURNING id", codes[-1])
+        for watcher in watchers:
+            watcher.codes[row[0]] = codes[-1]
+        publisher.publish(f"seano/{codes[-1]}/raw_log", "0")
+    publisher.flush()
+    for watcher in watchers:
+        watcher.wait_for(all_of(codes, [0]))
+
+
+def test_who_is_at_the_other_one_sees_a_death_by_nothing(make_node, database, publisher):
+    """kill -9: the slots go over, and what is taken in from then on is shown."""
+    nodes = two(make_node)
+    watcher = Watcher(nodes[1], "ana")
+    publish(publisher, range(3))
+    watcher.wait_for(all_of(ANAS, range(3)))
+    nodes[0].kill()
+    publish(publisher, range(3, 6))
+    wait_for_owners(database, n2=SLOTS)
+    watcher.wait_for(all_of(ANAS, range(6)))
+    nodes[0].start(wait=False)
+    wait_for_owners(database, n1=2, n2=2)
+    publish(publisher, range(6, 9))
+    watcher.wait_for(all_of(ANAS, range(9)))
+    nodes[0].wait_ready()
+    other = Watcher(nodes[0], "ana", watcher.cursor)
+    publish(publisher, range(9, 11))
+    watcher.wait_for(all_of(ANAS, range(11)))
+    other.wait_for(all_of(ANAS, range(9, 11)))
+
+
+def test_one_that_was_stopped_shows_the_rest_when_it_is_back(make_node, database, publisher):
+    """A drain moves all slots to the other one and back: viewers of both see nothing of it."""
+    nodes = two(make_node)
+    watchers = [Watcher(node, "ana") for node in nodes]
+    publish(publisher, range(2))
+    nodes[1].cli("cluster", "drain", "n1")
+    wait_for_owners(database, n2=SLOTS)
+    publish(publisher, range(2, 5))
+    nodes[1].cli("cluster", "drain", "n1", "--undo")
+    wait_for_owners(database, n1=2, n2=2)
+    publish(publisher, range(5, 7))
+    for watcher in watchers:
+        watcher.wait_for(all_of(ANAS, range(7)))
