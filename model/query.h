@@ -89,6 +89,7 @@ struct QueryReplay {
         size_t n_vehicle_ids, n_device_ids;
         int limit;        /* events */
         size_t max_bytes; /* of their data, all but the last; 0 = no bound */
+        bool is_stored; /* all that is stored, in its order, whatever else is known to be missing */
         bool is_playback; /* what was received from @from_us on and is here, whatever is missing;
                              @is_first: nothing of it was dropped by retention */
         int64_t from_us;

@@ -268,7 +268,8 @@ static int replay_journals(DbConn *conn,
                 &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (PQntuples(result) != 1 || (!replay->is_playback && *PQgetvalue(result, 0, 2) != 't'))
+        if (PQntuples(result) != 1 ||
+            (!replay->is_playback && !replay->is_stored && *PQgetvalue(result, 0, 2) != 't'))
                 return DB_E_NOT_FOUND;
 
         buf_append_string(&span->journals, PQgetvalue(result, 0, 0));

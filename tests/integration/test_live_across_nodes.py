@@ -221,3 +221,26 @@ def test_one_that_was_stopped_shows_the_rest_when_it_is_back(make_node, database
     publish(publisher, range(5, 7))
     for watcher in watchers:
         watcher.wait_for(all_of(ANAS, range(7)))
+
+
+def test_what_was_stored_before_a_death_is_shown_all_the_same(make_node, database, publisher):
+    """kill -9 under load: whatever is stored is shown by the other one, once; what is left on the disk is neither."""
+    nodes = two(make_node)
+    watcher = Watcher(nodes[1], "ana")
+    publisher.run(lambda n: (f"seano/{VEHICLES[n % len(VEHICLES)]}/raw_log", str(n // len(VEHICLES))), 240)
+    time.sleep(2)
+    nodes[0].kill()
+    wait_for_owners(database, n2=SLOTS)
+    time.sleep(1)
+    publisher.stop()
+    wait_until(lambda: nodes[1].metric("tidegate_in_journal") == 0, "all to be stored")
+    wait_until(lambda: watcher.take() == of_ana(database), "all that is stored to be shown")
+    assert nodes[1].metric("tidegate_outbox_dropped_total") == 0
+
+
+def of_ana(database):
+    found = {}
+    for vehicle, n in database.rows("SELECT v.code, r.logs::int FROM raw_logs r JOIN vehicles v ON v.id = r.vehicle_id"
+                                    " WHERE v.code <> %s ORDER BY r.seq", BENS):
+        found.setdefault(vehicle, []).append(n)
+    return found

@@ -408,6 +408,7 @@ static Query *next_lost(Stage *stage, const char *epoch, uint64_t after) {
         assert_string_equal(query->replay->own_epoch, epoch);
         assert_int_equal(query->replay->after_seq, after);
         assert_true(query->replay->all_devices && query->replay->all_vehicles);
+        assert_true(query->replay->is_stored);
         return query;
 }
 

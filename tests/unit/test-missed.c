@@ -156,12 +156,36 @@ static void test_all_of_them_have_to_be_whole(void **state) {
         fixture_done(&f);
 }
 
+/* A gateway that catches up with what others have shown is promised nothing but the order: a
+ * journal that was left, or what is known to be missing, keeps nothing else from it. */
+static void test_who_catches_up_gets_what_is_stored(void **state) {
+        Fixture f;
+        uint64_t upto = 0;
+
+        (void)state;
+        fixture_init(&f);
+        postgres_run("INSERT INTO journal_positions (epoch, slot, left_at)"
+                     " VALUES ('dddddddddddddddd', 0, clock_timestamp())");
+        memcpy(f.replay.own_epoch, "aaaaaaaaaaaaaaaa", sizeof(f.replay.own_epoch));
+        f.replay.is_first = false;
+        f.replay.after_seq = f.base;
+        f.replay.upto_seq = UINT64_MAX;
+        f.replay.limit = 500;
+        assert_int_equal(db_missed(f.conn, &f.replay, tell, &f, &upto), DB_E_NOT_FOUND);
+        f.replay.is_stored = true;
+        assert_int_equal(db_missed(f.conn, &f.replay, tell, &f, &upto), 0);
+        assert_int_equal(f.n_told, 40);
+        assert_int_equal(upto, f.base + 100);
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_pages_go_on_where_they_ended),
                 cmocka_unit_test(test_each_begins_where_it_is),
                 cmocka_unit_test(test_bytes_end_a_page),
                 cmocka_unit_test(test_all_of_them_have_to_be_whole),
+                cmocka_unit_test(test_who_catches_up_gets_what_is_stored),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,7 @@ static int ws_catching_query(const WsCatching *catching, size_t slot, Query **re
         memcpy(query->replay->own_epoch, journal->epoch, sizeof(query->replay->own_epoch));
         query->replay->after_seq = journal->last_seq;
         query->replay->upto_seq = UINT64_MAX;
+        query->replay->is_stored = true;
         query->replay->kinds = UINT32_MAX;
         query->replay->all_devices = query->replay->all_vehicles = true;
         query->replay->limit = WS_CATCHING_PAGE;
