@@ -93,7 +93,8 @@ int mqtt_sending_start(MqttSending *sending, MqttSession *session, const MqttMes
         MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
         int r = 0;
 
-        sending->session = session;
+        if (sending->session != session) /* what is under way may be reading it */
+                sending->session = session;
         atomic_store(&sending->outcome, MQTT_OUTCOME_PENDING);
         response.context = sending;
         if (mqtt_session_is_v5(session)) {
