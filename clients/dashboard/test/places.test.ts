@@ -1,4 +1,5 @@
 /** People and cameras. */
+import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { shoot, stumbles, until, useDashboard } from "./stack";
 
@@ -8,10 +9,13 @@ const seen = (data: object, type = "face_detected") => dashboard.act("publish", 
   topic: "surveillance/camera/dev-1/event", payload: JSON.stringify({ camera_id: "dev-1", event_type: type, timestamp: new Date().toISOString(), data }),
 });
 
+/** The pictures that an event names; those of before are seen after a reload, too. */
+const withPictures = (page: Page) => page.route("https://pictures.example/**", (route) => route.fulfill({ contentType: "image/svg+xml", body: "<svg xmlns='http://www.w3.org/2000/svg'/>" }));
+
 test("what a camera sees comes by itself, is text, and has its picture", async () => {
   const { page } = await dashboard.open();
 
-  await page.route("https://pictures.example/**", (route) => route.fulfill({ contentType: "image/svg+xml", body: "<svg xmlns='http://www.w3.org/2000/svg'/>" }));
+  await withPictures(page);
   await dashboard.signIn(page, "ana", "#/cameras");
   await page.getByText("No camera has seen anything yet").waitFor();
   await seen({ confidence: 0.98, person_name: SCRIPT, snapshot_url: "https://pictures.example/1.jpg" });
@@ -23,12 +27,15 @@ test("what a camera sees comes by itself, is text, and has its picture", async (
   expect(await stumbles(page)).toEqual([]);
   await page.reload();
   await page.getByRole("heading", { name: SCRIPT }).waitFor();
+  await page.getByRole("heading", { name: "motion" }).waitFor();
+  expect(await page.getByRole("link").filter({ has: page.locator("img") }).getAttribute("href")).toBe("https://pictures.example/1.jpg");
   await page.context().close();
 });
 
 test("people are counted as they come, by zone and over time", async () => {
   const { page, said } = await dashboard.open();
 
+  await withPictures(page);
   await dashboard.act("devices", { user: "root" });
   await dashboard.signIn(page, "root", "#/people");
   await until(async () => /People about\s+[1-9]/.test(await page.getByRole("main").innerText()), "somebody is there");
