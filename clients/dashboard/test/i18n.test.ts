@@ -9,6 +9,7 @@ test("a number is as its reader writes it", () => {
   expect(number(12345)).toBe("12,345");
   expect(number(1.23456)).toBe("1.23");
   expect(number(NaN)).toBe("–");
+  expect([number(-0.001), number(-0), number(-0.04, 1), number(-0.05, 1)]).toEqual(["0", "0", "0", "-0.1"]);
 });
 
 test("a time is so long ago by the clock that is given", () => {

@@ -49,6 +49,34 @@ test("a click on a vehicle opens it, and the map goes where it goes, until someb
   await page.context().close();
 });
 
+test("on a phone a vehicle that is opened, or followed, is above its card", async () => {
+  const { page, said } = await dashboard.open({ viewport: { width: 390, height: 844 } });
+  const card = page.getByRole("complementary", { name: "USV-1" });
+  const isAbove = () => until(async () => {
+    const [at, box] = [await drawn(page), await card.boundingBox()];
+    return at.n > 0 && at.y < box!.y - 10;
+  }, "it is above its card");
+
+  await place(53.5);
+  await dashboard.signIn(page, "ana");
+  await page.getByRole("button", { name: "Trails" }).click();
+  await until(async () => (await drawn(page)).n > 0, "it is drawn");
+  const { x, y } = await drawn(page);
+  await page.mouse.click(x, y);
+  await card.waitFor();
+  await isAbove();
+  await card.getByRole("button", { name: "Follow" }).click();
+  await place(53.503, 9.905);
+  await card.getByText("53.503").waitFor();
+  await isAbove();
+  await card.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("button", { name: "Vehicles" }).click();
+  await page.getByRole("button", { name: "USV-1" }).click();
+  await isAbove();
+  expect(said).toEqual([]);
+  await page.context().close();
+});
+
 test("the map has the colours of the page, also where something is drawn while the system becomes dark", async () => {
   const { page } = await dashboard.open();
   const [light, dark] = [[207, 227, 236], [15, 37, 48]];

@@ -488,7 +488,7 @@ export const en = {
   "people.range.hour": "Hour",
   "people.range.today": "Today",
   "people.range.week": "Week",
-  "people.scanners": "Scanners",
+  "people.scanners": "Devices",
 
   "cameras.title": "Cameras",
   "cameras.camera": "Camera",

@@ -37,6 +37,7 @@ const digits = [0, 1, 2, 3, 4, 5].map((n) => new Intl.NumberFormat(locale, { max
 
 export function number(value: number, most = 0): string {
   if (!Number.isFinite(value)) return "–";
+  if (Math.abs(value) < 0.5 * 10 ** -(most || (Number.isInteger(value) ? 0 : 2))) return "0"; // and not -0
   return most ? digits[most]!.format(value) : Number.isInteger(value) ? whole.format(value) : digits[2]!.format(value);
 }
 

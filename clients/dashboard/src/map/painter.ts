@@ -33,6 +33,8 @@ export class Painter {
   isDark = false;
   /** The map goes where the selected one goes. */
   isFollowing = false;
+  /** Of the map's bottom so much lies under something: what is followed is in the middle of the rest. */
+  coveredPx = 0;
   #map: MapLibre;
   #fleet: MapFleet;
   #canvas = document.createElement("canvas");
@@ -103,9 +105,10 @@ export class Painter {
     const mark = this.#fleet.marks.get(this.selected!);
 
     if (!mark || this.#map.isZooming()) return;
-    const [x, y] = placeOf(mark, performance.now());
-    const { lng, lat } = this.#map.getCenter();
     const px = TILE_PX * 2 ** this.#map.getZoom();
+    const [x, there] = placeOf(mark, performance.now());
+    const y = there + this.coveredPx / 2 / px;
+    const { lng, lat } = this.#map.getCenter();
     if (Math.hypot(xOf(lng) - x, yOf(lat) - y) * px > 0.5) this.#map.setCenter([lonOf(x), latOf(y)], { isFollowing: true });
   }
 

@@ -20,6 +20,9 @@ import css from "./Map.module.css";
 
 const EMPTY: Coloured["lines"] = { type: "FeatureCollection", features: [] };
 const LIST_PX = 290;
+const NEAR_ZOOM = 9;
+/** Of the map, by the card of a vehicle on a phone. */
+const CARD_PART = 0.6;
 
 export default function MapPage() {
   const client = useClient();
@@ -40,6 +43,9 @@ export default function MapPage() {
   const follow = useRef<Following>();
   const listPx = useRef(0);
   listPx.current = hasList && !isPhone ? LIST_PX : 0;
+  const coveredPx = (): number => (isPhone && map ? CARD_PART * map.getContainer().clientHeight : 0);
+  const show = (lon: number, lat: number, zoom = map?.getZoom() ?? 0): void =>
+    void map?.easeTo({ center: [lon, lat], zoom, offset: [0, -coveredPx() / 2] });
   const select = (id?: number): void => go(id === undefined ? to("map") : to("map", id));
 
   useEffect(() => {
@@ -57,15 +63,18 @@ export default function MapPage() {
   }, [map, client, fleet]);
   useEffect(() => {
     if (!painter) return;
-    Object.assign(painter, { selected, hasTrails, isFollowing: isFollowing && selected !== undefined, isDark: theme === "dark" });
+    Object.assign(painter, { selected, hasTrails, isFollowing: isFollowing && selected !== undefined, coveredPx: coveredPx(), isDark: theme === "dark" });
     painter.wake();
-  }, [painter, selected, hasTrails, isFollowing, theme]);
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- how much is covered goes by whether it is a phone
+  }, [painter, selected, hasTrails, isFollowing, theme, isPhone]);
   useEffect(() => {
     if (!map || !painter) return;
     const click = ({ point }: { point: { x: number; y: number } }): void => {
       const { vehicle, cluster } = painter.hit(point.x, point.y);
       if (cluster) map.easeTo({ center: [lonOf(cluster.x), latOf(cluster.y)], zoom: map.getZoom() + 2 });
       else select(vehicle);
+      const mark = vehicle && isPhone ? fleet.marks.get(vehicle) : undefined;
+      if (mark) show(lonOf(mark.toX), latOf(mark.toY)); // its card would lie on it
     };
     const point = ({ point: { x, y } }: { point: { x: number; y: number } }): void => {
       const { vehicle, cluster } = painter.hit(x, y);
@@ -81,9 +90,10 @@ export default function MapPage() {
       map.off("mousemove", point);
       map.off("dragstart", drag);
     };
-  }, [map, painter]);
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- what they call goes by these alone
+  }, [map, painter, isPhone]);
 
-  const show = (lon: number, lat: number): void => void map?.easeTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 9) });
+  const showNear = (lon: number, lat: number): void => show(lon, lat, Math.max(map?.getZoom() ?? 0, NEAR_ZOOM));
   const showTrack = (track: Coloured | undefined): void => void (map?.getSource("track") as GeoJSONSource | undefined)?.setData(track?.lines ?? EMPTY);
   return (
     <section className={css.page} aria-label={t("map.title")}>
@@ -99,12 +109,12 @@ export default function MapPage() {
         <VehicleList fleet={fleet} painter={painter} selected={selected} select={(id) => {
           select(id);
           const mark = fleet.marks.get(id);
-          if (mark) show(lonOf(mark.toX), latOf(mark.toY));
+          if (mark) showNear(lonOf(mark.toX), latOf(mark.toY));
           if (isPhone) setList(undefined);
         }} />
       )}
       {selected !== undefined && (
-        <VehicleCard key={selected} id={selected} isFollowing={isFollowing} setFollowing={setFollowing} show={show}
+        <VehicleCard key={selected} id={selected} isFollowing={isFollowing} setFollowing={setFollowing} show={showNear}
           showTrack={showTrack} close={() => select()} />
       )}
     </section>
