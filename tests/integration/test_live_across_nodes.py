@@ -1,4 +1,6 @@
 """Live across nodes: whoever stores a message, each viewer of each node is shown all that is his, once, in order."""
+import json
+import os
 import re
 import time
 
@@ -241,3 +243,63 @@ def of_ana(database):
                                     " WHERE v.code <> %s ORDER BY r.seq", BENS):
         found.setdefault(vehicle, []).append(n)
     return found
+
+
+def said_last(node):
+    """vehicle -> the voltage that a first picture shows."""
+    client, codes = Native(node, node.token("root")), dict(node.database.rows("SELECT id, code FROM vehicles"))
+    assert client.ask("subscribe", to=["vehicle/*"], snapshot=True)["ok"]
+    found, is_done = {}, False
+    while not is_done:
+        frame = client.push("snapshot")
+        is_done = frame["done"]
+        found |= {codes[item["vehicle_id"]]: item["data"]["battery_voltage"] for item in frame["items"] if item["type"] == "vehicle_log"}
+    client.close()
+    return found
+
+
+def test_a_first_picture_has_what_others_stored(make_node, database, publisher):
+    """Also of who has just begun, and of slots that it never had."""
+    nodes = two(make_node)
+    for n in range(3):
+        for vehicle in VEHICLES:
+            publisher.publish(f"seano/{vehicle}/vehicle_log", json.dumps({"battery_voltage": n}))
+        publisher.flush()
+        database.wait_for("SELECT count(*) FROM vehicle_logs", (n + 1) * len(VEHICLES))
+        if n == 1:
+            assert nodes[1].terminate() == 0
+            nodes[1].start()
+        for node in nodes:
+            wait_until(lambda n=n, node=node: said_last(node) == {vehicle: n for vehicle in VEHICLES}, "it to show what was said last")
+
+
+def test_what_is_no_frame_is_counted_and_shown_to_nobody(make_node, broker, publisher):
+    """Cut off, of another form, of a slot that there is not, too long, or said twice."""
+    nodes = two(make_node)
+    watchers = [Watcher(node, "root") for node in nodes]
+    heard = []
+    spy = mqtt.Client("spy")
+    spy.on_message = lambda _client, _arg, message: heard.append((message.topic, message.payload))
+    spy.connect("127.0.0.1", broker.port)
+    spy.loop_start()
+    wait_until(spy.is_connected, "the spy to be connected")
+    spy.subscribe("tidegate/live/#")
+    wait_until(lambda: heard, "a frame that says how far a slot is")
+    publish(publisher, range(2))
+    for watcher in watchers:
+        watcher.wait_for(all_of(VEHICLES, range(2)))
+    topic, frame = max(heard, key=lambda said: len(said[1]))
+    before = [node.metric("tidegate_live_unreadable_total") for node in nodes]
+    bad = [b"", b"{}", b"\0" + frame[1:], b"\2" + frame[1:], frame[:1] + b"\x3f" + frame[2:], frame + b"\0", os.urandom(1 << 20),
+           *(frame[:n] for n in range(1, len(frame) - 1, 7))]
+    for payload in bad:
+        spy.publish(topic, payload).wait_for_publish(30)
+    for _topic, again in list(heard):
+        spy.publish(topic, again).wait_for_publish(30)
+    for node, n in zip(nodes, before):
+        wait_until(lambda node=node, n=n: node.metric("tidegate_live_unreadable_total") > n, "it to be counted")
+    publish(publisher, range(2, 4))
+    for watcher in watchers:
+        watcher.wait_for(all_of(VEHICLES, range(4)))
+    spy.disconnect()
+    spy.loop_stop()
