@@ -16,6 +16,7 @@ test("alerts are there, the newest first, come by themselves, and are text", asy
   await page.getByRole("heading", { name: "No fix for 30 s" }).waitFor();
   await alert("devices/dev-1/alert", { severity: "warning", alert_type: SCRIPT, message: SCRIPT });
   await page.getByRole("heading", { name: SCRIPT }).waitFor();
+  await page.getByRole("link", { name: "dev-1" }).waitFor();
   expect(await page.getByRole("heading", { level: 3 }).allInnerTexts()).toEqual([SCRIPT, "No fix for 30 s"]);
   await page.reload();
   await page.getByRole("heading", { name: SCRIPT }).waitFor();

@@ -1,5 +1,5 @@
 import type { Alert } from "@tidegate/client";
-import { useClient } from "@tidegate/client/react";
+import { useClient, useDevice } from "@tidegate/client/react";
 import { memo, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { AlertView, idOf, type Shown } from "../alerts/book";
 import { now } from "../data/clock";
@@ -91,7 +91,7 @@ const Line = memo(function Line({ alert, when, acknowledge }: LineProps) {
       <div className={css.words}>
         <h3>{titleOf(alert)}</h3>
         <p>
-          {vehicle ? <a href={to("map", vehicle)}>{names.of(vehicle)}</a> : device ? <a href={to("devices", device)}>{t("alerts.device", { id: `${device}` })}</a> : null}
+          {vehicle ? <a href={to("map", vehicle)}>{names.of(vehicle)}</a> : device ? <DeviceLink id={device} /> : null}
           {message && type && <span>{type}</span>}
           {isNew && <strong>{t("vehicle.unstored")}</strong>}
         </p>
@@ -105,6 +105,13 @@ const Line = memo(function Line({ alert, when, acknowledge }: LineProps) {
     </>
   );
 });
+
+/** By its name, once that is known. */
+function DeviceLink({ id }: { id: number }) {
+  const device = useDevice(id)?.update?.device;
+
+  return <a href={to("devices", id)}>{device?.name || device?.device_code || t("alerts.device", { id: `${id}` })}</a>;
+}
 
 function Acknowledge({ alert, act }: { alert: Shown; act(alert: Shown): Promise<void> }) {
   const [isBusy, setBusy] = useState(false);
