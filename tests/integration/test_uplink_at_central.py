@@ -2,6 +2,7 @@
 import struct
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
@@ -156,6 +157,24 @@ def test_the_journal_is_compared_and_what_is_missing_stored_again(boat, edge, da
     assert sorted(numbers(database)) == list(range(1, 22))
     assert database.value("SELECT reason FROM dead_letters") == "wrong_owner"
     assert "missing 0" in gateway.cli("journal", "verify").stdout
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_two_that_store_the_same_at_once_store_it_once(boat, database, begun):
+    """Who stores the journal of a dead gateway, and who was sent it again: the second waits, and is refused."""
+    advance = ("SELECT tidegate_uplink_advance(ARRAY[id], ARRAY[161], ARRAY[7]) FROM devices WHERE code = 'boat'",)
+    if begun:
+        database.rows("INSERT INTO uplink_positions (device_id, epoch, seq) SELECT id, 161, 6 FROM devices WHERE code = 'boat' RETURNING 1")
+    with psycopg2.connect(database.url) as one, psycopg2.connect(database.url) as other, ThreadPoolExecutor(1) as pool:
+        one.cursor().execute(*advance)
+        second = pool.submit(other.cursor().execute, *advance)
+        database.wait_for("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'uplink_advance'"
+                          " AND pid <> pg_backend_pid()", 1)
+        one.commit()
+        with pytest.raises(psycopg2.Error) as refusal:
+            second.result()
+        assert refusal.value.pgcode == "TG009"
+    assert database.rows("SELECT seq FROM uplink_positions") == [(7,)]
 
 
 @pytest.mark.parametrize("again", ["the same process", "another one"])
