@@ -21,6 +21,7 @@ struct OriginJournal {
         uint64_t stored_seq; /* the database had it, when it was opened */
         uint64_t newest_seq; /* of all that was judged */
         uint64_t judged_seq; /* and up to where, in our journal */
+        bool is_told;        /* the database has it, and will go on having it */
         bool is_broken;      /* what was judged last is no news: the run is over */
         OriginRun *runs;     /* ascending */
         size_t n_runs, capacity;
@@ -63,12 +64,13 @@ static size_t origins_at(const Origins *origins, const Origin *origin) {
 }
 
 /* The database keeps as many: whoever has more has made them up. The one that was judged longest
- * ago goes. */
+ * ago goes; but none that the database has: what it has is refused there, again and again, if it
+ * passes for news here. */
 static void origins_drop_old(Origins *origins, int64_t device_id) {
         size_t n = 0, oldest = 0;
 
         for (size_t i = 0; i < origins->n_journals; ++i) {
-                if (origins->journals[i].device_id != device_id)
+                if (origins->journals[i].device_id != device_id || origins->journals[i].is_told)
                         continue;
                 if (n++ == 0 ||
                     origins->journals[i].judged_seq < origins->journals[oldest].judged_seq)
@@ -152,17 +154,28 @@ bool origins_has_stored(const Origins *origins, const Origin *origin) {
         return at < origins->n_journals && origin->seq <= origins->journals[at].stored_seq;
 }
 
-int origins_tell(Origins *origins, const Origin *position) {
+static int origins_tell_one(Origins *origins, const Origin *position) {
         OriginJournal *journal;
         int r;
 
         r = origins_find(origins, position, &journal);
         if (r != 0)
                 return err_up(r);
+        journal->is_told = true;
         journal->stored_seq = position->seq;
         if (journal->newest_seq < position->seq)
                 journal->newest_seq = position->seq;
         return 0;
+}
+
+int origins_tell(Origins *origins, const Origin *positions, size_t n) {
+        int r = 0;
+
+        for (size_t i = 0; i < origins->n_journals; ++i)
+                origins->journals[i].is_told = false;
+        for (size_t i = 0; r == 0 && i < n; ++i)
+                r = origins_tell_one(origins, &positions[i]);
+        return r == 0 ? 0 : err_up(r);
 }
 
 void origins_forget(Origins *origins) {

@@ -26,8 +26,8 @@ MUST_CHECK int origins_judge(Origins *origins,
                              bool *ret_is_new);
 /* Was it stored when the database was opened last? @origins NULL, or no origin: no. */
 bool origins_has_stored(const Origins *origins, const Origin *origin);
-/* What the database has, each time that it is opened. */
-MUST_CHECK int origins_tell(Origins *origins, const Origin *position);
+/* All that the database has, each time that it is opened. */
+MUST_CHECK int origins_tell(Origins *origins, const Origin *positions, size_t n);
 /* It is an older database: all behind its position is judged again. */
 void origins_forget(Origins *origins);
 void origins_stored(Origins *origins, uint64_t seq); /* all up to here is, of our journal */

@@ -114,11 +114,8 @@ static void opening_show_latest(Desk *desk) {
 static int opening_tell_origins(Desk *desk) {
         const Origin *positions;
         size_t n = db_store_origins(database_store(desk->database), &positions);
-        int r = 0;
 
-        for (size_t i = 0; r == 0 && i < n; ++i)
-                r = origins_tell(desk->origins, &positions[i]);
-        return r == 0 ? 0 : err_up(r);
+        return err_up(origins_tell(desk->origins, positions, n));
 }
 
 static int opening_opened(Opening *opening, Desk *desk) {

@@ -208,6 +208,22 @@ def test_a_kill_at_any_time_costs_nothing_and_doubles_nothing(boat, edge, databa
         assert sorted(numbers(database)) == list(range(1, sent + 2))
 
 
+def test_a_seventeenth_journal_stops_nobody(boat, edge, database):
+    """Another gateway has stored what waits here of one of sixteen, and what waits before it is of one more."""
+    gateway, _ = boat
+    with psycopg2.connect(database.url) as lock, lock.cursor() as cursor:
+        cursor.execute("LOCK TABLE uplink_positions IN SHARE MODE")
+        edge(journal="0000000000000011").bring(telemetry(1, 17))
+        for n in range(1, 17):
+            one = edge(journal=f"{n:016x}")
+            one.bring(telemetry(5, n))
+            wait_until(lambda n=n: gateway.metric("tidegate_in_journal") == n + 1, "the journal to have it")
+        cursor.execute("INSERT INTO uplink_positions (device_id, epoch, seq)"
+                       " SELECT id, n, 5 FROM devices, generate_series(1, 16) n WHERE code = 'boat'")
+    database.wait_for("SELECT array_agg((payload->>'n')::int) FROM telemetry", [17])
+    assert balances(gateway)
+
+
 def test_it_speaks_for_nobody_but_its_owner(boat, edge, database):
     gateway, _ = boat
     one = edge()

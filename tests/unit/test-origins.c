@@ -22,8 +22,9 @@ static bool judge(Origins *origins, uint64_t seq, uint64_t at_seq) {
 }
 
 static void tell(Origins *origins, uint64_t seq) {
-        assert_int_equal(origins_tell(origins, &(Origin){ .device_id = 7, .epoch = 1, .seq = seq }),
-                         0);
+        const Origin position = { .device_id = 7, .epoch = 1, .seq = seq };
+
+        assert_int_equal(origins_tell(origins, &position, 1), 0);
 }
 
 /* Numbers 1 to 3 came, then after a reconnect 2 to 4, then 3 to 5. */
@@ -173,6 +174,28 @@ static void test_an_edge_that_makes_up_journals_has_no_more_than_sixteen(void **
         assert_true(is_new);
 }
 
+/* Whatever is judged meanwhile: it would be refused there each time that it is tried. */
+static void test_sixteen_that_the_database_has_stay_in_a_crowd(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+        Origin told[16], made_up = { .device_id = 7, .seq = 5 };
+        bool is_new;
+
+        (void)state;
+        assert_int_equal(origins_new(&origins), 0);
+        for (size_t i = 0; i < N_ELEMENTS(told); ++i)
+                told[i] = (Origin){ .device_id = 7, .epoch = i, .seq = 5 };
+        assert_int_equal(origins_tell(origins, told, N_ELEMENTS(told)), 0);
+        for (made_up.epoch = 100; made_up.epoch < 140; ++made_up.epoch) {
+                assert_int_equal(origins_judge(origins, &made_up, 200 + made_up.epoch, 0, &is_new),
+                                 0);
+                assert_true(is_new);
+        }
+        for (size_t i = 0; i < N_ELEMENTS(told); ++i) {
+                assert_int_equal(origins_judge(origins, &told[i], 400 + i, 0, &is_new), 0);
+                assert_false(is_new);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_comes_again_is_no_news_whenever_it_is_read),
@@ -183,6 +206,7 @@ int main(void) {
                 cmocka_unit_test(test_the_rest_of_several_is_news_behind_a_start_in_the_middle),
                 cmocka_unit_test(test_numbers_of_ours_that_move_keep_what_was_judged),
                 cmocka_unit_test(test_an_edge_that_makes_up_journals_has_no_more_than_sixteen),
+                cmocka_unit_test(test_sixteen_that_the_database_has_stay_in_a_crowd),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
