@@ -14,6 +14,7 @@
 #include "gateway/live/frame.h"
 #include "gateway/slot_keys.h"
 #include "gateway/store/understand.h"
+#include "model/edge/uplink.h"
 #include "model/metrics.h"
 #include "model/record.h"
 
@@ -102,19 +103,26 @@ static int inlet_append(Inlet *inlet, const Inbound *inbound, uint64_t *ret_seq)
                               ret_seq);
 }
 
-/* MQTT does not say who sends, and what it brings cannot be refused to one alone. */
-static bool inlet_knows_sender(const Inbound *inbound) {
-        return (inbound->door == DOOR_WS || inbound->door == DOOR_HTTP) && inbound->device_id != 0;
+/* 0: MQTT does not say who sends, and what it brings cannot be refused to one alone. What an edge
+ * brings is that edge's, whosever it is. */
+static int64_t inlet_sender(const Inbound *inbound) {
+        Text payload = inbound->payload;
+        UplinkMark mark;
+
+        if (inbound->door == DOOR_UPLINK)
+                return uplink_unmark(&payload, &mark) ? mark.device_id : 0;
+        return inbound->door == DOOR_WS || inbound->door == DOOR_HTTP ? inbound->device_id : 0;
 }
 
 /* Is there as much of it waiting already as one device may have? A first one always fits. */
 static bool inlet_is_over(const Inlet *inlet, const Inbound *inbound) {
         uint64_t passed = journal_stored_seq(inlet->journal);
+        int64_t sender = inlet_sender(inbound);
         size_t n_waiting;
 
-        if (!inlet_knows_sender(inbound))
+        if (sender == 0)
                 return false;
-        n_waiting = allowance_waiting(inlet->allowance, inbound->device_id, passed);
+        n_waiting = allowance_waiting(inlet->allowance, sender, passed);
         if (n_waiting == 0 || n_waiting + inbound->payload.n <= inlet->share_bytes)
                 return false;
         metric_add(METRIC_REFUSED_JOURNAL_SHARE, 1);
@@ -122,12 +130,13 @@ static bool inlet_is_over(const Inlet *inlet, const Inbound *inbound) {
 }
 
 static int inlet_charge(const Inlet *inlet, const Inbound *inbound, uint64_t seq) {
+        int64_t sender = inlet_sender(inbound);
         int r;
 
-        if (!inlet_knows_sender(inbound))
+        if (sender == 0)
                 return 0;
         r = allowance_charge(inlet->allowance,
-                             inbound->device_id,
+                             sender,
                              seq,
                              inbound->topic.n + inbound->payload.n,
                              journal_stored_seq(inlet->journal));

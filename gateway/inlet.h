@@ -9,8 +9,8 @@
  * A fault of the journal is kept for main, which ends the process; the sender is not answered.
  * A message that is several by the routes in force (their key `each`) has a number for each.
  * What one device has waiting there is bounded at the doors that can refuse one sender (WebSocket,
- * HTTP: one thread has both): @share_bytes. Closed at first: as long as another gateway stores,
- * nothing is taken (INBOUND_E_FULL).
+ * HTTP, uplink: one thread has them all): @share_bytes. Closed at first: as long as another gateway
+ * stores, nothing is taken (INBOUND_E_FULL).
  */
 
 #include "base/base.h"

@@ -1,4 +1,5 @@
 """What a gateway at the edge brings: stored once, in order, under its own times; and nothing that is another's."""
+import json
 import struct
 import threading
 import time
@@ -7,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg2
 import pytest
 
+from conftest import populate
 from uplinks import Edge, batch, crc32c, record
-from viewers import refused
+from viewers import Viewer, refused
 from waiting import wait_until
 
 HOUR_US = 3600 * 10**6
@@ -221,6 +223,29 @@ def test_a_seventeenth_journal_stops_nobody(boat, edge, database):
         cursor.execute("INSERT INTO uplink_positions (device_id, epoch, seq)"
                        " SELECT id, n, 5 FROM devices, generate_series(1, 16) n WHERE code = 'boat'")
     database.wait_for("SELECT array_agg((payload->>'n')::int) FROM telemetry", [17])
+    assert balances(gateway)
+
+
+def test_what_one_edge_has_waiting_leaves_room_for_others(make_gateway, postgres, database):
+    """It heeds no window. Its share of the journal is that of a device, and then it is not read."""
+    gateway = make_gateway(journal__max_bytes="8M", journal__min_free_bytes=0)
+    populate(gateway)
+    _, token = gateway.add_device("boat", "ana")
+    gateway.cli("device", "uplink", "boat", "on")
+    gateway.start()
+    one, n = Edge(gateway, token), 0
+    postgres.stop()
+    while gateway.metric("tidegate_refused_journal_share_total") == 0 and n < 200:
+        n += 1
+        one.bring((n, now_us(), "ems/dev-1/telemetry", json.dumps({"n": n, "x": "x" * 100000})))
+    assert 10 < n < 40
+    assert gateway.metric("tidegate_refused_journal_full_total") == 0
+    Viewer(gateway, "/ws/device/dev-2", gateway.ids["dev-2 token"]).send('{"n":1000}')
+    wait_until(lambda: gateway.metric("tidegate_received_total", door="ws") == 1, "another one's to be taken")
+    assert one.socket.closed is None
+    postgres.start()
+    assert one.wait_stored() == n
+    assert sorted(numbers(database)) == [*range(1, n + 1), 1000]
     assert balances(gateway)
 
 
