@@ -25,11 +25,10 @@
 #include "model/metrics.h"
 
 enum {
-        LEASE_CONNECT_MAX_MS = 2000, /* a third of the lease, as is the next */
-        LEASE_STATEMENT_MAX_MS = 1000,
-        LEASE_BEAT_MAX_MS = 2000,  /* between signs of life; a third of the lease */
-        LEASE_PAUSE_MIN_MS = 100,  /* between attempts while the database is away */
-        LEASE_PAUSE_MAX_MS = 1000, /* a sixth of the lease */
+        LEASE_STATEMENT_MAX_MS = 1000, /* a third of the lease */
+        LEASE_BEAT_MAX_MS = 2000,      /* between signs of life; a third of the lease */
+        LEASE_PAUSE_MIN_MS = 100,      /* between attempts while the database is away */
+        LEASE_PAUSE_MAX_MS = 1000,     /* a sixth of the lease */
         LEASE_PLACE_SIZE = 96,
 };
 
@@ -56,10 +55,11 @@ struct Lease {
         LeaseWatch watch;
         uint64_t held_fence;
         Backoff backoff;
+        uint64_t beats;      /* our last sign of life */
         uint64_t said_fence; /* of whom the log knows; 0: nobody */
-        bool is_refused;     /* has the slot, and somebody else its name */
-        bool is_told;        /* that others split the work otherwise */
-        bool has_left;       /* said to that one's database what is left in the journal */
+        bool is_refused; /* has the slot, and is not to: somebody else has its name, or had it */
+        bool is_told;    /* that others split the work otherwise */
+        bool has_left;   /* said to that one's database what is left in the journal */
         int64_t begun_us;
 };
 
@@ -179,6 +179,7 @@ static void lease_take(Lease *lease, const DbSlot *slot, int64_t asked_us) {
         LeaseState state = lease_state(lease);
 
         lease->watch = (LeaseWatch){ 0 };
+        lease->beats = slot->beats;
         atomic_store(&lease->confirmed_us, asked_us);
         metric_add(METRIC_LEASE_RENEWED, 1);
         if (state == LEASE_HELD && slot->fence == lease->held_fence)
@@ -300,6 +301,12 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
                         r = lease_ask(lease, true, &slot);
                 }
         }
+        lease->is_refused = r == 0 && slot.is_ours && lease_has_let_in(lease) &&
+                            lease_watch_was_others(lease->held_fence, lease->beats, &slot);
+        if (lease->is_refused) {
+                lease_lose(lease);
+                return 0;
+        }
         if (r == 0 && slot.is_ours)
                 r = lease_begin_turn(lease, &slot);
         if (r != 0)
@@ -313,9 +320,8 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
         return 0;
 }
 
-/* Asked at the start in vain. A journal of which something is stored was a holder's, and goes on as
- * one, if it is not known better; a new one waits a moment for a database that starts as it does.
- */
+/* Asked at the start in vain. Who has stored something goes on as who had it, if it is not known
+ * better; a new one waits a moment for a database that starts as it does. */
 static void lease_guess(Lease *lease) {
         bool is_others = access(lease->note, F_OK) == 0 || lease_is_of_several(lease);
 
@@ -338,17 +344,12 @@ static int lease_fail(Lease *lease) {
         return backoff_fail(&lease->backoff, LEASE_PAUSE_MIN_MS, max_ms);
 }
 
-/* There are no slots yet. Who had to guess whose it is, as the database came later than we did, is
- * to migrate it like who found it there. */
+/* There are no slots yet. Who had to guess whose it is migrates, like who found it there. */
 static void lease_see_none(Lease *lease) {
         LeaseState state = lease_state(lease);
 
         if (state == LEASE_AWAY || (state != LEASE_NEW && !lease_has_let_in(lease)))
                 lease_set(lease, LEASE_NEW);
-}
-
-static int lease_connect_ms(const Lease *lease) {
-        return lease_watch_part_ms(lease->options.lease_ms, 3, LEASE_CONNECT_MAX_MS);
 }
 
 /* Of who is told that others split it otherwise, nobody expects anything. */
@@ -400,7 +401,7 @@ static int lease_tell(Lease *lease, int wait_ms) {
         r = node_turn(&lease->node, lease->conn, !lease->is_told);
         if (r == 0 && lease_is_of_several(lease))
                 r = lease_look_at_shares(lease);
-        lease->is_refused = r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
+        lease->is_refused |= r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
         if (r == 0 && lease_state(lease) == LEASE_HELD)
                 r = succession_reach(lease->conn,
                                      lease->options.slot,
@@ -427,7 +428,8 @@ static int lease_turn(Lease *lease) {
         int r = 0;
 
         if (!db_conn_is_open(lease->conn)) {
-                r = db_conn_connect_wait(lease->conn, lease_connect_ms(lease));
+                r = db_conn_connect_wait(lease->conn,
+                                         lease_watch_connect_ms(lease->options.lease_ms));
                 if (r == 0)
                         begun_us = clock_mono_us();
         }
@@ -523,7 +525,8 @@ static int lease_init(Lease *lease) {
         r = db_conn_new(&lease->conn,
                         &(DbConnOptions){ .url = lease->options.database_url,
                                           .name = "lease",
-                                          .connect_timeout_ms = lease_connect_ms(lease),
+                                          .connect_timeout_ms =
+                                                  lease_watch_connect_ms(lease->options.lease_ms),
                                           .statement_timeout_ms =
                                                   lease_watch_part_ms(lease->options.lease_ms,
                                                                       3,
@@ -575,22 +578,23 @@ void lease_stop(Lease *lease, bool is_drained, int timeout_ms) {
         lease->has_thread = false;
 }
 
+static void lease_close(const Lease *lease) {
+        const int fds[] = {
+                lease->stop_fd, lease->abort_fd, lease->ended_fd, lease->change_fd, lease->wake_fd
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(fds); ++i)
+                if (fds[i] >= 0)
+                        close(fds[i]);
+}
+
 Lease *lease_free(Lease *lease) {
         if (!lease)
                 return NULL;
         if (lease->stop_fd >= 0 && lease->abort_fd >= 0 && lease->ended_fd >= 0)
                 lease_stop(lease, false, 0);
         db_conn_free(lease->conn);
-        if (lease->stop_fd >= 0)
-                close(lease->stop_fd);
-        if (lease->abort_fd >= 0)
-                close(lease->abort_fd);
-        if (lease->ended_fd >= 0)
-                close(lease->ended_fd);
-        if (lease->change_fd >= 0)
-                close(lease->change_fd);
-        if (lease->wake_fd >= 0)
-                close(lease->wake_fd);
+        lease_close(lease);
         free(lease);
         return NULL;
 }

@@ -23,7 +23,13 @@ struct LeaseWatch {
 
 /* A part of a lease, at most so long. */
 int lease_watch_part_ms(int lease_ms, int n_parts, int max_ms);
-int lease_watch_look_ms(int lease_ms); /* between two looks */
+int lease_watch_look_ms(int lease_ms);    /* between two looks */
+int lease_watch_connect_ms(int lease_ms); /* for a connection to the database */
 
 void lease_watch_see(LeaseWatch *watch, const DbSlot *slot);
 bool lease_watch_has_lapsed(const LeaseWatch *watch, int lease_ms);
+
+/* A slot is ours, which we had with @fence and last gave the sign of life @beats for: was it
+ * another one's since? The fence also goes up where a dead one's journal is adopted; of a database
+ * that was put back both are lower. */
+bool lease_watch_was_others(uint64_t fence, uint64_t beats, const DbSlot *slot);

@@ -38,6 +38,7 @@ static _Atomic int answer, n_asked;
 static _Atomic int n_left; /* times that it was said what is left */
 static _Atomic uint64_t left_seq;
 static _Atomic uint64_t n_beats; /* of the other one */
+static _Atomic uint64_t n_more;  /* signs of life since, another one's among them; 0: none */
 static _Atomic int fence;        /* of our own, and so far behind others that stored up to this: */
 static _Atomic uint64_t others_seq, behind_seq;
 static _Atomic int n_learnt; /* flights of others: of both passes, and one that is held */
@@ -83,8 +84,8 @@ int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         (void)conn;
         *ret_slot = (DbSlot){ .is_ours = is_ours,
                               .is_agreed = true,
-                              .fence = is_ours ? (uint64_t)fence : 2,
-                              .beats = n_beats,
+                              .fence = is_ours ? (uint64_t)fence + (n_more > 0 ? 2 : 0) : 2,
+                              .beats = n_beats + (is_ours ? n_more : 0),
                               .lease_ms = claim->lease_ms,
                               .host = "other",
                               .epoch = "e",
@@ -201,7 +202,7 @@ int db_beat(DbConn *conn, const DbBeat *beat, DbBeatOwner *ret_owner) {
         assert_true(beat->is_fixed);
         /* Whoever has it counts up, if it is alive. */
         *ret_owner = (DbBeatOwner){ .is_us = !has_namesake || *beat->seen_instance,
-                                    .beats = n_beats,
+                                    .beats = n_beats + (is_ours ? n_more : 0),
                                     .lease_ms = beat->lease_ms,
                                     .host = "other",
                                     .instance = "namesake" };
@@ -230,6 +231,7 @@ static int setup(void **state) {
         n_left = 0;
         left_seq = 0;
         n_beats = 1;
+        n_more = 0;
         fence = 1;
         n_learnt = 0;
         others_seq = behind_seq = 0;
@@ -310,6 +312,50 @@ static void test_another_one_that_lives_has_it_for_good(void **state) {
         }
         assert_int_equal(lease_state(lease), LEASE_LOST);
         assert_false(lease_is_awake(lease));
+}
+
+/* What our connection still brings came to that one, too. */
+static void test_who_has_it_again_behind_another_one_ends(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        is_ours = false;
+        wait_for_state(LEASE_DOUBTED);
+        n_more = 2; /* that one's, and ours as we take it */
+        is_ours = true;
+        wait_for_state(LEASE_LOST);
+        assert_false(lease_is_awake(lease));
+}
+
+/* And so does who had not looked meanwhile, as it was stopped. */
+static void test_who_was_stopped_meanwhile_ends_as_well(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        n_more = 100;
+        wait_for_state(LEASE_LOST);
+}
+
+/* The fence of a slot goes up as a dead one's journal is adopted, and it stays whose it is. */
+static void test_who_had_it_all_the_time_goes_on(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        fence += 2;
+        wait_for_attempts();
+        assert_int_equal(lease_state(lease), LEASE_HELD);
+        assert_true(lease_is_awake(lease));
+}
+
+/* A database that was put back knows less of us. */
+static void test_an_older_database_ends_nobody(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        n_beats = 0;
+        fence += 1; /* above what it said: it goes behind what it is told */
+        wait_for_attempts();
+        assert_int_equal(lease_state(lease), LEASE_HELD);
 }
 
 static void test_a_name_is_one_process_s(void **state) {
@@ -395,6 +441,18 @@ int main(void) {
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_who_finds_another_says_once_what_it_has_left,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_who_has_it_again_behind_another_one_ends,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_who_was_stopped_meanwhile_ends_as_well,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_who_had_it_all_the_time_goes_on,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_an_older_database_ends_nobody,
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_a_name_is_one_process_s, setup, teardown),

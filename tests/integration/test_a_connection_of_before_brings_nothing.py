@@ -1,0 +1,34 @@
+"""Promise: what a connection to the broker still brings when somebody else has had its session meanwhile came to that one,
+too, and is not stored once more by who has the session back."""
+import pytest
+
+from conftest import populate
+from waiting import wait_until
+
+N = 400
+VEHICLES = ("USV-1", "USV-2")
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_who_was_stopped_and_has_its_slots_back_stores_nothing_of_before(make_gateway, database, publisher, slots):
+    first, second = (make_gateway(cluster__node=name, cluster__slots=slots, cluster__lease="2s", mqtt__canary="0")
+                     for name in ("n1", "n2"))
+    populate(first)
+    first.start()
+    first.freeze()
+    for n in range(N):  # the broker writes them to whoever does not read
+        publisher.publish(f"seano/{VEHICLES[n % 2]}/raw_log", str(n))
+    publisher.flush()
+    second.start()
+    database.wait_for("SELECT count(*) FROM raw_logs", N)
+    assert second.terminate() == 0
+    first.thaw()
+    wait_until(lambda: first.process.poll() is not None, "it to know that somebody else was there")
+    assert first.process.wait() == 1 and "lease_lost" in first.log()
+    first.process = None
+    first.start()
+    for n in range(N, N + 10):
+        publisher.publish("seano/USV-1/raw_log", str(n))
+    publisher.flush()
+    wait_until(lambda: database.value("SELECT count(DISTINCT logs) FROM raw_logs") == N + 10, "all to be stored")
+    assert [int(n) for (n,) in database.rows("SELECT logs FROM raw_logs ORDER BY logs::int")] == list(range(N + 10))
