@@ -156,6 +156,14 @@ static int inlet_is_elsewhere(const Inlet *inlet, const Inbound *inbound, bool *
         return r == 0 ? 0 : err_up(r);
 }
 
+/* It can be neither taken nor left: whoever brings it waits for us, and would acknowledge it. */
+static void inlet_end_stale(Inlet *inlet) {
+        if (atomic_exchange(&inlet->result, -EBUSY) == 0)
+                log_error("mqtt_stale hint=\"another gateway has had the session since this "
+                          "connection began, and what it still brings. This one ends; started "
+                          "again it goes on\"");
+}
+
 static int inlet_put(Inlet *inlet, const Inbound *inbound) {
         const Lease *lease = atomic_load_explicit(&inlet->lease, memory_order_acquire);
         uint64_t seq = 0;
@@ -197,6 +205,9 @@ static int inlet_put(Inlet *inlet, const Inbound *inbound) {
                 metric_add(METRIC_IN_JOURNAL, n);
                 return INBOUND_E_FULL;
         case JOURNAL_E_FULL:
+                return INBOUND_E_FULL;
+        case JOURNAL_E_STALE:
+                inlet_end_stale(inlet);
                 return INBOUND_E_FULL;
         case JOURNAL_E_TOO_LARGE:
                 return inlet_drop(inlet, inbound);

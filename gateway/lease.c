@@ -57,9 +57,9 @@ struct Lease {
         Backoff backoff;
         uint64_t beats;      /* our last sign of life */
         uint64_t said_fence; /* of whom the log knows; 0: nobody */
-        bool is_refused; /* has the slot, and is not to: somebody else has its name, or had it */
-        bool is_told;    /* that others split the work otherwise */
-        bool has_left;   /* said to that one's database what is left in the journal */
+        bool is_refused;     /* has the slot, and somebody else its name */
+        bool is_told;        /* that others split the work otherwise */
+        bool has_left;       /* said to that one's database what is left in the journal */
         int64_t begun_us;
 };
 
@@ -163,6 +163,9 @@ static int lease_begin_turn(Lease *lease, const DbSlot *slot) {
 
         if (slot->fence == lease->held_fence)
                 return 0;
+        if (lease_has_let_in(lease) &&
+            lease_watch_was_others(lease->held_fence, lease->beats, slot))
+                journal_end_connection(lease->options.journal);
         r = succession_learn(lease->conn,
                              lease->options.slot,
                              lease->options.epoch,
@@ -301,12 +304,6 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
                         r = lease_ask(lease, true, &slot);
                 }
         }
-        lease->is_refused = r == 0 && slot.is_ours && lease_has_let_in(lease) &&
-                            lease_watch_was_others(lease->held_fence, lease->beats, &slot);
-        if (lease->is_refused) {
-                lease_lose(lease);
-                return 0;
-        }
         if (r == 0 && slot.is_ours)
                 r = lease_begin_turn(lease, &slot);
         if (r != 0)
@@ -401,7 +398,7 @@ static int lease_tell(Lease *lease, int wait_ms) {
         r = node_turn(&lease->node, lease->conn, !lease->is_told);
         if (r == 0 && lease_is_of_several(lease))
                 r = lease_look_at_shares(lease);
-        lease->is_refused |= r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
+        lease->is_refused = r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
         if (r == 0 && lease_state(lease) == LEASE_HELD)
                 r = succession_reach(lease->conn,
                                      lease->options.slot,

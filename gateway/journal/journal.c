@@ -554,7 +554,9 @@ int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq) 
         crc = crc32c(crc, inbound->payload.data, inbound->payload.n);
 
         pthread_mutex_lock(&journal->lock);
-        r = journal_write_message(journal, inbound, crc);
+        r = journal->is_over && inbound->door == DOOR_MQTT
+                    ? JOURNAL_E_STALE
+                    : journal_write_message(journal, inbound, crc);
         if (r == 0) {
                 *ret_seq = journal->next_seq - 1;
                 if (journal->options.fsync == JOURNAL_FSYNC_ALWAYS)
@@ -574,6 +576,7 @@ void journal_resume_session(Journal *journal, uint16_t broker, unsigned n_in_fli
                                  .packet_id = broker };
 
         pthread_mutex_lock(&journal->lock);
+        journal->is_over = false;
         sessions_resume(journal->sessions, broker, n_in_flight);
         /* Without it a start takes more for acknowledged than is: no reason to take no message. */
         (void)journal_write(journal, &record, journal->seed, (Text){ 0 }, (Text){ 0 });
@@ -583,6 +586,7 @@ void journal_resume_session(Journal *journal, uint16_t broker, unsigned n_in_fli
 
 void journal_forget_session(Journal *journal, uint16_t broker) {
         pthread_mutex_lock(&journal->lock);
+        journal->is_over = false;
         sessions_begin(journal->sessions, broker);
         (void)journal_write_mark(journal);
         pthread_mutex_unlock(&journal->lock);

@@ -106,6 +106,11 @@ void journal_learn_held(Journal *journal, Text flights, bool has_hole);
 /* Reader, of a journal that nobody takes in to any more, once it has learnt: what of it is not
  * stored and may still be sent to others, as flights that are held; as journal_flights(). */
 const Text *journal_held(Journal *journal, uint64_t after_seq);
+/* Another gateway has had the session at the broker since the connection began by which messages
+ * come: what that still brings came there as well, under the same packet ids and without DUP, and
+ * is not told from what is new. Until the next one begins nothing is taken by MQTT
+ * (JOURNAL_E_STALE). Any thread, before anything is learnt. */
+void journal_end_connection(Journal *journal);
 /* All of it is learnt, and the turn begins that the fence names: as its owner the journal may be
  * stored. Any thread; 0: none has. */
 void journal_begin_turn(Journal *journal, uint64_t fence);

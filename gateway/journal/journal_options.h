@@ -35,8 +35,9 @@ enum {
         JOURNAL_E_FULL,       /* append: max_bytes or the disk; nothing was written */
         JOURNAL_E_DUPLICATE,  /* append: a redelivery of what is here already; acknowledge it again
                                */
-        JOURNAL_E_TOO_LARGE,  /* append: does not fit a segment */
-        JOURNAL_E_UNSYNCED,   /* append: written, and will be stored; not to be acknowledged */
+        JOURNAL_E_STALE, /* append: of a connection that is over, see journal_end_connection() */
+        JOURNAL_E_TOO_LARGE, /* append: does not fit a segment */
+        JOURNAL_E_UNSYNCED,  /* append: written, and will be stored; not to be acknowledged */
 };
 
 /* 0, or JOURNAL_E_INVALID if they contradict each other; logged. */

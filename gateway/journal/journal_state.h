@@ -55,6 +55,7 @@ struct Journal {
         Sessions *sessions;       /* {lock} */
         JournalTaken taken;       /* {lock} */
         bool is_new;              /* {lock} it had nothing of its own as it learnt */
+        bool is_over;             /* {lock} the connection to the broker: others had its session */
 
         FillLevel water;
         JournalSpace space;

@@ -45,6 +45,12 @@ void journal_begin_turn(Journal *journal, uint64_t fence) {
         atomic_store(&journal->turn, fence);
 }
 
+void journal_end_connection(Journal *journal) {
+        pthread_mutex_lock(&journal->lock);
+        journal->is_over = true;
+        pthread_mutex_unlock(&journal->lock);
+}
+
 uint64_t journal_turn(const Journal *journal) {
         return atomic_load(&journal->turn);
 }

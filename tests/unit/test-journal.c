@@ -907,6 +907,28 @@ static void test_who_resumes_a_session_of_others_goes_on_with_theirs(void **stat
         assert_int_equal(append(f->journal, 6, true, "off"), JOURNAL_E_DUPLICATE);
 }
 
+/* Others had the session meanwhile; the other doors have nothing to do with it. */
+static void test_a_connection_of_before_brings_nothing_until_the_next_begins(void **state) {
+        Fixture *f = *state;
+        const Inbound other = {
+                .door = DOOR_HTTP, .qos = 1, .topic = TEXT("t"), .payload = TEXT("three")
+        };
+        uint64_t seq;
+
+        start(f);
+        journal_resume_session(f->journal, 7, 1000);
+        assert_int_equal(append(f->journal, 1, false, "one"), 0);
+        journal_end_connection(f->journal);
+        assert_int_equal(append(f->journal, 2, false, "two"), JOURNAL_E_STALE);
+        assert_int_equal(append(f->journal, 1, true, "one"), JOURNAL_E_STALE);
+        assert_int_equal(journal_append(f->journal, &other, &seq), 0);
+        journal_resume_session(f->journal, 7, 1000);
+        assert_int_equal(append(f->journal, 2, true, "two"), 0);
+        journal_end_connection(f->journal);
+        journal_forget_session(f->journal, 7);
+        assert_int_equal(append(f->journal, 1, false, "one"), 0);
+}
+
 static void test_new_session_is_remembered_when_the_journal_was_full(void **state) {
         Fixture *f = *state;
 
@@ -1344,6 +1366,7 @@ int main(void) {
                 T(test_new_session_forgets_also_after_a_restart),
                 T(test_a_new_session_with_one_broker_forgets_nothing_of_another),
                 T(test_who_resumes_a_session_of_others_goes_on_with_theirs),
+                T(test_a_connection_of_before_brings_nothing_until_the_next_begins),
                 T(test_new_session_is_remembered_when_the_journal_was_full),
                 T(test_only_what_can_be_in_flight_is_compared),
                 T(test_an_id_that_came_again_says_that_all_before_it_was_acknowledged),

@@ -41,9 +41,14 @@ static _Atomic uint64_t n_beats; /* of the other one */
 static _Atomic uint64_t n_more;  /* signs of life since, another one's among them; 0: none */
 static _Atomic int fence;        /* of our own, and so far behind others that stored up to this: */
 static _Atomic uint64_t others_seq, behind_seq;
+static _Atomic int n_ended;  /* connections */
 static _Atomic int n_learnt; /* flights of others: of both passes, and one that is held */
 
 static _Atomic bool is_ours, has_namesake, is_full;
+
+static int turn(void) {
+        return fence + (n_more > 0 ? 2 : 0);
+}
 
 /* ---- the database -------------------------------------------------------------------------- */
 
@@ -84,7 +89,7 @@ int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         (void)conn;
         *ret_slot = (DbSlot){ .is_ours = is_ours,
                               .is_agreed = true,
-                              .fence = is_ours ? (uint64_t)fence + (n_more > 0 ? 2 : 0) : 2,
+                              .fence = is_ours ? (uint64_t)turn() : 2,
                               .beats = n_beats + (is_ours ? n_more : 0),
                               .lease_ms = claim->lease_ms,
                               .host = "other",
@@ -126,7 +131,7 @@ int db_slots_flights(DbConn *conn,
                      void *arg) {
         (void)conn;
         (void)slot;
-        assert_true(after_fence < (uint64_t)fence);
+        assert_true(after_fence < (uint64_t)turn());
         assert_string_equal(epoch, "e");
         fn(arg, text_of("f"), false, true);
         fn(arg, text_of("he"), false, true);
@@ -148,6 +153,11 @@ void journal_learn_held(Journal *journal, Text flights, bool has_hole) {
         ++n_learnt;
 }
 
+void journal_end_connection(Journal *journal) {
+        (void)journal;
+        ++n_ended;
+}
+
 void journal_learn_begin(Journal *journal) {
         (void)journal;
         n_learnt = 0;
@@ -161,9 +171,9 @@ void journal_learn(Journal *journal, Text flights, bool has_hole, bool is_first_
         ++n_learnt;
 }
 
-void journal_begin_turn(Journal *journal, uint64_t turn) {
+void journal_begin_turn(Journal *journal, uint64_t begun) {
         (void)journal;
-        assert_int_equal(turn, fence);
+        assert_int_equal(begun, turn());
         assert_int_equal(n_learnt, 3);
 }
 
@@ -233,7 +243,7 @@ static int setup(void **state) {
         n_beats = 1;
         n_more = 0;
         fence = 1;
-        n_learnt = 0;
+        n_learnt = n_ended = 0;
         others_seq = behind_seq = 0;
         is_full = false;
         is_ours = true;
@@ -315,46 +325,54 @@ static void test_another_one_that_lives_has_it_for_good(void **state) {
 }
 
 /* What our connection still brings came to that one, too. */
-static void test_who_has_it_again_behind_another_one_ends(void **state) {
+static void test_who_has_it_again_behind_another_one_ends_its_connection(void **state) {
         (void)state;
+        others_seq = 1;
         wait_for_state(LEASE_HELD);
         wait_for_attempts();
         is_ours = false;
         wait_for_state(LEASE_DOUBTED);
+        assert_int_equal(n_ended, 0);
         n_more = 2; /* that one's, and ours as we take it */
         is_ours = true;
-        wait_for_state(LEASE_LOST);
-        assert_false(lease_is_awake(lease));
+        wait_for_state(LEASE_HELD);
+        assert_int_equal(n_ended, 1);
 }
 
 /* And so does who had not looked meanwhile, as it was stopped. */
-static void test_who_was_stopped_meanwhile_ends_as_well(void **state) {
+static void test_who_was_stopped_meanwhile_does_so_as_well(void **state) {
         (void)state;
+        others_seq = 1;
         wait_for_state(LEASE_HELD);
         wait_for_attempts();
         n_more = 100;
-        wait_for_state(LEASE_LOST);
+        wait_for_attempts();
+        assert_int_equal(n_ended, 1);
+        assert_int_equal(lease_state(lease), LEASE_HELD);
 }
 
 /* The fence of a slot goes up as a dead one's journal is adopted, and it stays whose it is. */
-static void test_who_had_it_all_the_time_goes_on(void **state) {
+static void test_who_had_it_all_the_time_keeps_its_connection(void **state) {
         (void)state;
+        others_seq = 1;
         wait_for_state(LEASE_HELD);
         wait_for_attempts();
         fence += 2;
         wait_for_attempts();
-        assert_int_equal(lease_state(lease), LEASE_HELD);
+        assert_int_equal(n_ended, 0);
         assert_true(lease_is_awake(lease));
 }
 
 /* A database that was put back knows less of us. */
-static void test_an_older_database_ends_nobody(void **state) {
+static void test_an_older_database_ends_no_connection(void **state) {
         (void)state;
+        others_seq = 1;
         wait_for_state(LEASE_HELD);
         wait_for_attempts();
         n_beats = 0;
         fence += 1; /* above what it said: it goes behind what it is told */
         wait_for_attempts();
+        assert_int_equal(n_ended, 0);
         assert_int_equal(lease_state(lease), LEASE_HELD);
 }
 
@@ -443,16 +461,17 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_who_finds_another_says_once_what_it_has_left,
                                                 setup,
                                                 teardown),
-                cmocka_unit_test_setup_teardown(test_who_has_it_again_behind_another_one_ends,
+                cmocka_unit_test_setup_teardown(
+                        test_who_has_it_again_behind_another_one_ends_its_connection,
+                        setup,
+                        teardown),
+                cmocka_unit_test_setup_teardown(test_who_was_stopped_meanwhile_does_so_as_well,
                                                 setup,
                                                 teardown),
-                cmocka_unit_test_setup_teardown(test_who_was_stopped_meanwhile_ends_as_well,
+                cmocka_unit_test_setup_teardown(test_who_had_it_all_the_time_keeps_its_connection,
                                                 setup,
                                                 teardown),
-                cmocka_unit_test_setup_teardown(test_who_had_it_all_the_time_goes_on,
-                                                setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(test_an_older_database_ends_nobody,
+                cmocka_unit_test_setup_teardown(test_an_older_database_ends_no_connection,
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_a_name_is_one_process_s, setup, teardown),
