@@ -47,6 +47,7 @@ def die_with_parent(n_files=None, closed=()):
     """Runs in the child: whatever happens to pytest, no server outlives it. @n_files: it may have
     so many descriptors, and cannot raise that. @closed: descriptors that it does not get."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell that runs the tests in the background has it ignored
     for fd in closed:
         os.close(fd)
     if n_files:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from servers import ROOT
+from servers import ROOT, die_with_parent
 from waiting import PATIENCE, wait_until
 
 COPIED = ["base", "deploy", "db", "gateway", "model", "mqtt", "schema", "ws", "tests", "meson.build",
@@ -52,7 +52,7 @@ def quickstart(checkout, *args):
 
 
 def test_ctrl_c_ends_the_build_too(checkout):
-    with subprocess.Popen([checkout / "deploy/quickstart", "--once", "1"], env=environment(), start_new_session=True,
+    with subprocess.Popen([checkout / "deploy/quickstart", "--once", "1"], env=environment(), preexec_fn=die_with_parent,
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as script:
         wait_until(lambda: any("ninja -C" in line for line in running(checkout)), "the build to have begun", 6 * PATIENCE)
         os.killpg(script.pid, signal.SIGINT)
