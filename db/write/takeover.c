@@ -42,6 +42,16 @@ int db_takeover_end_stuck(DbConn *conn) {
         return 0;
 }
 
+/* 0, DB_E_STANDBY: somebody else has it. */
+static int takeover_read(const PGresult *result, DbPosition *ret_position) {
+        if (PQntuples(result) == 0)
+                return DB_E_STANDBY;
+        ret_position->journal_id = htonl((uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10));
+        ret_position->seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
+        ret_position->session = htobe64(strtoull(PQgetvalue(result, 0, 2), NULL, 10));
+        return 0;
+}
+
 /* Its own numbers are stored, and nothing goes behind what others have. */
 static int takeover_adopt(DbConn *conn,
                           const char *epoch,
@@ -59,11 +69,9 @@ static int takeover_adopt(DbConn *conn,
                          &result);
         if (r != 0)
                 return r;
-        if (PQntuples(result) == 0)
-                return DB_E_STANDBY;
-        ret_position->journal_id = htonl((uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10));
-        ret_position->seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
-        ret_position->session = htobe64(strtoull(PQgetvalue(result, 0, 2), NULL, 10));
+        r = takeover_read(result, ret_position);
+        if (r != 0)
+                return r;
         ret_position->own_seq = *ret_floor = ret_position->seq;
         return 0;
 }
@@ -116,11 +124,9 @@ int db_takeover(DbConn *conn,
                 &result);
         if (r != 0)
                 return r;
-        if (PQntuples(result) == 0)
-                return DB_E_STANDBY;
-        ret_position->journal_id = htonl((uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10));
-        ret_position->seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
-        ret_position->session = htobe64(strtoull(PQgetvalue(result, 0, 2), NULL, 10));
+        r = takeover_read(result, ret_position);
+        if (r != 0)
+                return r;
         *ret_floor = strtoull(PQgetvalue(result, 0, 3), NULL, 10);
         ret_position->own_seq = strtoull(PQgetvalue(result, 0, 4), NULL, 10);
         return 0;
