@@ -239,20 +239,23 @@ int live_teller_start(LiveTeller *teller, const MqttOptions *mqtt, const char *c
         return 0;
 }
 
-bool live_teller_free(LiveTeller *teller) {
+/* False: its thread does not end in time, and has all that is its own for ever. */
+static bool live_teller_join(LiveTeller *teller) {
         struct timespec until = deadline_in(LIVE_TELLER_STOP_MS);
-        MqttSession *session;
+        MqttSession *session = atomic_load(&teller->session);
 
-        if (teller->has_thread) {
-                session = atomic_load(&teller->session);
-                if (session)
-                        mqtt_session_interrupt(session);
-                atomic_store(&teller->is_stopping, true); /* it may free its session now */
-                if (!deadline_join(teller->thread, &until)) {
-                        MUST(pthread_detach(teller->thread));
-                        return true;
-                }
-        }
+        if (session)
+                mqtt_session_interrupt(session);
+        atomic_store(&teller->is_stopping, true); /* it may free its session now */
+        if (deadline_join(teller->thread, &until))
+                return true;
+        MUST(pthread_detach(teller->thread));
+        return false;
+}
+
+bool live_teller_free(LiveTeller *teller) {
+        if (teller->has_thread && !live_teller_join(teller))
+                return true;
         live_telling_done(&teller->telling);
         queue_free(teller->queue);
         free(teller->client_id);

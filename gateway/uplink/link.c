@@ -218,14 +218,14 @@ static int link_try_address(UplinkLink *link, const struct addrinfo *address, ch
                           SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
                           address->ai_protocol);
         if (link->fd < 0)
-                return link_why(ret_why, "no socket", strerror(errno));
+                return link_why(ret_why, "no socket", err_text(-errno));
         (void)setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         if (connect(link->fd, address->ai_addr, address->ai_addrlen) == 0)
                 return 0;
         r = errno == EINPROGRESS ? link_wait(link, POLLOUT, ret_why)
-                                 : link_why(ret_why, "cannot connect", strerror(errno));
+                                 : link_why(ret_why, "cannot connect", err_text(-errno));
         if (r == 0 && getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 && error != 0)
-                r = link_why(ret_why, "cannot connect", strerror(error));
+                r = link_why(ret_why, "cannot connect", err_text(-error));
         if (r == 0)
                 return 0;
         (void)close(link->fd);
