@@ -1,6 +1,7 @@
 /** One member of what a thing sends, for a chart: history by its columns, which goes on live without a hole or a double. */
 import { Chart, valueOf, type Column, type Point } from "./chart.js";
 import type { Client } from "./client.js";
+import { read } from "./read.js";
 import { refusal, Refused, type Subscription } from "./subscription.js";
 import { isAfter, isSameLine, type Time } from "./time.js";
 import type { Push, Refusal } from "./wire.js";
@@ -38,7 +39,7 @@ export interface Columns {
 
 const text = (time: Time): string => (typeof time === "string" ? time : new Date(time).toISOString());
 
-/** Rejects with Refused; `retry` says whether it may go better later. */
+/** Rejects with Refused; `retry` says whether it may go better later: soon it has been asked again. */
 export async function readSeries(client: Client, query: SeriesQuery, signal?: AbortSignal): Promise<Columns> {
   const { thing, member, sensor, from, to, points } = query;
   const [kind, ...rest] = thing.split("/");
@@ -49,7 +50,7 @@ export async function readSeries(client: Client, query: SeriesQuery, signal?: Ab
   if (to !== undefined) params.set("to", text(to));
   if (points !== undefined) params.set("points", `${points}`);
   const path = `api/${kind}s/${encodeURIComponent(rest.join("/"))}/${kind === "device" ? "telemetry" : "series"}?${params}`;
-  const response = await client.fetch(path, signal ? { signal } : {});
+  const response = await read(client, path, signal ? { signal } : {});
 
   if (response.ok) return response.json() as Promise<Columns>;
   const { code = "unavailable", detail = `${response.status}` } = await response.json().catch(() => ({})) as { code?: string; detail?: string };
