@@ -59,13 +59,6 @@ class Dashboard(Stack):
                  " SELECT a.journal_id, a.seq, a.received_at, a.vehicle_id, a.device_id, u.id, u.username"
                  " FROM alerts a, users u WHERE a.message = %s AND u.username = %s", (message, user))
 
-    def halt(self, what):
-        """The postgres, or the broker, is away."""
-        getattr(self, what).stop()
-
-    def resume(self, what):
-        getattr(self, what).start()
-
     def configure(self, settings):
         """What may change while it runs; other settings are as at first."""
         gateway = self.gateway

@@ -79,6 +79,12 @@ async function* read(body: ReadableStream<Uint8Array>, alive: () => void): Async
   }
 }
 
+function goesOn(type: string, data: string): void {
+  if (type !== "close") return;
+  const { code, reason } = JSON.parse(data) as { code: number; reason: string };
+  throw new Ended(code, reason);
+}
+
 async function follow(link: Link, peer: Peer, sub: Subscription, controller: AbortController): Promise<void> {
   const alive = watchdog(controller, SILENCE_MS);
 
@@ -86,8 +92,8 @@ async function follow(link: Link, peer: Peer, sub: Subscription, controller: Abo
   const response = await get(peer, query("api/events", sub.ask()),
     { signal: controller.signal, headers: { Accept: "text/event-stream" } });
   for await (const [type, data] of read(response.body!, alive)) {
-    const told = JSON.parse(data) as Told & Answer & { code: number };
-    if (type === "close") throw new Ended(told.code, told.reason!);
+    goesOn(type, data);
+    const told = JSON.parse(data) as Told & Answer;
     if (type === "subscribed") sub.answered(told);
     else peer.heard(link, told, [sub]);
   }
@@ -140,14 +146,17 @@ const ask = (turns: Turns): Run => async (link, peer, sub, controller) => {
   }
 };
 
-/* A proxy that holds a stream back until it ends would have us wait for ever. */
+/* A proxy that holds a stream back until it ends would have us wait for ever; and a gateway that cannot take us now says so in
+ * a stream, too. */
 async function flows(peer: Peer): Promise<void> {
   const controller = new AbortController();
+  const alive = watchdog(controller, FIRST_MS);
 
-  watchdog(controller, FIRST_MS)();
+  alive();
   try {
     const response = await get(peer, "api/events?to=alerts", { signal: controller.signal, headers: { Accept: "text/event-stream" } });
-    await response.body!.getReader().read();
+    for await (const event of read(response.body!, alive)) return goesOn(...event);
+    throw new Ended(1006, "the stream has ended");
   } finally {
     controller.abort();
   }

@@ -461,6 +461,31 @@ test("an event stream that something holds back on its way is left for polls", a
   held.close();
 });
 
+for (const [name, transport, state] of [["an event stream", events, "live"], ["polling", poll, "polling"]] as const)
+  test(`a gateway that does not know yet who exists is not there for ${name}, until it does`, async () => {
+    await stack.act("halt", { what: "postgres" });
+    await stack.act("kill");
+    await stack.act("start", { wait: false });
+    let asked = 0;
+    const spy = vi.spyOn(globalThis, "fetch").mockImplementation((...args) => (asked++, real(...args)));
+    const client = connect({ WebSocket: Blocked as unknown as SocketMaker, fallback: [transport()] });
+    const states: string[] = [];
+    client.onConnection((now) => states.push(now.state));
+    const { sub, publish, all } = counter(client);
+
+    try {
+      await until(() => asked >= 2, "it was asked again");
+      expect(states).toEqual([]);
+    } finally {
+      await stack.act("resume", { what: "postgres" });
+      spy.mockRestore();
+    }
+    await sub.ready;
+    expect(states).toEqual([state]);
+    await publish(1);
+    await all();
+  });
+
 test("who says once more that he has signed in stays live", async () => {
   const client = connect();
 

@@ -19,6 +19,7 @@ sys.path.insert(0, str(TESTS))
 from conftest import populate  # noqa: E402
 from load import Publisher  # noqa: E402
 from servers import Broker, Database, Gateway, Postgres  # noqa: E402
+from waiting import wait_until  # noqa: E402
 from wire import Wire  # noqa: E402
 
 
@@ -67,8 +68,17 @@ class Stack:
     def terminate(self):
         self.gateway.terminate()
 
-    def start(self):
-        self.gateway.start()
+    def start(self, wait=True):
+        """Without @wait it is there, and may be nothing but that."""
+        self.gateway.start(wait=wait)
+        wait_until(lambda: self.gateway.status("/livez") == 200, "the gateway to answer")
+
+    def halt(self, what):
+        """The postgres, or the broker, is away."""
+        getattr(self, what).stop()
+
+    def resume(self, what):
+        getattr(self, what).start()
 
     def drop(self):
         self.wire.drop()
