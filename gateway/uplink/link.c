@@ -24,11 +24,11 @@
 
 #define LINK_GUID      "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define LINK_HEAD_MAX  ((size_t)16 * 1024) /* of the answer to the upgrade */
-#define LINK_FRAME_MAX ((size_t)1024 * 1024)
+#define LINK_IN_MAX    (UPLINK_FRAME_HEAD + UPLINK_MESSAGE_MAX)
 #define LINK_READ      ((size_t)16 * 1024)
 #define LINK_HOST_SIZE 256
 #define LINK_KEY_BYTES 16
-#define LINK_FIN       0x80
+#define LINK_CLOSE_MAX 126 /* of what is said in a frame that closes, and a NUL */
 
 typedef struct LinkUrl LinkUrl;
 
@@ -47,10 +47,8 @@ struct UplinkLink {
         Buf out;
         size_t n_out; /* of it that is sent */
         Buf in;
-        size_t n_in;         /* of it that is taken */
-        Buf message;         /* that comes in several frames, */
-        UplinkOpcode opcode; /* and what it is */
-        bool wants_write;
+        size_t n_in; /* of it that is taken */
+        UplinkFrames frames;
         int64_t until_us; /* monotonic; of opening */
         int wake_fd;
 };
@@ -144,6 +142,7 @@ static ssize_t link_read(UplinkLink *link, void *data, size_t n) {
         ssize_t got;
 
         if (link->ssl) {
+                ERR_clear_error();
                 got = SSL_read(link->ssl, data, (int)n);
                 if (got > 0)
                         return got;
@@ -159,6 +158,7 @@ static ssize_t link_write(UplinkLink *link, const void *data, size_t n) {
         ssize_t put;
 
         if (link->ssl) {
+                ERR_clear_error();
                 put = SSL_write(link->ssl, data, (int)n);
                 if (put > 0)
                         return put;
@@ -170,13 +170,26 @@ static ssize_t link_write(UplinkLink *link, const void *data, size_t n) {
         return errno == EAGAIN || errno == EINTR ? -1 : -2;
 }
 
+/* What is sent goes once it is the larger part: on a slow link there is always something left. */
+static void link_tidy(UplinkLink *link) {
+        size_t left = link->out.n - link->n_out;
+
+        if (left > link->n_out)
+                return;
+        memmove(link->out.data, link->out.data + link->n_out, left);
+        link->out.n = left;
+        link->n_out = 0;
+}
+
 static int link_flush(UplinkLink *link, char *ret_why) {
         while (link->n_out < link->out.n) {
                 ssize_t n =
                         link_write(link, link->out.data + link->n_out, link->out.n - link->n_out);
 
-                if (n == -1)
+                if (n == -1) {
+                        link_tidy(link);
                         return 0;
+                }
                 if (n < 0)
                         return link_why(ret_why, "the connection broke", "");
                 link->n_out += (size_t)n;
@@ -194,7 +207,7 @@ static int link_fill(UplinkLink *link, char *ret_why) {
                 link->in.n -= link->n_in;
                 link->n_in = 0;
         }
-        while (link->in.n < LINK_FRAME_MAX) {
+        while (link->in.n < LINK_IN_MAX) {
                 ssize_t n = link_read(link, piece, sizeof(piece));
 
                 if (n == -1)
@@ -349,6 +362,25 @@ static bool link_is_answer(const char *head, const char *key) {
         return strncmp(said, expected, strlen(expected)) == 0;
 }
 
+/* Nobody is followed elsewhere with a token, but where he was to go is said. */
+static int link_refused(const char *head, const char *line, char *ret_why) {
+        static const char name[] = "\nlocation:";
+        const char *location = strcasestr(head, name);
+        char text[UPLINK_LINK_WHY - 16];
+
+        if (!location)
+                return link_why(ret_why, "refused", line);
+        location += strlen(name);
+        location += strspn(location, " ");
+        snprintf(text,
+                 sizeof(text),
+                 "%s, location %.*s",
+                 line,
+                 (int)strcspn(location, "\r\n"),
+                 location);
+        return link_why(ret_why, "refused", text);
+}
+
 /* The head of the answer, once all of it is there; what is behind it stays. */
 static int link_hear(UplinkLink *link, const char *key, char *ret_why) {
         char *end = link->in.data ? memmem(link->in.data, link->in.n, "\r\n\r\n", 4) : NULL;
@@ -362,7 +394,7 @@ static int link_hear(UplinkLink *link, const char *key, char *ret_why) {
         link->n_in = (size_t)(end - link->in.data) + 4;
         snprintf(line, sizeof(line), "%.*s", (int)strcspn(link->in.data, "\r\n"), link->in.data);
         if (strncmp(link->in.data, "HTTP/1.1 101", 12) != 0)
-                return link_why(ret_why, "refused", line);
+                return link_refused(link->in.data, line, ret_why);
         if (!link_is_answer(link->in.data, key))
                 return link_why(ret_why, "the answer is none of a WebSocket", "");
         return 0;
@@ -429,7 +461,7 @@ UplinkLink *uplink_link_free(UplinkLink *link) {
                 secret_wipe(link->out.data, link->out.capacity); /* the token was in it */
         buf_done(&link->out);
         buf_done(&link->in);
-        buf_done(&link->message);
+        uplink_frames_done(&link->frames);
         free(link);
         return NULL;
 }
@@ -449,92 +481,50 @@ size_t uplink_link_unsent(const UplinkLink *link) {
 }
 
 int uplink_link_send(UplinkLink *link, UplinkOpcode opcode, Text payload) {
-        uint8_t head[14] = { (uint8_t)(LINK_FIN | opcode) }, *mask;
-        size_t n_head = 2, at;
+        uint8_t mask[4];
         int r;
 
-        if (payload.n < 126) {
-                head[1] = (uint8_t)payload.n;
-        } else if (payload.n <= UINT16_MAX) {
-                head[1] = 126;
-                for (size_t i = 0; i < 2; ++i)
-                        head[n_head++] = (uint8_t)(payload.n >> (8 * (1 - i)));
-        } else {
-                head[1] = 127;
-                for (size_t i = 0; i < 8; ++i)
-                        head[n_head++] = (uint8_t)((uint64_t)payload.n >> (8 * (7 - i)));
-        }
-        head[1] |= 0x80;
-        mask = head + n_head;
-        r = secret_random(mask, 4);
+        r = secret_random(mask, sizeof(mask));
         if (r != 0)
                 return err_up(r);
-        buf_append(&link->out, head, n_head + 4);
-        at = link->out.n;
-        buf_append_text(&link->out, payload);
-        if (buf_failed(&link->out))
-                return err_new(-ENOMEM);
-        for (size_t i = 0; i < payload.n; ++i)
-                link->out.data[at + i] = (char)((uint8_t)link->out.data[at + i] ^ mask[i % 4]);
-        return 0;
+        uplink_frame_write(&link->out, opcode, payload, mask);
+        return buf_failed(&link->out) ? err_new(-ENOMEM) : 0;
+}
+
+/* It is told why, as far as it takes that at once. */
+static int link_refuse(UplinkLink *link, char *ret_why) {
+        const char *fault = link->frames.fault;
+        char said[LINK_CLOSE_MAX];
+        int n = snprintf(said,
+                         sizeof(said),
+                         "%c%c%s",
+                         link->frames.code >> 8,
+                         link->frames.code & 0xff,
+                         fault);
+        int r = uplink_link_send(link, UPLINK_CLOSE, (Text){ said, (size_t)n });
+
+        if (r == 0)
+                r = link_flush(link, ret_why);
+        if (r < 0)
+                return err_up(r);
+        return link_why(ret_why, "it sent what cannot be", fault);
 }
 
 int uplink_link_turn(UplinkLink *link, char ret_why[static UPLINK_LINK_WHY]) {
-        int r = link_flush(link, ret_why);
+        int r;
 
+        if (link->frames.fault)
+                return link_refuse(link, ret_why);
+        r = link_flush(link, ret_why);
         if (r == 0)
                 r = link_fill(link, ret_why);
         return r < 0 ? err_up(r) : r;
 }
 
-/* One frame; false: not all of it is there. */
-static bool link_next_frame(UplinkLink *link, uint8_t *ret_first, Text *ret_payload) {
-        const uint8_t *at = (const uint8_t *)link->in.data + link->n_in;
-        size_t left = link->in.n - link->n_in, n_head = 2;
-        uint64_t n;
-
-        if (left < n_head)
-                return false;
-        n = at[1] & 0x7f;
-        if (n >= 126) {
-                size_t n_size = n == 126 ? 2 : 8;
-
-                n = 0;
-                if (left < n_head + n_size)
-                        return false;
-                for (size_t i = 0; i < n_size; ++i)
-                        n = n << 8 | at[n_head + i];
-                n_head += n_size;
-        }
-        if (left - n_head < n)
-                return false;
-        *ret_first = at[0];
-        *ret_payload = (Text){ link->in.data + link->n_in + n_head, (size_t)n };
-        link->n_in += n_head + (size_t)n;
-        return true;
-}
-
 bool uplink_link_next(UplinkLink *link, UplinkOpcode *ret_opcode, Text *ret_payload) {
-        uint8_t first;
+        Text bytes = { link->in.data + link->n_in, link->in.n - link->n_in };
+        bool is_there = uplink_frames_next(&link->frames, &bytes, ret_opcode, ret_payload);
 
-        while (link_next_frame(link, &first, ret_payload)) {
-                uint8_t opcode = first & 0x0f;
-                bool is_last = (first & LINK_FIN) != 0;
-
-                *ret_opcode = (UplinkOpcode)opcode;
-                if (is_last && opcode != 0)
-                        return true;
-                if (opcode != 0) { /* the first of several */
-                        buf_reset(&link->message);
-                        link->opcode = *ret_opcode;
-                }
-                if (link->message.n < LINK_FRAME_MAX)
-                        buf_append_text(&link->message, *ret_payload);
-                if (!is_last || buf_failed(&link->message))
-                        continue;
-                *ret_opcode = link->opcode;
-                *ret_payload = buf_text(&link->message);
-                return true;
-        }
-        return false;
+        link->n_in = link->in.n - bytes.n;
+        return is_there;
 }

@@ -8,17 +8,10 @@
  */
 
 #include "base/base.h"
+#include "gateway/uplink/frames.h"
 
 typedef struct UplinkLink UplinkLink;
 typedef struct UplinkLinkOptions UplinkLinkOptions;
-
-typedef enum UplinkOpcode {
-        UPLINK_TEXT = 1,
-        UPLINK_BINARY = 2,
-        UPLINK_CLOSE = 8,
-        UPLINK_PING = 9,
-        UPLINK_PONG = 10,
-} UplinkOpcode;
 
 struct UplinkLinkOptions {   /* borrowed for the call */
         const char *url;     /* ws:// or wss:// */
@@ -49,7 +42,8 @@ size_t uplink_link_unsent(const UplinkLink *link);
 
 /* One message; it goes out by the next turn. */
 MUST_CHECK int uplink_link_send(UplinkLink *link, UplinkOpcode opcode, Text payload);
-/* Writes and reads what can be now. UPLINK_LINK_E_DOWN: what came before that can still be had. */
+/* Writes and reads what can be now. UPLINK_LINK_E_DOWN: what came before that can still be had.
+ * What cannot be (frames.h) is answered with a close, and ends it. */
 MUST_CHECK int uplink_link_turn(UplinkLink *link, char ret_why[static UPLINK_LINK_WHY]);
 /* The next that has come; borrowed until the next turn. False: there is none. */
 bool uplink_link_next(UplinkLink *link, UplinkOpcode *ret_opcode, Text *ret_payload);

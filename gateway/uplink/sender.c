@@ -183,13 +183,24 @@ static void sender_look(UplinkSender *sender) {
 
 /* ---- the connection ---- */
 
+/* Part of why may be the other side's words. */
+static void sender_say_down(const char *why, int wait_ms) {
+        char text[UPLINK_LINK_WHY];
+
+        snprintf(text, sizeof(text), "%s", why);
+        for (char *at = text; *at; ++at)
+                if (*at == '"' || *at < ' ' || *at > '~')
+                        *at = *at == '"' ? '\'' : '?';
+        log_warning("uplink_down reason=\"%s\" again_ms=%d", text, wait_ms);
+}
+
 static int sender_lose(UplinkSender *sender, const char *why) {
         int wait_ms = backoff_fail_apart(&sender->backoff,
                                          sender->options.backoff_min_ms,
                                          sender->options.backoff_max_ms);
 
         if (!sender->is_told)
-                log_warning("uplink_down reason=\"%s\" again_ms=%d", why, wait_ms);
+                sender_say_down(why, wait_ms);
         sender->is_told = true;
         if (sender->link)
                 metric_set(METRIC_UPLINK_CONNECTED, 0);
@@ -288,8 +299,9 @@ static void sender_stored(UplinkSender *sender, uint64_t position) {
                 sender->n_waiting -= sender->batches[n++].n_bytes;
         sender->n_batches -= n;
         memmove(sender->batches, sender->batches + n, sender->n_batches * sizeof(*sender->batches));
-        if (position > sender->stored_seq)
-                sender_move_to(sender, position, METRIC_COMMITTED);
+        if (position <= sender->stored_seq)
+                return; /* no news: it does not count as going on */
+        sender_move_to(sender, position, METRIC_COMMITTED);
         sender->moved_us = clock_mono_us();
 }
 
@@ -312,6 +324,13 @@ static int sender_hear_text(UplinkSender *sender, Text text) {
         return 0;
 }
 
+/* Who pings and does not read has no answer. */
+static int sender_answer(UplinkSender *sender, Text ping) {
+        if (uplink_link_unsent(sender->link) > 2 * SENDER_AHEAD)
+                return 0;
+        return err_up(uplink_link_send(sender->link, UPLINK_PONG, ping));
+}
+
 static int sender_hear(UplinkSender *sender) {
         UplinkOpcode opcode;
         Text payload;
@@ -322,7 +341,7 @@ static int sender_hear(UplinkSender *sender) {
                 if (opcode == UPLINK_TEXT) {
                         r = sender_hear_text(sender, payload);
                 } else if (opcode == UPLINK_PING) {
-                        r = uplink_link_send(sender->link, UPLINK_PONG, payload);
+                        r = sender_answer(sender, payload);
                 } else if (opcode == UPLINK_CLOSE) {
                         snprintf(sender->why,
                                  sizeof(sender->why),

@@ -130,6 +130,52 @@ static void test_who_does_not_answer_as_a_websocket_is_told_why(void **state) {
         }
 }
 
+/* How opening ends with whoever is at that port. */
+static void open_in_vain(const char *scheme, uint16_t port, int timeout_ms, char *ret_why) {
+        CLEANUP(uplink_link_free) UplinkLink *link = NULL;
+        char url[64];
+
+        snprintf(url, sizeof(url), "%s://127.0.0.1:%d/ws/uplink/boat", scheme, port);
+        assert_int_equal(uplink_link_open(&link,
+                                          &(UplinkLinkOptions){ .url = url,
+                                                                .token = "t",
+                                                                .verify = true,
+                                                                .timeout_ms = timeout_ms,
+                                                                .wake_fd = -1 },
+                                          ret_why),
+                         UPLINK_LINK_E_DOWN);
+}
+
+static void test_who_has_no_tls_is_told_so(void **state) {
+        char why[UPLINK_LINK_WHY];
+        Other other;
+
+        (void)state;
+        other_start(&other, "HTTP/1.1 400 Bad Request\r\n\r\n");
+        open_in_vain("wss", other.port, 20000, why);
+        assert_memory_equal(why, "TLS failed: error:", 18);
+        other_stop(&other);
+}
+
+/* The system accepts the connection; nobody else ever does. */
+static void test_who_says_nothing_is_not_waited_for_beyond_the_time(void **state) {
+        struct sockaddr_in address = { .sin_family = AF_INET };
+        socklen_t n = sizeof(address);
+        char why[UPLINK_LINK_WHY];
+        int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+        (void)state;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        assert_int_equal(bind(listener, (const struct sockaddr *)&address, n), 0);
+        assert_int_equal(listen(listener, 4), 0);
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &n), 0);
+        open_in_vain("ws", ntohs(address.sin_port), 50, why);
+        assert_string_equal(why, "it took too long");
+        open_in_vain("wss", ntohs(address.sin_port), 50, why);
+        assert_string_equal(why, "it took too long");
+        (void)close(listener);
+}
+
 static void append(Journal *journal, size_t n) {
         static char payload[1000];
         uint64_t seq;
@@ -262,6 +308,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_urls_are_of_websockets_with_a_path),
                 cmocka_unit_test(test_who_does_not_answer_as_a_websocket_is_told_why),
+                cmocka_unit_test(test_who_has_no_tls_is_told_so),
+                cmocka_unit_test(test_who_says_nothing_is_not_waited_for_beyond_the_time),
                 cmocka_unit_test(test_a_full_journal_stays_full_unless_the_oldest_may_go),
                 cmocka_unit_test(test_commands_that_cannot_be_read_cost_nobody_else),
                 cmocka_unit_test(test_an_edge_without_a_broker_does_not_start),
