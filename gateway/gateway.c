@@ -168,6 +168,7 @@ static void gateway_wire(Gateway *gateway, WsOptions *options, const Routes *rou
         options->ask_arg = gateway;
         options->inbound = slot_lines_take;
         options->inbound_arg = gateway->lines;
+        options->has_peers = gateway->live != NULL;
         options->stored = gateway->live ? NULL : slot_lines_stored;
         options->sum = crc32c;
         options->check_json = json_check;

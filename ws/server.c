@@ -47,7 +47,8 @@ struct WsServer {
 
         Registry *registry;
         WsTickets *tickets;
-        WsLimiter *failures; /* of credentials */
+        WsSharedTickets *shared_tickets; /* NULL: there is one node */
+        WsLimiter *failures;             /* of credentials */
         WsAccess access;
         WsHub *hub;
         WsIntake intake;
@@ -309,6 +310,8 @@ static int ws_server_build(WsServer *server) {
                 r = ws_tickets_new(&server->tickets,
                                    (size_t)server->options.tickets,
                                    (size_t)server->options.tickets_per_user);
+        if (r == 0 && server->options.has_peers)
+                r = ws_shared_tickets_new(&server->shared_tickets, (size_t)server->options.tickets);
         if (r == 0)
                 r = ws_limiter_new(&server->failures, WS_SERVER_FAILURES);
         if (r == 0)
@@ -335,6 +338,7 @@ static int ws_server_build(WsServer *server) {
                 .auth = server->auth,
                 .registry = server->registry,
                 .tickets = server->tickets,
+                .shared = server->shared_tickets,
                 .failures = server->failures,
                 .failures_per_min = server->options.token_failures_per_min,
         };
@@ -461,6 +465,7 @@ WsServer *ws_server_free(WsServer *server) {
         ws_stats_free(server->stats);
         ws_hub_free(server->hub);
         ws_tickets_free(server->tickets);
+        ws_shared_tickets_free(server->shared_tickets);
         ws_limiter_free(server->failures);
         ws_conns_free(server->conns);
         ws_entrances_done(&server->entrances);

@@ -9,6 +9,7 @@ import paho.mqtt.client as mqtt
 from servers import SLOW
 from test_native_protocol import Native
 from test_several_slots import LEASE_S, SLOTS, VEHICLES, make_node, publish, start, wait_for_owners  # pylint: disable=unused-import
+from viewers import Viewer, refused
 from waiting import PATIENCE, wait_until
 
 BENS = "USV-2"
@@ -303,3 +304,15 @@ def test_what_is_no_frame_is_counted_and_shown_to_nobody(make_node, broker, publ
         watcher.wait_for(all_of(VEHICLES, range(4)))
     spy.disconnect()
     spy.loop_stop()
+
+
+def test_a_ticket_of_one_node_opens_a_socket_at_another(make_node):
+    """A browser asks at one, and is sent to the next; there as well it is good once."""
+    nodes = two(make_node)
+    for asked, opened in (nodes, nodes[::-1]):
+        answer = asked.post("/api/ws/ticket", headers={"Authorization": f"Bearer {asked.token('ana')}"})
+        path = f"/api/ws?ticket={answer.json()['ticket']}"
+        Viewer(opened, path).close()
+        assert refused(opened, path) == 401
+        forged = path[:-1] + ("A" if path[-1] != "A" else "B")
+        assert refused(opened, forged) == 401

@@ -5,6 +5,7 @@
 #include "base/base.h"
 #include "model/registry.h"
 #include "ws/access/auth.h"
+#include "ws/access/shared_ticket.h"
 #include "ws/access/ticket.h"
 
 typedef struct WsAccess WsAccess;
@@ -15,9 +16,10 @@ typedef struct WsLimiter WsLimiter;
 struct WsAccess {
         const WsAuth *auth;
         const Registry *registry;
-        WsTickets *tickets;   /* NULL: none are accepted */
-        WsLimiter *failures;  /* NULL: bad credentials are not limited */
-        int failures_per_min; /* of a source; twice that of an account */
+        WsTickets *tickets;      /* NULL: none are accepted */
+        WsSharedTickets *shared; /* NULL: there is one node, whose @tickets are enough */
+        WsLimiter *failures;     /* NULL: bad credentials are not limited */
+        int failures_per_min;    /* of a source; twice that of an account */
 };
 
 struct WsIdentity {

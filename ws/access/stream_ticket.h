@@ -6,20 +6,18 @@
  *
  * An EventSource can set no header, and comes back to the address that it was made with, so that a
  * ticket of one use (ws/access/ticket.h) lets it in once and never again. This one says who its
- * user is, and when it ends, under a MAC (HMAC-SHA-256 with a key of WsAuth): it needs no memory of
- * ours, and is good after a restart. It ends with the credential that asked for it, and with the
+ * user is, and when it ends, sealed (ws/access/sealed.h): it needs no memory of ours, and is good
+ * after a restart. It ends with the credential that asked for it, and with the
  * user's generation. Pure; any thread.
  */
 
 #include "base/base.h"
-#include "base/base64.h"
-#include "base/secret.h"
 #include "ws/access/auth.h"
+#include "ws/access/sealed.h"
 #include "ws/access/ticket.h"
 
-/* Version, then user id, generation and end in µs, each of 8 bytes, big-endian; then the MAC. */
-#define WS_STREAM_TICKET_BYTES (1 + 3 * 8 + SECRET_HASH_SIZE)
-#define WS_STREAM_TICKET_SIZE  BASE64_SIZE(WS_STREAM_TICKET_BYTES)
+#define WS_STREAM_TICKET_NUMBERS 3 /* user id, generation, end in µs */
+#define WS_STREAM_TICKET_SIZE    WS_SEALED_SIZE(WS_STREAM_TICKET_NUMBERS)
 
 MUST_CHECK int ws_stream_ticket_make(const WsAuth *auth,
                                      const WsHolder *holder,

@@ -8,6 +8,7 @@
 #include "ws/access/limiter.h"
 #include "ws/access/party.h"
 #include "ws/access/proven.h"
+#include "ws/access/shared_ticket.h"
 #include "ws/access/stream_ticket.h"
 #include "ws/access/throttle.h"
 #include "ws/http/endpoint.h"
@@ -328,7 +329,7 @@ int ws_endpoint_ticket(WsCall *call) {
                 .generation = call->identity.user->generation,
                 .expires_us = call->identity.expires_us,
         };
-        char ticket[WS_TICKET_SIZE];
+        char ticket[WS_SHARED_TICKET_SIZE];
         int r = WS_TICKETS_E_FULL;
 
         if (*call->target) { /* not of the request, which is gone where a body was read */
@@ -337,7 +338,9 @@ int ws_endpoint_ticket(WsCall *call) {
                 ws_response_problem(call->response, 400, "bad_request", "for: only events.");
                 return 0;
         }
-        if (call->access->tickets)
+        if (call->access->shared)
+                r = ws_shared_tickets_issue(call->access->auth, &holder, call->now_us, ticket);
+        else if (call->access->tickets)
                 r = ws_tickets_issue(call->access->tickets, &holder, call->now_us, ticket);
         if (r < 0)
                 return err_up(r);

@@ -511,7 +511,13 @@ static int ws_request_redeem(const WsRequest *request,
         }
         if (!access->tickets)
                 return WS_REQUEST_E_REFUSED;
-        r = ws_tickets_redeem(access->tickets, text_of(ticket), now_us, ret_holder);
+        r = access->shared
+                    ? ws_shared_tickets_redeem(access->shared,
+                                               access->auth,
+                                               text_of(ticket),
+                                               now_us,
+                                               ret_holder)
+                    : ws_tickets_redeem(access->tickets, text_of(ticket), now_us, ret_holder);
         return r > 0 ? WS_REQUEST_E_REFUSED : err_up(r);
 }
 
