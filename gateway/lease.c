@@ -352,14 +352,15 @@ static void lease_see_none(Lease *lease) {
 /* Of who is told that others split it otherwise, nobody expects anything. */
 static int lease_look_at_shares(Lease *lease) {
         const DbSlotLayout layout = lease_layout(lease);
-        int n = 0;
+        int n = 0, n_serving = 0;
         int r;
 
         if (lease_state(lease) == LEASE_NEW || lease->is_told)
                 return 0;
-        r = db_slots_surplus(lease->conn, &layout, lease->instance, &n);
+        r = db_slots_surplus(lease->conn, &layout, lease->instance, &n, &n_serving);
         if (r != 0)
                 return r;
+        metric_set(METRIC_NODES_SERVING, n_serving);
         if (atomic_exchange(&lease->surplus, n) != n || n > 0)
                 (void)eventfd_write(lease->change_fd, 1);
         return 0;

@@ -262,6 +262,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Messages of other gateways, or from before a slot came here, that were read from the database." },
         [METRIC_LIVE_CONNECTED] = { "tidegate_live_connected", NULL, METRIC_GAUGE,
                 "1: it hears at the broker what other gateways show." },
+        [METRIC_NODES_SERVING] = { "tidegate_nodes_serving", NULL, METRIC_GAUGE,
+                "Gateways that have a slot of this cluster, where there are several slots." },
         [METRIC_WS_CONNECTIONS_A] = { "tidegate_ws_connections", "dialect=\"A\"", METRIC_GAUGE,
                 "Open WebSocket connections, by dialect." },
         [METRIC_WS_CONNECTIONS_B] = { "tidegate_ws_connections", "dialect=\"B\"", METRIC_GAUGE,

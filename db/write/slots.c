@@ -114,7 +114,11 @@ int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         return 0;
 }
 
-int db_slots_surplus(DbConn *conn, const DbSlotLayout *layout, const char *instance, int *ret_n) {
+int db_slots_surplus(DbConn *conn,
+                     const DbSlotLayout *layout,
+                     const char *instance,
+                     int *ret_n,
+                     int *ret_n_serving) {
         CLEANUP(PQclear) PGresult *result = NULL;
         char first[SLOTS_ARG_SIZE], n_slots[SLOTS_ARG_SIZE];
         const char *args[] = { layout->cluster, layout->node, instance, first, n_slots };
@@ -123,13 +127,16 @@ int db_slots_surplus(DbConn *conn, const DbSlotLayout *layout, const char *insta
         slots_arg(first, layout->first);
         slots_arg(n_slots, layout->n_slots);
         r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT tidegate_slot_surplus($1, $2, $3, $4::int, $5::int)",
+                         &(DbQuery){ "SELECT tidegate_slot_surplus($1, $2, $3, $4::int, $5::int),"
+                                     " (SELECT count(DISTINCT instance) FROM slots"
+                                     " WHERE slot >= $4::int AND slot < $4::int + $5::int)",
                                      N_ELEMENTS(args),
                                      args },
                          &result);
         if (r != 0)
                 return r;
         *ret_n = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
+        *ret_n_serving = (int)strtol(PQgetvalue(result, 0, 1), NULL, 10);
         return 0;
 }
 

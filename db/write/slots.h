@@ -96,8 +96,10 @@ MUST_CHECK int db_slots_forget(DbConn *conn, const char *epoch, const char *who,
 /* The next one need not wait. Not @is_drained: there is more to store, which is noted. Nothing if
  * it is not ours. 0, DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained);
-/* How many of its slots the instance is to let go of now. 0, DB_E_OFFLINE, DB_E_REJECTED. */
+/* How many of its slots the instance is to let go of now, and how many instances have any. 0,
+ * DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_surplus(DbConn *conn,
                                 const DbSlotLayout *layout,
                                 const char *instance,
-                                int *ret_n);
+                                int *ret_n,
+                                int *ret_n_serving);

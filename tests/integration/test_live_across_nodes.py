@@ -316,3 +316,24 @@ def test_a_ticket_of_one_node_opens_a_socket_at_another(make_node):
         assert refused(opened, path) == 401
         forged = path[:-1] + ("A" if path[-1] != "A" else "B")
         assert refused(opened, forged) == 401
+
+
+def tries(node, user, address):
+    """How often somebody there may guess, until he is told to wait."""
+    said = []
+    while not said or said[-1] == 401:
+        said.append(node.post("/api/token", data={"username": user, "password": "wrong"},
+                              headers={"X-Forwarded-For": address}).status_code)
+    assert said[-1] == 429
+    return len(said) - 1
+
+
+def test_who_guesses_at_two_nodes_guesses_no_more_often_than_at_one(make_node):
+    """Each lets its part of the failures through; alone, all of them."""
+    nodes = two(make_node, auth__login_failures_per_minute=4, http__trusted_proxies="127.0.0.1")
+    for node in nodes:
+        wait_until(lambda n=node: n.metric("tidegate_nodes_serving") == 2, "it to know of the other one")
+    assert [tries(node, "ana", "10.1.1.1") for node in nodes] == [2, 2]
+    assert nodes[1].terminate() == 0
+    wait_until(lambda: nodes[0].metric("tidegate_nodes_serving") == 1, "it to be alone")
+    assert tries(nodes[0], "ben", "10.1.1.2") == 4

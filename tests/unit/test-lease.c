@@ -99,11 +99,16 @@ int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         return answer;
 }
 
-int db_slots_surplus(DbConn *conn, const DbSlotLayout *layout, const char *instance, int *ret_n) {
+int db_slots_surplus(DbConn *conn,
+                     const DbSlotLayout *layout,
+                     const char *instance,
+                     int *ret_n,
+                     int *ret_n_serving) {
         (void)conn;
         (void)layout;
         (void)instance;
         *ret_n = 0;
+        *ret_n_serving = 1;
         return 0;
 }
 

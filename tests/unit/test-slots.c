@@ -330,14 +330,16 @@ static void test_who_splits_it_otherwise_has_nothing(void **state) {
         side_done(&b);
 }
 
-static int side_surplus(const Side *side) {
-        int n = -1;
+static int side_surplus(const Side *side, int n_serving) {
+        int n = -1, n_found = -1;
 
         assert_int_equal(db_slots_surplus(side->conn,
                                           &side->claim.layout,
                                           side->claim.holder.instance,
-                                          &n),
+                                          &n,
+                                          &n_found),
                          0);
+        assert_int_equal(n_found, n_serving);
         return n;
 }
 
@@ -352,25 +354,25 @@ static void test_who_has_two_more_than_another_lets_go_of_one(void **state) {
         side_split(&b, 4, "t", "n2");
         for (int i = 0; i < 4; ++i)
                 assert_true(side_takes(&a, i));
-        assert_int_equal(side_surplus(&a), 0);
+        assert_int_equal(side_surplus(&a, 1), 0);
 
         postgres_run(
                 "INSERT INTO nodes (cluster, node, instance, place, host, pid, advertise, version,"
                 " schema, slot, waiting, lease_ms) SELECT 'c', 'n' || n, chr(96 + n) || '1', '',"
                 " '', 1, '', '', 1, 0, 0, 60000 FROM generate_series(1, 2) n");
-        assert_int_equal(side_surplus(&a), 1);
-        assert_int_equal(side_surplus(&b), 0);
+        assert_int_equal(side_surplus(&a, 1), 1);
+        assert_int_equal(side_surplus(&b, 1), 0);
         a.claim.holder.slot = 3;
         assert_int_equal(db_slots_release(a.conn, &a.claim.holder, true), 0);
-        assert_int_equal(side_surplus(&a), 0); /* one is on its way */
+        assert_int_equal(side_surplus(&a, 1), 0); /* one is on its way */
         assert_false(side_takes(&a, 3));
         assert_true(a.slot.is_free && a.slot.is_agreed);
         assert_true(side_takes(&b, 3));
-        assert_int_equal(side_surplus(&a), 1);
+        assert_int_equal(side_surplus(&a, 2), 1);
 
         postgres_run("INSERT INTO node_drains (cluster, node) VALUES ('c', 'n2')");
-        assert_int_equal(side_surplus(&a), 0);
-        assert_int_equal(side_surplus(&b), 1);
+        assert_int_equal(side_surplus(&a, 2), 0);
+        assert_int_equal(side_surplus(&b, 2), 1);
         assert_int_equal(db_slots_release(b.conn, &b.claim.holder, true), 0);
         assert_false(side_takes(&b, 3));
         assert_true(side_takes(&a, 3));

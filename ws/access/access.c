@@ -21,7 +21,7 @@ int ws_access_blame(const WsAccess *access,
                     const char *source,
                     const char *account,
                     int64_t now_us) {
-        int per_min = access->failures_per_min;
+        int per_min = ws_limiter_part(access->failures_per_min);
         int wait_s = 0, other_s = 0;
         char party[WS_PARTY_TEXT_SIZE];
 

@@ -3,6 +3,7 @@
 #include "base/bucket.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "model/metrics.h"
 
 #define WS_LIMITER_MINUTE_US 60000000
 
@@ -68,6 +69,12 @@ static BucketRate ws_limiter_rate(int per_minute) {
         int n = per_minute > 0 ? per_minute : 1;
 
         return (BucketRate){ n, WS_LIMITER_MINUTE_US, n };
+}
+
+int ws_limiter_part(int per_minute) {
+        int64_t n_nodes = metric_get(METRIC_NODES_SERVING);
+
+        return n_nodes > 1 ? (int)((per_minute + n_nodes - 1) / n_nodes) : per_minute;
 }
 
 int ws_limiter_take(WsLimiter *limiter, Text name, int per_minute, int64_t now_us) {

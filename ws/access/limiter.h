@@ -14,6 +14,9 @@ typedef struct WsLimiter WsLimiter;
 MUST_CHECK int ws_limiter_new(WsLimiter **ret_limiter, size_t capacity);
 WsLimiter *ws_limiter_free(WsLimiter *limiter);
 
+/* What this node lets through of so many a minute that are meant of all nodes: its part, rounded
+ * up. */
+int ws_limiter_part(int per_minute);
 /* Seconds to wait before the next try of @name; 0: go ahead, and the try is counted. */
 int ws_limiter_take(WsLimiter *limiter, Text name, int per_minute, int64_t now_us);
 /* Is a try of @name on record, of the last minutes, that was not given back? */

@@ -30,7 +30,7 @@ static void ws_login_names(const WsCall *call, char ret_source[64], char ret_acc
 static int ws_login_limit(const WsCall *call) {
         int limit = call->options->login_failures_per_min;
 
-        return limit > 0 ? limit : WS_LOGIN_FAILURES;
+        return ws_limiter_part(limit > 0 ? limit : WS_LOGIN_FAILURES);
 }
 
 /* From an address that has failed before: others go first (an account that somebody else tries to
