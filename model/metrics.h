@@ -219,11 +219,12 @@ typedef enum Metric {
         METRIC_TICKETS_GAVE_WAY,    /* of users who have as many as they may: the oldest */
         METRIC_TICKETS_REFUSED,     /* the table was full of others' */
         METRIC_TLS_HANDSHAKES,
-        METRIC_TLS_HANDSHAKES_FAILED,     /* also what hung up, or took too long */
-        METRIC_TLS_HANDSHAKES_PUT_OFF,    /* steps that had to wait for a turn, or for room */
-        METRIC_TLS_HANDSHAKES_GAVE_WAY,   /* half done and silent, while others waited for room */
-        METRIC_CHANGES_REFUSED,           /* of one user, too many in a minute */
-        METRIC_DASHBOARD_REFUSED,         /* folders that could not be read, or are too large */
+        METRIC_TLS_HANDSHAKES_FAILED,   /* also what hung up, or took too long */
+        METRIC_TLS_HANDSHAKES_PUT_OFF,  /* steps that had to wait for a turn, or for room */
+        METRIC_WS_PUT_OFF,              /* reads whose words waited for another turn of the loop */
+        METRIC_TLS_HANDSHAKES_GAVE_WAY, /* half done and silent, while others waited for room */
+        METRIC_CHANGES_REFUSED,         /* of one user, too many in a minute */
+        METRIC_DASHBOARD_REFUSED,       /* folders that could not be read, or are too large */
         METRIC_SHARE_REFUSED_CONNECTIONS, /* one party wanted more than its share */
         METRIC_SHARE_REFUSED_REQUESTS,
         METRIC_SHARE_REFUSED_BODIES,

@@ -448,6 +448,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 METRIC_COUNTER,
                 "Steps of handshakes that waited for a turn (http.handshake_turn) or for room "
                 "(http.handshakes)." },
+        [METRIC_WS_PUT_OFF] = { "tidegate_ws_put_off_total", NULL, METRIC_COUNTER,
+                "Reads whose requests or messages waited for another turn of the loop, each party's in turn." },
         [METRIC_TLS_HANDSHAKES_GAVE_WAY] = { "tidegate_tls_handshakes_gave_way_total", NULL,
                 METRIC_COUNTER,
                 "Handshakes half done and silent for a second that were ended for another's." },

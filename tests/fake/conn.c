@@ -12,6 +12,10 @@ void ws_conn_leave_crowd(WsConn *conn) {
         (void)conn;
 }
 
+void ws_conn_set_payer(WsConn *conn, uint64_t party) {
+        (void)conn, (void)party;
+}
+
 void ws_conn_set_user(WsConn *conn, void *user) {
         conn->user = user;
 }

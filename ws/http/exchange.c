@@ -276,6 +276,7 @@ static void ws_exchange_next(WsExchange *session) {
         ws_exchange_reset(session);
         session->close = false;
         session->is_resting = true;
+        ws_conn_set_payer(session->conn, 0);
         if (close) {
                 ws_conn_end(session->conn);
                 return;

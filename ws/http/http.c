@@ -307,9 +307,8 @@ static void ws_http_begin(WsHttp *http, WsExchange *session) {
         WsRequest *request = &http->request;
         WsCall call = ws_http_call(http, &response);
         const WsEndpoint *endpoint;
-        int r;
+        int r = ws_http_understand(http, session);
 
-        r = ws_http_understand(http, session);
         if (r != 0) {
                 ws_http_misread(http, session, ws_request_status(r));
                 return;
@@ -329,6 +328,7 @@ static void ws_http_begin(WsHttp *http, WsExchange *session) {
         session->party = ws_party_of(call.identity.user ? call.identity.user->id : 0,
                                      call.identity.device ? call.identity.device->id : 0,
                                      request->source);
+        ws_conn_set_payer(session->conn, session->party);
         session->asker = ws_rights_of(&call.identity);
         memcpy(call.idempotency_key, request->idempotency_key, sizeof(call.idempotency_key));
         if (!endpoint && (request->body_length > 0 || request->has_coding))

@@ -176,6 +176,8 @@ int ws_viewer_open(WsClient *client, WsConn *conn) {
         int r;
 
         client->conn = conn;
+        if (client->party != 0)
+                ws_conn_set_payer(conn, client->party);
         client->decoder.takes_packed = client->deflates;
         client->state = WS_CLIENT_OPEN;
         client->connected_us = clock_now_us();

@@ -17,6 +17,8 @@
 #define WS_CONN_SENDING_MS 30000 /* to take the rest, once it is ending */
 #define WS_CONN_LINGER_MS  2000  /* to hang up after that */
 
+#define WS_CONN_ALONE (UINT64_C(1) << 61) /* no party of others */
+
 /* ---- what the loop is to watch ------------------------------------------------------------- */
 
 static void ws_conn_on_poll(uv_poll_t *poll, int status, int events);
@@ -62,11 +64,12 @@ void ws_conn_watch(WsConn *conn) {
 /* It has something to do in the next turn, whatever its socket says. */
 static void ws_conn_again(WsConn *conn) {
         WsConns *conns = conn->conns;
+        uint64_t party = conn->payer != 0 ? conn->payer : WS_CONN_ALONE | (uintptr_t)conn;
 
-        if (conn->is_again || conn->is_closing)
+        if (conn->is_closing)
                 return;
-        conn->is_again = true;
-        TAILQ_INSERT_TAIL(&conns->again, conn, again);
+        if (!ws_line_join(conns->line, &conn->place, party))
+                ws_conn_close(conn);
         ws_conns_wake(conns);
 }
 
@@ -81,8 +84,13 @@ void ws_conn_leave_crowd(WsConn *conn) {
 static bool ws_conn_join_crowd(WsConn *conn, uint64_t party) {
         if (!ws_shares_take(conn->conns->crowds[conn->door], party, 1))
                 return false;
-        conn->party = party;
+        conn->party = conn->payer = party;
         return true;
+}
+
+void ws_conn_set_payer(WsConn *conn, uint64_t party) {
+        if (party != 0 || conn->is_shared)
+                conn->payer = party;
 }
 
 /* ---- its end ------------------------------------------------------------------------------- */
@@ -92,8 +100,7 @@ static void ws_conn_on_closed(uv_handle_t *handle) {
         WsConns *conns = conn->conns;
 
         conns->handler.closed(conns->handler.arg, conn);
-        if (conn->is_again)
-                TAILQ_REMOVE(&conns->again, conn, again);
+        ws_line_leave(conns->line, &conn->place);
         ws_conn_set_deadline(conn, 0);
         ws_conn_leave_crowd(conn);
         if (conn->is_greeting)
@@ -195,8 +202,15 @@ void ws_conn_deliver(WsConn *conn, char *data, size_t n) {
                 ws_conn_again(conn);
 }
 
+/* There is no time left in this turn, or others wait who came before. */
+static void ws_conn_put_off(WsConn *conn) {
+        if (!conn->place.party)
+                metric_add(METRIC_WS_PUT_OFF, 1);
+        ws_conn_again(conn);
+}
+
 static void ws_conn_take(WsConn *conn, size_t n) {
-        bool has_time = !conn->is_again && ws_conns_have_time(conn->conns);
+        bool has_time = !conn->place.party && ws_conns_have_time(conn->conns);
 
         if (conn->is_ending) /* nobody is interested any more */
                 return;
@@ -210,12 +224,12 @@ static void ws_conn_take(WsConn *conn, size_t n) {
         else if (has_time)
                 ws_conn_deliver(conn, conn->in.data, conn->in.n);
         else
-                ws_conn_again(conn);
+                ws_conn_put_off(conn);
 }
 
 /* Who has more to deliver is told of the end after that. */
 void ws_conn_tell_end(WsConn *conn) {
-        if (conn->is_closing || conn->is_again || !(conn->has_ended || conn->is_hung_up))
+        if (conn->is_closing || conn->place.party || !(conn->has_ended || conn->is_hung_up))
                 return;
         if (!conn->is_ending)
                 conn->conns->handler.ended(conn->conns->handler.arg, conn);
@@ -329,6 +343,7 @@ static void ws_conn_on_preface(WsConn *conn) {
         conn->is_prefaced = false;
         if (!preface.has_source)
                 return;
+        conn->is_shared = false;
         ws_address_text(&preface.source, conn->source);
         party = ws_party_address(conn->source);
         if (!ws_conns_have_room(conn->conns,
@@ -390,6 +405,7 @@ static int ws_conn_begin(WsConn *conn, const WsArrival *arrival) {
         conn->is_greeting = arrival->tls != NULL;
         ws_address_text(&arrival->source, conn->source);
         conn->is_prefaced = arrival->has_preface;
+        conn->is_shared = arrival->is_proxy;
         ws_conn_set_deadline(conn, arrival->deadline_ms);
         ws_conn_watch(conn);
         if (!arrival->is_proxy && !ws_conn_join_crowd(conn, ws_party_address(conn->source)))
@@ -419,7 +435,7 @@ int ws_conn_open(WsConns *conns, const WsArrival *arrival) {
         conn->door = arrival->door;
         conn->opened_ms = ws_conn_now_ms();
         conn->poll.data = conn;
-        conn->greeting.owner = conn;
+        conn->greeting.owner = conn->place.owner = conn;
         TAILQ_INSERT_TAIL(&conns->all, conn, all);
         ++conns->n[conn->door];
         r = ws_conn_begin(conn, arrival);

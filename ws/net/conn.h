@@ -6,8 +6,9 @@
  * Reads without waiting, through TLS where there is some, and hands what came to the handler, which
  * says how much of it was used: the rest comes again with what follows, or in a later turn. What
  * the socket does not take is kept and sent. No connection does more in one turn of the loop than
- * one read, and nothing a peer sends makes another turn by itself: so none can make it spin.
- * Handshakes of TLS take turns (ws/net/greetings.h).
+ * one read, and nothing a peer sends makes another turn by itself: so none can make it spin. What
+ * there is no time for in one turn waits for the next, in which each party is heard in turn
+ * (ws/net/line.h). Handshakes of TLS take turns, too (ws/net/greetings.h).
  *
  * One that a proxy opens for somebody begins with its preface (ws/net/preface.h), before TLS: of
  * that no byte more is read than it has.
@@ -78,6 +79,10 @@ MUST_CHECK int ws_conn_open(WsConns *conns, const WsArrival *arrival);
 
 /* Who it is for is counted elsewhere from now on. */
 void ws_conn_leave_crowd(WsConn *conn);
+/* For whom it speaks (ws/access/party.h), so that he waits for what it makes us do; at first its
+ * address. 0: nobody knows yet who speaks next on it, where many do; the same as ever, where one
+ * does. */
+void ws_conn_set_payer(WsConn *conn, uint64_t party);
 
 void ws_conn_set_user(WsConn *conn, void *user);
 void *ws_conn_user(const WsConn *conn);

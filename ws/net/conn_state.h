@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "ws/access/shares.h"
 #include "ws/net/greetings.h"
+#include "ws/net/line.h"
 #include "ws/net/socket.h"
 
 #define WS_CONN_READ_BYTES 16384 /* of one read: a whole record of TLS */
@@ -31,18 +32,21 @@ struct WsConn {
         bool is_greeting;     /* the handshake of TLS is under way */
         bool greeting_writes; /* and waits for room */
         bool is_paused, is_hung_up, has_ended, is_ending, is_closing;
-        bool wants_write, is_again, is_timed;
+        bool wants_write, is_timed, is_shared;
         Buf in; /* came, and was not used yet */
         int64_t opened_ms, greeted_ms, deadline_ms;
         WsGreeting greeting; /* while its handshake waits for a turn */
-        TAILQ_ENTRY(WsConn) all, timed, again;
+        uint64_t payer;      /* who waits where it has to; 0 = itself */
+        WsLinePlace place;   /* while what came waits for a turn */
+        TAILQ_ENTRY(WsConn) all, timed;
 };
 
 struct WsConns {
         uv_loop_t *loop; /* borrowed */
         WsConnHandler handler;
         uv_idle_t idle;
-        struct WsConnList all, timed, again;
+        struct WsConnList all, timed;
+        WsLine *line;          /* of those who have something to do in the next turn */
         uint64_t turn_ms;      /* as the loop counts it */
         int64_t turn_until_us; /* what comes is heard at once until then */
         size_t n[WS_CONN_DOORS], most[WS_CONN_DOORS];

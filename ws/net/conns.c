@@ -14,8 +14,9 @@
 
 /* ---- turns --------------------------------------------------------------------------------- */
 
-/* Is there time left in this turn of the loop? What comes after that is heard in the next, in the
- * order in which it came: so that many who make much work leave time to write and to accept. */
+/* Is there time left in this turn of the loop, and does nobody wait who came before? What is heard
+ * later is heard party by party: so that many who make much work leave time to write and to accept,
+ * and one who makes much leaves it to the others. */
 bool ws_conns_have_time(WsConns *conns) {
         int64_t now_us = clock_mono_us();
 
@@ -23,11 +24,11 @@ bool ws_conns_have_time(WsConns *conns) {
                 conns->turn_ms = uv_now(conns->loop);
                 conns->turn_until_us = now_us + WS_CONN_TURN_US;
         }
-        return now_us < conns->turn_until_us;
+        return now_us < conns->turn_until_us && ws_line_length(conns->line) == 0;
 }
 
 static bool ws_conns_are_idle(const WsConns *conns) {
-        return TAILQ_EMPTY(&conns->again) && ws_greetings_are_idle(conns->greetings);
+        return ws_line_length(conns->line) == 0 && ws_greetings_are_idle(conns->greetings);
 }
 
 static void ws_conns_greet(WsConns *conns) {
@@ -44,20 +45,21 @@ static void ws_conns_greet(WsConns *conns) {
 
 static void ws_conns_on_idle(uv_idle_t *idle) {
         WsConns *conns = idle->data;
-        WsConn *last = TAILQ_LAST(&conns->again, WsConnList);
         int64_t until_us = clock_mono_us() + WS_CONN_TURN_US;
-        WsConn *conn;
+        size_t n = ws_line_length(conns->line); /* who comes back has the next turn */
 
         ws_conns_greet(conns);
-        while ((conn = TAILQ_FIRST(&conns->again)) && clock_mono_us() < until_us) {
-                TAILQ_REMOVE(&conns->again, conn, again);
-                conn->is_again = false;
+        for (; n > 0 && clock_mono_us() < until_us; --n) {
+                WsLinePlace *place = ws_line_next(conns->line);
+                WsConn *conn;
+
+                if (!place)
+                        break;
+                conn = place->owner;
                 if (!conn->is_closing && !conn->is_ending && !conn->is_paused)
                         ws_conn_deliver(conn, conn->in.data, conn->in.n);
                 ws_conn_tell_end(conn);
                 ws_conn_watch(conn);
-                if (conn == last)
-                        break;
         }
         if (ws_conns_are_idle(conns))
                 uv_idle_stop(idle);
@@ -117,6 +119,8 @@ int ws_conns_new(WsConns **ret_conns, struct uv_loop_s *loop, const WsConnHandle
                 r = ws_shares_new(&conns->crowds[i]);
         if (r == 0)
                 r = ws_greetings_new(&conns->greetings);
+        if (r == 0)
+                r = ws_line_new(&conns->line);
         if (r < 0) {
                 ws_conns_free(conns);
                 return err_up(r);
@@ -125,7 +129,6 @@ int ws_conns_new(WsConns **ret_conns, struct uv_loop_s *loop, const WsConnHandle
         conns->handler = *handler;
         TAILQ_INIT(&conns->all);
         TAILQ_INIT(&conns->timed);
-        TAILQ_INIT(&conns->again);
         MUST(uv_idle_init(loop, &conns->idle));
         conns->idle.data = conns;
         *ret_conns = conns;
@@ -147,6 +150,7 @@ WsConns *ws_conns_free(WsConns *conns) {
         for (size_t i = 0; i < WS_CONN_DOORS; ++i)
                 ws_shares_free(conns->crowds[i]);
         ws_greetings_free(conns->greetings);
+        ws_line_free(conns->line);
         free(conns);
         return NULL;
 }

@@ -5,6 +5,7 @@
 #include "ws/access/shares.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
+#include "ws/net/conn.h"
 #include "ws/viewer/client.h"
 
 #define WS_PLACES_UNKNOWN 256 /* where the options do not say */
@@ -24,6 +25,8 @@ bool ws_places_take(WsClient *client, uint64_t party) {
         if (client->party != 0)
                 ws_shares_give_back(loop->places, client->party, 1);
         client->party = party;
+        if (client->conn)
+                ws_conn_set_payer(client->conn, party);
         return true;
 }
 
