@@ -35,6 +35,17 @@ static int admin_change(DbConn *conn, const DbQuery *query, int none, int64_t *r
         return 0;
 }
 
+/* Of a statement about the one row that $1 names, and that may not be there. */
+static int admin_change_one(DbConn *conn,
+                            const char *sql,
+                            size_t n_args,
+                            const char *const args[]) {
+        int r;
+
+        r = admin_change(conn, &(DbQuery){ sql, n_args, args }, DB_E_NOT_FOUND, NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
 int db_admin_user_add(DbConn *conn,
                       const char *name,
                       Role role,
@@ -56,13 +67,10 @@ int db_admin_user_add(DbConn *conn,
 int db_admin_user_identifier(DbConn *conn, const char *name, const char *identifier) {
         const char *args[] = { name, identifier };
 
-        return admin_change(conn,
-                            &(DbQuery){ "UPDATE users SET identifier = $2 WHERE username = $1"
-                                        " RETURNING id",
-                                        N_ELEMENTS(args),
-                                        args },
-                            DB_E_NOT_FOUND,
-                            NULL);
+        return admin_change_one(conn,
+                                "UPDATE users SET identifier = $2 WHERE username = $1 RETURNING id",
+                                N_ELEMENTS(args),
+                                args);
 }
 
 int db_admin_user_get(DbConn *conn, const char *name, DbUser *ret_user) {
@@ -89,53 +97,40 @@ int db_admin_user_get(DbConn *conn, const char *name, DbUser *ret_user) {
 }
 
 int db_admin_user_revoke(DbConn *conn, const char *name) {
-        const char *args[] = { name };
-        int r;
-
-        r = admin_change(conn,
-                         &(DbQuery){ "UPDATE users SET generation = tidegate_new_generation(),"
-                                     " tokens_from = clock_timestamp() WHERE username = $1"
-                                     " RETURNING id",
-                                     N_ELEMENTS(args),
-                                     args },
-                         DB_E_NOT_FOUND,
-                         NULL);
-        return r < 0 ? err_up(r) : r;
+        return admin_change_one(conn,
+                                "UPDATE users SET generation = tidegate_new_generation(),"
+                                " tokens_from = clock_timestamp() WHERE username = $1 RETURNING id",
+                                1,
+                                &name);
 }
 
 /* A trigger renews the generation. */
 int db_admin_user_password(DbConn *conn, const char *name, const char *password_hash) {
         const char *args[] = { name, password_hash };
-        int r;
 
-        r = admin_change(conn,
-                         &(DbQuery){ "UPDATE users SET password_hash = $2 WHERE username = $1"
-                                     " RETURNING id",
-                                     N_ELEMENTS(args),
-                                     args },
-                         DB_E_NOT_FOUND,
-                         NULL);
-        return r < 0 ? err_up(r) : r;
-}
-
-/* @sql: $1 what it is called. */
-static int admin_delete(DbConn *conn, const char *sql, const char *name) {
-        int r;
-
-        r = admin_change(conn, &(DbQuery){ sql, 1, &name }, DB_E_NOT_FOUND, NULL);
-        return r < 0 ? err_up(r) : r;
+        return admin_change_one(conn,
+                                "UPDATE users SET password_hash = $2 WHERE username = $1"
+                                " RETURNING id",
+                                N_ELEMENTS(args),
+                                args);
 }
 
 int db_admin_user_delete(DbConn *conn, const char *name) {
-        return admin_delete(conn, "DELETE FROM users WHERE username = $1 RETURNING id", name);
+        return admin_change_one(conn,
+                                "DELETE FROM users WHERE username = $1 RETURNING id",
+                                1,
+                                &name);
 }
 
 int db_admin_device_delete(DbConn *conn, const char *code) {
-        return admin_delete(conn, "DELETE FROM devices WHERE code = $1 RETURNING id", code);
+        return admin_change_one(conn, "DELETE FROM devices WHERE code = $1 RETURNING id", 1, &code);
 }
 
 int db_admin_vehicle_delete(DbConn *conn, const char *code) {
-        return admin_delete(conn, "DELETE FROM vehicles WHERE code = $1 RETURNING id", code);
+        return admin_change_one(conn,
+                                "DELETE FROM vehicles WHERE code = $1 RETURNING id",
+                                1,
+                                &code);
 }
 
 /* The id of @user as a parameter; NULL stays NULL: nobody. */
@@ -189,32 +184,22 @@ int db_admin_device_add(DbConn *conn, const DbDeviceNew *device, int64_t *ret_id
 int db_admin_device_token(DbConn *conn, const char *code, const uint8_t token_hash[32]) {
         char hash[ADMIN_HASH_SIZE];
         const char *args[] = { code, admin_hash(token_hash, hash) };
-        int r;
 
-        r = admin_change(conn,
-                         &(DbQuery){
-                                 "UPDATE devices SET token_hash = $2::bytea, token_form = 'keyed',"
-                                 " token_text = NULL WHERE code = $1"
-                                 " RETURNING id",
-                                 N_ELEMENTS(args),
-                                 args },
-                         DB_E_NOT_FOUND,
-                         NULL);
-        return r < 0 ? err_up(r) : r;
+        return admin_change_one(conn,
+                                "UPDATE devices SET token_hash = $2::bytea, token_form = 'keyed',"
+                                " token_text = NULL WHERE code = $1 RETURNING id",
+                                N_ELEMENTS(args),
+                                args);
 }
 
 int db_admin_device_uplink(DbConn *conn, const char *code, bool may) {
         const char *args[] = { code, may ? "true" : "false" };
-        int r;
 
-        r = admin_change(conn,
-                         &(DbQuery){ "UPDATE devices SET may_uplink = $2::boolean WHERE code = $1"
-                                     " RETURNING id",
-                                     N_ELEMENTS(args),
-                                     args },
-                         DB_E_NOT_FOUND,
-                         NULL);
-        return r < 0 ? err_up(r) : r;
+        return admin_change_one(conn,
+                                "UPDATE devices SET may_uplink = $2::boolean WHERE code = $1"
+                                " RETURNING id",
+                                N_ELEMENTS(args),
+                                args);
 }
 
 /* @sql: $1 the code, $2 the owner. */
@@ -225,10 +210,7 @@ static int admin_assign(DbConn *conn, const char *sql, const char *code, const c
 
         r = admin_owner(conn, user, owner, &args[1]);
         if (r == 0)
-                r = admin_change(conn,
-                                 &(DbQuery){ sql, N_ELEMENTS(args), args },
-                                 DB_E_NOT_FOUND,
-                                 NULL);
+                r = admin_change_one(conn, sql, N_ELEMENTS(args), args);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -483,16 +465,12 @@ int db_admin_group_remove(DbConn *conn,
 int db_admin_dead_letter_delete(DbConn *conn, int64_t id) {
         char id_text[ADMIN_ID_SIZE];
         const char *args[] = { id_text };
-        int r;
 
         snprintf(id_text, sizeof(id_text), "%lld", (long long)id);
-        r = admin_change(conn,
-                         &(DbQuery){ "DELETE FROM dead_letters WHERE id = $1::bigint RETURNING id",
-                                     1,
-                                     args },
-                         DB_E_NOT_FOUND,
-                         NULL);
-        return r < 0 ? err_up(r) : r;
+        return admin_change_one(conn,
+                                "DELETE FROM dead_letters WHERE id = $1::bigint RETURNING id",
+                                1,
+                                args);
 }
 
 int db_admin_lock(DbConn *conn, const char *name) {

@@ -53,9 +53,9 @@ MUST_CHECK int db_admin_device_add(DbConn *conn, const DbDeviceNew *device, int6
 MUST_CHECK int db_admin_device_token(DbConn *conn,
                                      const char *code,
                                      const uint8_t token_hash[32]); /* NULL = revoke */
-/* To its new owner, who must be there; what was shared stays shared. */
 /* May it bring what is its owner's, as a gateway? */
 MUST_CHECK int db_admin_device_uplink(DbConn *conn, const char *code, bool may);
+/* To its new owner, who must be there; what was shared stays shared. */
 MUST_CHECK int db_admin_device_assign(DbConn *conn, const char *code, const char *user);
 MUST_CHECK int db_admin_vehicle_assign(DbConn *conn, const char *code, const char *user);
 MUST_CHECK int db_admin_vehicle_add(DbConn *conn,
