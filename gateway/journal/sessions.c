@@ -111,10 +111,11 @@ size_t sessions_save(const Sessions *sessions, RedeliveryItem ret_items[], size_
         return n_total;
 }
 
-static size_t sessions_count_same(const RedeliveryItem items[], size_t n) {
+/* How many at the end of @items are of one broker. */
+static size_t sessions_count_last(const RedeliveryItem items[], size_t n) {
         size_t n_same = 1;
 
-        while (n_same < n && items[n_same].broker == items[0].broker)
+        while (n_same < n && items[n - n_same - 1].broker == items[n - 1].broker)
                 ++n_same;
         return n_same;
 }
@@ -124,13 +125,14 @@ static void sessions_load_one(Sessions *sessions, const RedeliveryItem items[], 
         redelivery_load(sessions->items[0].redelivery, items, n * sizeof(*items));
 }
 
+/* The oldest first, so that they stand as they did. */
 void sessions_load(Sessions *sessions, uint16_t broker, const void *items, size_t n_bytes) {
-        const RedeliveryItem *at = items;
-        size_t n_same, n = n_bytes / sizeof(*at);
+        const RedeliveryItem *first = items;
+        size_t n_same, n = n_bytes / sizeof(*first);
 
-        for (; n > 0; n -= n_same, at += n_same) {
-                n_same = sessions_count_same(at, n);
-                sessions_load_one(sessions, at, n_same);
+        for (; n > 0; n -= n_same) {
+                n_same = sessions_count_last(first, n);
+                sessions_load_one(sessions, first + n - n_same, n_same);
         }
         if (!sessions_find(sessions, broker))
                 sessions_begin(sessions, broker);
