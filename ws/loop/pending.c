@@ -2,7 +2,6 @@
 
 #include "base/err.h"
 
-#define WS_PENDING_MAX     1024
 #define WS_PENDING_LIFE_MS 10000
 
 void ws_pendings_init(WsPendings *pendings, WsQuestions *questions) {
@@ -37,8 +36,6 @@ int ws_pendings_add(WsPendings *pendings, Query **queryp, const WsPendingOwner *
         WsPending *pending;
         int r;
 
-        if (pendings->n >= WS_PENDING_MAX)
-                return WS_PENDING_E_FULL;
         pending = calloc(1, sizeof(*pending));
         if (!pending)
                 return err_new(-ENOMEM);

@@ -3,7 +3,9 @@
 /*
  * WsPending: the commands of native clients that the database has not answered yet.
  *
- * One list a hub, bounded; a client that leaves takes its own with it. Loop thread.
+ * One list a hub; a client that leaves takes its own with it. It is bounded by the lane that they
+ * are asked in (`database.query_capacity`, `database.query_share`), which counts whom it refuses.
+ * Loop thread.
  */
 
 #include <sys/queue.h>
