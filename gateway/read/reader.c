@@ -56,17 +56,10 @@ static bool reader_is_called_off(const Reader *reader) {
         return poll(&wake, 1, 0) > 0;
 }
 
-static int reader_note_open(Reader *reader) {
-        int r = 0;
-
+static void reader_note_open(Reader *reader) {
         if (reader->is_reported)
                 log_info("query_database_connected lane=%s", reader->options.name);
         reader->is_reported = false;
-        if (reader->options.greeting)
-                r = db_conn_script(reader->conn, reader->options.greeting);
-        if (r < 0)
-                return err_up(r);
-        return r == DB_E_OFFLINE ? READER_E_AWAY : 0;
 }
 
 static void reader_note_away(Reader *reader) {
@@ -80,6 +73,19 @@ static void reader_note_away(Reader *reader) {
         reader->retry_at_us = clock_mono_us() + READER_RETRY_MS * INT64_C(1000);
 }
 
+/* A pooler without a server behind it lets everybody in: it is there once it has heard us. A
+ * greeting that is refused does no harm. */
+static int reader_open(Reader *reader) {
+        int r;
+
+        r = db_conn_connect_wait(reader->conn, READER_CONNECT_MS);
+        if (r == 0 && reader->options.greeting)
+                r = db_conn_script(reader->conn, reader->options.greeting);
+        if (r < 0)
+                return err_up(r);
+        return db_conn_is_open(reader->conn) ? 0 : READER_E_AWAY;
+}
+
 int reader_connect(Reader *reader) {
         int r;
 
@@ -87,13 +93,17 @@ int reader_connect(Reader *reader) {
                 return 0;
         if (clock_mono_us() < reader->retry_at_us)
                 return READER_E_AWAY;
-        r = db_conn_connect_wait(reader->conn, READER_CONNECT_MS);
-        if (r < 0)
+        r = reader_open(reader);
+        switch (r) {
+        case 0:
+                reader_note_open(reader);
+                return 0;
+        case READER_E_AWAY:
+                reader_note_away(reader);
+                return READER_E_AWAY;
+        default:
                 return err_up(r);
-        if (r == 0)
-                return reader_note_open(reader);
-        reader_note_away(reader);
-        return READER_E_AWAY;
+        }
 }
 
 void reader_calm(Reader *reader) {
