@@ -1,0 +1,308 @@
+/* WsCatching: of what other gateways show nothing is missed, and nothing shown twice. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/queue.h"
+#include "model/metrics.h"
+#include "tests/fake/asks.h"
+#include "ws/hub/catching.h"
+#include "ws/loop/loop.h"
+
+#define EPOCHS    "aaaaaaaaaaaaaaaa,bbbbbbbbbbbbbbbb"
+#define SECOND_US INT64_C(1000000)
+#define BOAT      7 /* that everybody knows of */
+#define NEW_BOAT  8 /* that nobody has heard of yet */
+
+static int64_t now_us;
+static WsQuestions questions;
+static WsLoop loop;
+static WsCatching catching;
+static Queue *asked;
+static uint64_t shown[64];
+static size_t n_shown;
+
+int64_t __wrap_clock_mono_us(void);
+int64_t __wrap_clock_mono_us(void) {
+        return now_us;
+}
+
+static int show(void *arg, Event *event) {
+        WsLoop *where = arg;
+
+        assert_true(n_shown < N_ELEMENTS(shown));
+        shown[n_shown++] = event->seq;
+        if (ws_numbers_are_several(&where->numbers))
+                (void)ws_numbers_step(&where->numbers, event->slot, event->seq);
+        return 0;
+}
+
+static void add_vehicle(int64_t id) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        const RegistryRow row = { .table = REGISTRY_VEHICLE,
+                                  .vehicle = { .id = id, .code = "v", .is_active = true } };
+        bool is_narrowed = false;
+
+        assert_int_equal(registry_delta_new(&delta, id == BOAT), 0);
+        assert_int_equal(registry_delta_add(delta, &row), 0);
+        assert_int_equal(registry_apply(loop.registry, delta, &is_narrowed), 0);
+}
+
+static int set_up_with(const char *epochs) {
+        now_us = 1000 * SECOND_US;
+        n_shown = 0;
+        memset(&loop, 0, sizeof(loop));
+        metrics_reset();
+        assert_int_equal(registry_new(&loop.registry), 0);
+        add_vehicle(BOAT);
+        assert_int_equal(ws_numbers_open(&loop.numbers, epochs), 0);
+        assert_int_equal(ws_questions_init(&questions), 0);
+        assert_int_equal(queue_new(&asked, 1, asks_free), 0);
+        questions.ask = asks_keep;
+        questions.ask_arg = asked;
+        loop.questions = &questions;
+        ws_catching_init(&catching, &loop, show, &loop);
+        for (size_t i = 0; i < loop.numbers.n; ++i) { /* both begin behind 10 */
+                loop.numbers.journals[i].last_seq = 10;
+                loop.numbers.journals[i].is_begun = true;
+        }
+        return 0;
+}
+
+static int set_up(void **state) {
+        (void)state;
+        return set_up_with(EPOCHS);
+}
+
+static int tear_down(void **state) {
+        (void)state;
+        ws_catching_done(&catching);
+        asked = queue_free(asked);
+        ws_questions_done(&questions);
+        ws_numbers_done(&loop.numbers);
+        loop.registry = registry_free(loop.registry);
+        return 0;
+}
+
+static Event *event_of(unsigned slot, uint64_t seq, uint64_t before_seq, int64_t vehicle_id) {
+        const Record record = {
+                .seq = seq, .kind = KIND_RAW_LOG, .vehicle_id = vehicle_id, .data = TEXT("\"x\"")
+        };
+        Event *event = NULL;
+
+        assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
+        event->slot = (uint16_t)slot;
+        event->before_seq = before_seq;
+        return event;
+}
+
+static bool comes_of(unsigned slot, uint64_t seq, uint64_t before_seq, int64_t vehicle_id) {
+        CLEANUP(event_unref) Event *event = event_of(slot, seq, before_seq, vehicle_id);
+        bool is_taken = ws_catching_takes(&catching, event);
+
+        if (is_taken)
+                assert_int_equal(show(&loop, event), 0);
+        return is_taken;
+}
+
+static bool comes(uint64_t seq, uint64_t before_seq) {
+        return comes_of(1, seq, before_seq, BOAT);
+}
+
+static bool gap_comes(uint64_t seq, uint32_t n_items) {
+        CLEANUP(event_unref) Event *gap = NULL;
+
+        assert_int_equal(event_new_gap(&gap, seq, n_items), 0);
+        gap->slot = 1;
+        if (!ws_catching_goes_on(&catching, gap))
+                return false;
+        (void)ws_numbers_step(&loop.numbers, 1, seq);
+        return true;
+}
+
+static void turn(void) {
+        assert_int_equal(ws_catching_turn(&catching, now_us / 1000), 0);
+}
+
+static bool is_asked(void) {
+        turn();
+        return queue_length(asked) > 0;
+}
+
+/* With these messages, of @vehicle_id; up to 0: a status alone. */
+static void answer(uint64_t after_seq, int64_t vehicle_id, uint64_t from, uint64_t upto) {
+        CLEANUP(event_unref) Event *event = NULL;
+        Answer *answer = NULL;
+        void *query = NULL;
+
+        turn();
+        assert_int_equal(queue_pop(asked, &query, 1, 0), 1);
+        assert_int_equal(((Query *)query)->replay->after_seq, after_seq);
+        assert_string_equal(((Query *)query)->replay->own_epoch, "bbbbbbbbbbbbbbbb");
+        assert_true(((Query *)query)->replay->all_vehicles &&
+                    ((Query *)query)->replay->all_devices);
+        assert_int_equal(answer_new(&answer, query), 0);
+        answer->status = upto > 0 ? 200 : 503;
+        answer->upto_seq = upto;
+        answer->events = calloc(16, sizeof(*answer->events));
+        for (uint64_t seq = from; upto > 0 && seq <= upto; ++seq)
+                answer->events[answer->n_events++] = event_of(0, seq, 0, vehicle_id);
+        query_free(query);
+        assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);
+        assert_int_equal(ws_questions_answer(&questions, event), 0);
+}
+
+static void expect_shown(size_t n, const uint64_t wanted[]) {
+        assert_int_equal(n_shown, n);
+        for (size_t i = 0; i < n; ++i)
+                assert_int_equal(shown[i], wanted[i]);
+}
+
+static void test_one_journal_alone_has_nothing_to_catch_up_with(void **state) {
+        (void)state;
+        set_up_with("bbbbbbbbbbbbbbbb");
+        assert_true(comes_of(0, 99, 50, NEW_BOAT));
+        assert_true(comes_of(0, 5, 0, BOAT));
+        assert_false(is_asked());
+}
+
+static void test_what_follows_on_the_last_is_shown_and_what_was_shown_is_not(void **state) {
+        (void)state;
+        assert_true(comes(12, 10)); /* 11 was none of theirs to show */
+        assert_false(comes(12, 10));
+        assert_false(comes(9, 8));
+        assert_true(comes(13, 12));
+        assert_false(is_asked());
+}
+
+static void test_what_was_lost_comes_from_the_database_with_what_came_meanwhile(void **state) {
+        (void)state;
+        assert_false(comes(13, 12));            /* 11 and 12 are missing */
+        assert_true(comes_of(0, 11, 10, BOAT)); /* which is no matter to the other slot */
+        assert_false(comes(14, 13));
+        answer(10, BOAT, 11, 14);
+        expect_shown(5, (uint64_t[]){ 11, 11, 12, 13, 14 });
+        assert_int_equal(metric_get(METRIC_LIVE_CAUGHT), 4);
+        assert_false(comes(14, 13));
+        assert_true(comes(15, 14));
+        assert_false(is_asked());
+}
+
+/* It is stored before it is shown, but perhaps not where we read. */
+static void test_while_the_database_is_behind_it_is_asked_again_and_not_at_once(void **state) {
+        (void)state;
+        assert_false(comes(13, 12));
+        answer(10, BOAT, 11, 12);
+        answer(12, BOAT, 13, 12); /* which has got on: at once, and has nothing new yet */
+        assert_false(is_asked());
+        now_us += SECOND_US / 10;
+        answer(12, BOAT, 13, 13);
+        expect_shown(3, (uint64_t[]){ 11, 12, 13 });
+        now_us += SECOND_US;
+        assert_false(is_asked());
+}
+
+static void test_a_database_that_is_away_is_asked_ten_times_a_second_at_most(void **state) {
+        (void)state;
+        assert_false(comes(13, 12));
+        answer(10, BOAT, 0, 0);
+        assert_false(is_asked());
+        now_us += SECOND_US / 10 - 1000;
+        assert_false(is_asked());
+        now_us += 1000;
+        answer(10, BOAT, 11, 13);
+        expect_shown(3, (uint64_t[]){ 11, 12, 13 });
+}
+
+static void test_a_lane_without_a_place_is_asked_later(void **state) {
+        Query *query = NULL;
+
+        (void)state;
+        assert_int_equal(query_new(&query, QUERY_COMMAND), 0);
+        assert_int_equal(asks_keep(asked, &query), 0);
+        assert_false(comes(13, 12));
+        turn();
+        (void)queue_pop(asked, (void **)&query, 1, 0);
+        query_free(query);
+        assert_false(is_asked());
+        now_us += SECOND_US / 10;
+        assert_true(is_asked());
+}
+
+/* Its gateway has just made it: it is told of soon. */
+static void test_what_is_of_a_thing_not_known_yet_waits_until_it_is(void **state) {
+        (void)state;
+        assert_false(comes_of(1, 11, 10, NEW_BOAT));
+        now_us += SECOND_US / 10;
+        answer(10, NEW_BOAT, 11, 11);
+        expect_shown(0, NULL);
+        add_vehicle(NEW_BOAT);
+        now_us += SECOND_US / 10;
+        answer(10, NEW_BOAT, 11, 11);
+        expect_shown(1, (uint64_t[]){ 11 });
+        assert_true(comes_of(1, 12, 11, NEW_BOAT));
+}
+
+static void test_for_two_seconds_at_most_and_the_next_one_not_again(void **state) {
+        (void)state;
+        assert_false(comes_of(1, 11, 10, NEW_BOAT));
+        now_us += 2 * SECOND_US - 1000;
+        answer(10, NEW_BOAT, 11, 11);
+        expect_shown(0, NULL);
+        now_us += SECOND_US / 10;
+        answer(10, NEW_BOAT, 11, 11);
+        expect_shown(1, (uint64_t[]){ 11 });
+        assert_true(comes_of(1, 12, 11, NEW_BOAT)); /* whom nobody has told of for so long */
+        now_us += 13 * SECOND_US;
+        assert_false(comes_of(1, 13, 12, NEW_BOAT)); /* and now it may be another one */
+}
+
+static void test_behind_a_gap_of_others_nothing_is_missed(void **state) {
+        (void)state;
+        assert_false(gap_comes(10, 0)); /* that was shown */
+        assert_true(gap_comes(12, 2));  /* they had no room: viewers of theirs miss it, too */
+        assert_false(gap_comes(14, 0)); /* how far they are: it was lost on the way */
+        answer(12, BOAT, 13, 14);
+        expect_shown(2, (uint64_t[]){ 13, 14 });
+}
+
+/* Of a journal that has just begun here nothing was missed, as nobody was there. */
+static void test_a_journal_that_has_not_begun_has_lost_nothing(void **state) {
+        (void)state;
+        loop.numbers.journals[1].is_begun = false;
+        assert_true(comes(99, 98));
+        assert_true(gap_comes(120, 0));
+        assert_false(is_asked());
+}
+
+static void test_an_answer_for_who_has_gone_is_for_nobody(void **state) {
+        (void)state;
+        assert_false(comes(13, 12));
+        assert_true(is_asked());
+        ws_catching_done(&catching);
+        assert_int_equal(ws_questions_turn(&questions, INT64_MAX / 2), 0);
+        assert_int_equal(n_shown, 0);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_teardown(test_one_journal_alone_has_nothing_to_catch_up_with,
+                                          tear_down),
+                TEST(test_what_follows_on_the_last_is_shown_and_what_was_shown_is_not),
+                TEST(test_what_was_lost_comes_from_the_database_with_what_came_meanwhile),
+                TEST(test_while_the_database_is_behind_it_is_asked_again_and_not_at_once),
+                TEST(test_a_database_that_is_away_is_asked_ten_times_a_second_at_most),
+                TEST(test_a_lane_without_a_place_is_asked_later),
+                TEST(test_what_is_of_a_thing_not_known_yet_waits_until_it_is),
+                TEST(test_for_two_seconds_at_most_and_the_next_one_not_again),
+                TEST(test_behind_a_gap_of_others_nothing_is_missed),
+                TEST(test_a_journal_that_has_not_begun_has_lost_nothing),
+                TEST(test_an_answer_for_who_has_gone_is_for_nobody),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
