@@ -224,6 +224,7 @@ typedef enum Metric {
         METRIC_WS_PUT_OFF,              /* reads whose words waited for another turn of the loop */
         METRIC_TLS_HANDSHAKES_GAVE_WAY, /* half done and silent, while others waited for room */
         METRIC_CHANGES_REFUSED,         /* of one user, too many in a minute */
+        METRIC_GROUPS_REFUSED,          /* bodies with more devices than may be in one */
         METRIC_DASHBOARD_REFUSED,       /* folders that could not be read, or are too large */
         METRIC_SHARE_REFUSED_CONNECTIONS, /* one party wanted more than its share */
         METRIC_SHARE_REFUSED_REQUESTS,

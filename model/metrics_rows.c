@@ -455,6 +455,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Handshakes half done and silent for a second that were ended for another's." },
         [METRIC_CHANGES_REFUSED] = { "tidegate_changes_refused_total", NULL, METRIC_COUNTER,
                 "Changes of users, devices and shares beyond http.changes_per_minute (429)." },
+        [METRIC_GROUPS_REFUSED] = { "tidegate_groups_refused_total", NULL, METRIC_COUNTER,
+                "Requests that named more devices of a group than http.group_devices (422)." },
         [METRIC_DASHBOARD_REFUSED] = { "tidegate_dashboard_refused_total", NULL, METRIC_COUNTER,
                 "Times that the folder of the dashboard could not be read, or was too large." },
         [METRIC_SHARE_REFUSED_CONNECTIONS] =

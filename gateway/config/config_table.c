@@ -89,6 +89,8 @@ const ConfigKey config_keys[] = {
         { "http", "changes_per_minute", CONFIG_INT, AT(ws.changes_per_min), "120", 1, 1000000, true,
           "Changes of users, devices, vehicles, shares and groups that one user may ask for by HTTP "
           "(429)." },
+        { "http", "group_devices", CONFIG_INT, AT(ws.group_devices), "1000", 1, 100000, true,
+          "Devices that one request puts into a group or takes out of it; of more none (422)." },
         { "http", "stream_window", CONFIG_INT, AT(ws.stream_window), "4", 1, 256, true,
           "Pieces of 64 KiB of one long answer that are on their way at a time." },
 

@@ -203,6 +203,25 @@ def test_tickets_of_a_user_and_in_total(make_gateway):
     assert gateway.metric("tidegate_tickets_refused_total") == 1
 
 
+def test_devices_of_one_body_of_a_group(make_gateway):
+    gateway = started(make_gateway, http__group_devices=2)
+    headers = {"Authorization": f"Bearer {gateway.token('root')}"}
+
+    def group(devices, status):
+        answer = gateway.post("/api/manage/groups", json={"name": "Hall", "devices": devices}, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    codes = [f"of-hall-{i}" for i in range(3)]
+    for code in codes:
+        gateway.add_device(code, "ana")
+    assert group(codes, 422)["detail"] == "devices: allowed: a list of codes or ids of devices, 2 at most."
+    assert gateway.metric("tidegate_groups_refused_total") == 1
+    assert gateway.database.value("SELECT count(*) FROM groups") == 0
+    assert len(group(codes[:2], 201)["devices"]) == 2
+    assert len(group(codes[2:], 200)["devices"]) == 3
+
+
 def test_connect_rate_of_a_source(make_gateway):
     gateway = started(make_gateway, ws__connects_per_second=2)
     seen = [upgrade_status(gateway, "127.0.0.7") for _ in range(12)]

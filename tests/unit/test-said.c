@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "model/metrics.h"
 #include "ws/manage/said.h"
 
 static int read_said(Query **ret_query, ManageKind kind, const char *body, char *why) {
@@ -14,7 +15,7 @@ static int read_said(Query **ret_query, ManageKind kind, const char *body, char 
 
         assert_int_equal(query_new(&query, QUERY_MANAGE), 0);
         assert_int_equal(manage_query_new(&query->manage, kind), 0);
-        r = ws_said_read(query, text_of(body), why);
+        r = ws_said_read(query, text_of(body), 3, why);
         *ret_query = TAKE(&query);
         return r;
 }
@@ -71,6 +72,22 @@ static void test_devices_become_a_list_of_texts(void **state) {
         assert_non_null(strstr(why, "devices: allowed: a list"));
 }
 
+/* In part it would be another group than the one that was meant. */
+static void test_of_more_devices_than_there_may_be_none_is_read_and_that_is_counted(void **state) {
+        CLEANUP(query_free) Query *all = NULL, *more = NULL;
+        char why[WS_SAID_WHY_SIZE];
+
+        (void)state;
+        metrics_reset();
+        assert_int_equal(read_said(&all, MANAGE_GROUP_REMOVE, "{\"devices\":[1,2,3]}", why), 0);
+        assert_int_equal(metric_get(METRIC_GROUPS_REFUSED), 0);
+        assert_int_equal(read_said(&more, MANAGE_GROUP_REMOVE, "{\"devices\":[1,2,3,4]}", why),
+                         WS_SAID_E_INVALID);
+        assert_string_equal(why, "devices: allowed: a list of codes or ids of devices, 3 at most.");
+        assert_int_equal(more->manage->n_texts, 0);
+        assert_int_equal(metric_get(METRIC_GROUPS_REFUSED), 1);
+}
+
 static void test_what_cannot_be_is_told_by_its_member(void **state) {
         static const struct {
                 ManageKind kind;
@@ -111,6 +128,8 @@ int main(void) {
                 cmocka_unit_test(test_members_come_in_their_order_with_defaults),
                 cmocka_unit_test(test_an_id_is_told_from_a_name),
                 cmocka_unit_test(test_devices_become_a_list_of_texts),
+                cmocka_unit_test(
+                        test_of_more_devices_than_there_may_be_none_is_read_and_that_is_counted),
                 cmocka_unit_test(test_what_cannot_be_is_told_by_its_member),
                 cmocka_unit_test(test_who_says_nothing_is_asked_nothing),
         };

@@ -13,6 +13,7 @@
 
 #define WS_CHANGE_LIMIT     100
 #define WS_CHANGE_LIMIT_MAX 1000
+#define WS_CHANGE_DEVICES   1000 /* unless it is said otherwise */
 #define WS_CHANGE_RETRY_S   2
 #define WS_CHANGE_TTL_S     3600
 #define WS_CHANGE_TTL_MAX_S 31536000 /* as the command line */
@@ -201,6 +202,10 @@ static bool ws_change_ttl(WsCall *call, ManageKind kind) {
         return true;
 }
 
+static size_t ws_change_n_devices(const WsOptions *options) {
+        return options->group_devices > 0 ? (size_t)options->group_devices : WS_CHANGE_DEVICES;
+}
+
 /* @ret_ok false: the response says why not. */
 static int ws_change_fill(WsCall *call, Query *query, bool *ret_ok) {
         char why[WS_SAID_WHY_SIZE];
@@ -214,7 +219,7 @@ static int ws_change_fill(WsCall *call, Query *query, bool *ret_ok) {
         if (!ws_change_place(call, query->manage) || !ws_change_is_of_others(call, query->manage) ||
             !ws_change_ttl(call, query->manage->kind))
                 return 0;
-        r = ws_said_read(query, call->body, why);
+        r = ws_said_read(query, call->body, ws_change_n_devices(call->options), why);
         switch (r) {
         case 0:
                 return err_up(ws_change_make_token(call, query->manage, ret_ok));

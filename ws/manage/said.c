@@ -8,12 +8,12 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "model/account.h"
+#include "model/metrics.h"
 #include "ws/dialects/client_message.h"
 
 #define WS_SAID_NAME_MAX     128
 #define WS_SAID_MEMBERS      4
-#define WS_SAID_PASSWORD_MIN 8 /* as the command line */
-#define WS_SAID_DEVICES_MAX  1000
+#define WS_SAID_PASSWORD_MIN 8               /* as the command line */
 #define WS_SAID_ID_MAX       999999999999999 /* as the command line */
 
 typedef enum WsSaidForm {
@@ -133,11 +133,21 @@ static int ws_said_invalid(char *why, const char *name, const char *allowed) {
         return WS_SAID_E_INVALID;
 }
 
+static int ws_said_refuse_list(char *why, const char *name, size_t n_most) {
+        char allowed[80];
+
+        snprintf(allowed,
+                 sizeof(allowed),
+                 "a list of codes or ids of devices, %zu at most",
+                 n_most);
+        return ws_said_invalid(why, name, allowed);
+}
+
 static int ws_said_take_list(Query *query,
                              const WsClientMessage *body,
                              const char *name,
+                             size_t n_most,
                              char ret_why[WS_SAID_WHY_SIZE]) {
-        static const char allowed[] = "a list of codes or ids of devices, 1000 at most";
         CLEANUP_BUF Buf list = { 0 };
         JsonOut out = { .buf = &list };
         WsClientMessageList devices;
@@ -147,12 +157,14 @@ static int ws_said_take_list(Query *query,
         r = ws_client_message_list(body, name, &devices);
         if (r < 0)
                 return err_up(r);
-        if (r > 0 || !devices.list || devices.n > WS_SAID_DEVICES_MAX)
-                return ws_said_invalid(ret_why, name, allowed);
+        if (r == 0 && devices.list && devices.n > n_most)
+                metric_add(METRIC_GROUPS_REFUSED, 1);
+        if (r > 0 || !devices.list || devices.n > n_most)
+                return ws_said_refuse_list(ret_why, name, n_most);
         json_out_array(&out, NULL);
         for (size_t i = 0; i < devices.n; ++i) {
                 if (!ws_client_message_name(&devices, i, text))
-                        return ws_said_invalid(ret_why, name, allowed);
+                        return ws_said_refuse_list(ret_why, name, n_most);
                 json_out_string(&out, NULL, ws_said_user(text, id));
         }
         json_out_array_end(&out);
@@ -164,6 +176,7 @@ static int ws_said_take_list(Query *query,
 static int ws_said_take(Query *query,
                         const WsClientMessage *body,
                         const WsSaidMember *member,
+                        size_t n_devices,
                         char ret_why[WS_SAID_WHY_SIZE]) {
         char text[256];
         bool is_null = false, is_said;
@@ -171,7 +184,7 @@ static int ws_said_take(Query *query,
         int r;
 
         if (member->form == WS_SAID_DEVICES)
-                return ws_said_take_list(query, body, member->name, ret_why);
+                return ws_said_take_list(query, body, member->name, n_devices, ret_why);
         is_said = ws_client_message_member(body, member->name, text, &is_null);
         if (!is_said && ws_client_message_has(body, member->name))
                 return ws_said_invalid(ret_why, member->name, "a text of 255 bytes at most");
@@ -183,7 +196,7 @@ static int ws_said_take(Query *query,
         return err_up(r);
 }
 
-int ws_said_read(Query *query, Text body, char ret_why[WS_SAID_WHY_SIZE]) {
+int ws_said_read(Query *query, Text body, size_t n_devices, char ret_why[WS_SAID_WHY_SIZE]) {
         const WsSaidMember *members = ws_said_members[query->manage->kind];
         __attribute__((cleanup(ws_client_message_done))) WsClientMessage message = { 0 };
         int r = 0;
@@ -196,6 +209,6 @@ int ws_said_read(Query *query, Text body, char ret_why[WS_SAID_WHY_SIZE]) {
         if (r > 0 || !ws_client_message_is_object(&message))
                 return WS_SAID_E_BAD;
         for (size_t i = 0; r == 0 && i < WS_SAID_MEMBERS && members[i].name; ++i)
-                r = ws_said_take(query, &message, &members[i], ret_why);
+                r = ws_said_take(query, &message, &members[i], n_devices, ret_why);
         return r;
 }

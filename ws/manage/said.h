@@ -15,5 +15,9 @@ enum {
         WS_SAID_E_INVALID, /* a member is not what it has to be: @ret_why */
 };
 
-/* Adds to @query->manage, and to @query->password. */
-MUST_CHECK int ws_said_read(Query *query, Text body, char ret_why[WS_SAID_WHY_SIZE]);
+/* Adds to @query->manage, and to @query->password. Of more devices than @n_devices nothing is read:
+ * that is counted. */
+MUST_CHECK int ws_said_read(Query *query,
+                            Text body,
+                            size_t n_devices,
+                            char ret_why[WS_SAID_WHY_SIZE]);
