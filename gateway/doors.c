@@ -31,7 +31,9 @@ int doors_new(Doors **ret_doors, const DoorsOptions *options) {
         doors->mqtt = options->config->mqtt;
         r = discovery_new(&doors->discovery, options->config->journal.dir);
         if (r == 0)
-                r = explorer_new(&doors->explorer, options->config->journal.dir);
+                r = explorer_new(&doors->explorer,
+                                 options->config->journal.dir,
+                                 (size_t)options->config->explore_shapes);
         if (r == 0)
                 r = doors_reload(doors, options->config);
         if (r < 0)

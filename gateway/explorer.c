@@ -74,7 +74,7 @@ static char *explorer_path(const char *dir, const char *name) {
         return path;
 }
 
-int explorer_new(Explorer **ret_explorer, const char *dir) {
+int explorer_new(Explorer **ret_explorer, const char *dir, size_t n_shapes) {
         CLEANUP(explorer_free) Explorer *explorer = calloc(1, sizeof(*explorer));
         int r;
 
@@ -85,7 +85,7 @@ int explorer_new(Explorer **ret_explorer, const char *dir) {
         explorer->path_next = explorer_path(dir, EXPLORER_FILE ".new");
         if (!explorer->path || !explorer->path_next)
                 return err_new(-ENOMEM);
-        r = sketch_new(&explorer->sketch);
+        r = sketch_new(&explorer->sketch, n_shapes);
         if (r != 0)
                 return err_up(r);
         *ret_explorer = TAKE(&explorer);

@@ -19,7 +19,8 @@
 typedef struct Explorer Explorer;
 typedef struct Routes Routes;
 
-MUST_CHECK int explorer_new(Explorer **ret_explorer, const char *dir); /* of the file */
+/* @dir: of the file. @n_shapes: mqtt.explore_shapes. */
+MUST_CHECK int explorer_new(Explorer **ret_explorer, const char *dir, size_t n_shapes);
 /* What cannot be ended stays until the process does. */
 Explorer *explorer_free(Explorer *explorer);
 

@@ -41,6 +41,7 @@ typedef enum Metric {
         METRIC_LIMIT_DEVICES,
         METRIC_LIMIT_SPARKPLUG_THINGS,
         METRIC_LIMIT_MERGED_DOCUMENTS,
+        METRIC_LIMIT_EXPLORED_SHAPES,
         METRIC_DEVICES,            /* gauge */
         METRIC_JOURNAL_BYTES,      /* gauge */
         METRIC_JOURNAL_HIGH_BYTES, /* gauge: in use, at which it is full */

@@ -135,6 +135,8 @@ const ConfigKey config_keys[] = {
           "MQTT filters, with commas between: what they bring and no route takes is counted by the "
           "shape of its topic, with a sample, for tidegate route unrouted; nothing of it is stored. A "
           "connection of its own, with QoS 0. Not set: none." },
+        { "mqtt", "explore_shapes", CONFIG_INT, AT(explore_shapes), "1024", 16, 16384, false,
+          "Shapes of topics that are remembered of these, a KiB each; of more the rarest give way." },
 
         { "database", "url", CONFIG_DB_URL, AT(database_url), "postgresql:///tidegate", 0, 0, false,
           "PostgreSQL: postgresql://user:password@host:port/name, or key=value pairs." },

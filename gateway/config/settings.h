@@ -31,6 +31,7 @@ struct Config {
         int login_cache, login_cache_ttl_s; /* users, [auth] */
         bool mqtt_enabled;                  /* mqtt.url is set */
         const char *mqtt_explore;           /* filters with commas; NULL = none */
+        int explore_shapes;
         JournalOptions journal;
         int journal_check_ms;
         int journal_device_share; /* percent */

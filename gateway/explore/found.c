@@ -215,13 +215,14 @@ static void found_write_all(Sketch *sketch, Found *const sorted[], size_t n, Jso
 }
 
 int found_write(Sketch *sketch, int64_t now_us, size_t limit, Buf *buf) {
-        Found *found = calloc(SKETCH_ENTRIES, sizeof(*found));
-        Found **sorted = calloc(SKETCH_ENTRIES, sizeof(*sorted));
-        FoundKey *keys = calloc(SKETCH_ENTRIES, sizeof(*keys));
+        size_t n_most = sketch_size(sketch);
+        Found *found = calloc(n_most, sizeof(*found));
+        Found **sorted = calloc(n_most, sizeof(*sorted));
+        FoundKey *keys = calloc(n_most, sizeof(*keys));
         JsonOut out = { .buf = buf };
         size_t n = 0, n_sorted = 0;
 
-        for (size_t i = 0; found && i < SKETCH_ENTRIES; ++i)
+        for (size_t i = 0; found && i < n_most; ++i)
                 if (sketch_get(sketch, i, &found[n].entry)) {
                         found[n].n_shapes = 1;
                         found[n].per_minute = sketch_per_minute(&found[n].entry, now_us);

@@ -6,7 +6,8 @@
  *
  * Shapes that differ in one level alone are one with `+` in its place once there are FOUND_SIBLINGS
  * of them: their counts are summed. What the payload is is told by the sample, and of JSON its
- * members with their types, if the sample is the whole. Any thread; takes a MiB for the while.
+ * members with their types, if the sample is the whole. Any thread; takes as much memory as
+ * the sketch for the while.
  */
 
 #include "base/buf.h"

@@ -19,18 +19,24 @@ struct SketchSet {
 struct Sketch {
         pthread_mutex_t lock;
         uint64_t seed; /* so that no list of topics that share a set is good for all */
-        SketchSet sets[SKETCH_SETS];         /* {lock} */
-        SketchEntry entries[SKETCH_ENTRIES]; /* {lock} but for their counts */
-        SketchSums sums;                     /* {lock} */
+        size_t n_sets;
+        SketchSet *sets;      /* {lock} */
+        SketchEntry *entries; /* {lock} but for their counts: SKETCH_WAYS a set */
+        SketchSums sums;      /* {lock} */
 };
 
-int sketch_new(Sketch **ret_sketch) {
+int sketch_new(Sketch **ret_sketch, size_t n_shapes) {
         CLEANUP(sketch_free) Sketch *sketch = calloc(1, sizeof(*sketch));
         int r;
 
         if (!sketch)
                 return err_new(-ENOMEM);
         MUST(pthread_mutex_init(&sketch->lock, NULL));
+        sketch->n_sets = (n_shapes + SKETCH_WAYS - 1) / SKETCH_WAYS;
+        sketch->sets = calloc(sketch->n_sets, sizeof(*sketch->sets));
+        sketch->entries = calloc(sketch_size(sketch), sizeof(*sketch->entries));
+        if (!sketch->sets || !sketch->entries)
+                return err_new(-ENOMEM);
         r = secret_random(&sketch->seed, sizeof(sketch->seed));
         if (r != 0)
                 return err_up(r);
@@ -42,8 +48,14 @@ Sketch *sketch_free(Sketch *sketch) {
         if (!sketch)
                 return NULL;
         MUST(pthread_mutex_destroy(&sketch->lock));
+        free(sketch->sets);
+        free(sketch->entries);
         free(sketch);
         return NULL;
+}
+
+size_t sketch_size(const Sketch *sketch) {
+        return sketch->n_sets * SKETCH_WAYS;
 }
 
 /* The place of the shape in its set, or the one that it is to take: a free one before the rarest.
@@ -87,7 +99,7 @@ SketchFate sketch_take(Sketch *sketch, Text topic, Text payload, int64_t now_us)
         char shape[SHAPE_SIZE];
         size_t n_shape = shape_of(topic, shape), way;
         uint64_t hash = text_hash(TEXT_HASH ^ sketch->seed, shape, n_shape);
-        size_t place = (hash * UINT64_C(0x9e3779b97f4a7c15) >> 32) % SKETCH_SETS;
+        size_t place = (hash * UINT64_C(0x9e3779b97f4a7c15) >> 32) % sketch->n_sets;
         SketchSet *set = &sketch->sets[place];
         SketchFate fate = SKETCH_KNOWN;
         SketchEntry *entry;
@@ -114,8 +126,8 @@ SketchFate sketch_take(Sketch *sketch, Text topic, Text payload, int64_t now_us)
 
 void sketch_forget(Sketch *sketch) {
         pthread_mutex_lock(&sketch->lock);
-        memset(sketch->sets, 0, sizeof(sketch->sets));
-        memset(sketch->entries, 0, sizeof(sketch->entries));
+        memset(sketch->sets, 0, sketch->n_sets * sizeof(*sketch->sets));
+        memset(sketch->entries, 0, sketch_size(sketch) * sizeof(*sketch->entries));
         sketch->sums = (SketchSums){ 0 };
         pthread_mutex_unlock(&sketch->lock);
 }

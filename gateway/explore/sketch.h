@@ -2,9 +2,9 @@
 
 /*
  * Sketch: what comes in that no route takes, by shape (shape.h): how much, since when, and one
- * message of it. Of fixed size, about 1 MiB, whatever comes.
+ * message of it. Of fixed size, about a KiB a shape, whatever comes.
  *
- * Any thread. SKETCH_SETS sets of SKETCH_WAYS entries; a shape belongs to one set. In one that is
+ * Any thread. Sets of SKETCH_WAYS entries; a shape belongs to one set. In one that is
  * full a new shape takes the place of the rarest and goes on from its count (space-saving): a count
  * is too high by @error at most, and a shape that has more than one in SKETCH_WAYS of the messages
  * of its set is always there. A lock is held for one message or for one entry that is read.
@@ -13,11 +13,9 @@
 #include "base/base.h"
 #include "gateway/explore/shape.h"
 
-#define SKETCH_SETS    64
-#define SKETCH_WAYS    16
-#define SKETCH_ENTRIES ((size_t)SKETCH_SETS * SKETCH_WAYS)
-#define SKETCH_TOPIC   256 /* bytes of an example; */
-#define SKETCH_SAMPLE  512 /* and of its payload */
+#define SKETCH_WAYS   16
+#define SKETCH_TOPIC  256 /* bytes of an example; */
+#define SKETCH_SAMPLE 512 /* and of its payload */
 
 typedef enum SketchFate {
         SKETCH_KNOWN,
@@ -47,13 +45,15 @@ struct SketchSums {
         size_t n_entries;
 };
 
-MUST_CHECK int sketch_new(Sketch **ret_sketch); /* -ENOMEM, -EIO */
+/* @n_shapes, up to a multiple of SKETCH_WAYS. -ENOMEM, -EIO. */
+MUST_CHECK int sketch_new(Sketch **ret_sketch, size_t n_shapes);
 Sketch *sketch_free(Sketch *sketch);
 
 SketchFate sketch_take(Sketch *sketch, Text topic, Text payload, int64_t now_us);
 void sketch_forget(Sketch *sketch); /* everything */
 
-/* @i from 0 to SKETCH_ENTRIES - 1; false: nothing is there. */
+size_t sketch_size(const Sketch *sketch); /* shapes that it has room for */
+/* @i below that; false: nothing is there. */
 bool sketch_get(Sketch *sketch, size_t i, SketchEntry *ret_entry);
 SketchSums sketch_sums(Sketch *sketch);
 /* Messages in the last whole minute; in the one that goes on, if it is the first. */

@@ -56,6 +56,22 @@ def test_it_is_counted_and_not_stored(make_gateway, broker, database, version):
     assert gateway.metric("tidegate_explored_displaced_total") == 0
 
 
+def test_of_more_shapes_than_may_be_remembered_the_rarest_give_way(make_gateway, broker):
+    gateway = make_gateway(mqtt__explore="#", mqtt__explore_shapes=16)
+    gateway.routes = ROUTE
+    gateway.write_conf()
+    populate(gateway)
+    gateway.start()
+    assert gateway.metric("tidegate_limit", of="explored_shapes") == 16
+    hears(gateway, broker)
+    before = gateway.metric("tidegate_explored_total")
+    for n in range(40):
+        broker.publish(f"room/dev-1/other{n}", "1")
+    wait_until(lambda: gateway.metric("tidegate_explored_total") == before + 40, "what no route takes")
+    assert gateway.metric("tidegate_explored_shapes") == 16
+    assert gateway.metric("tidegate_explored_displaced_total") >= 24
+
+
 def test_it_is_switched_on_and_off(make_gateway, broker, database):
     gateway = make_gateway()
     gateway.routes = ROUTE

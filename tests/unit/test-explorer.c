@@ -39,7 +39,7 @@ static void test_only_what_no_route_takes_is_kept(void **state) {
         (void)state;
         metrics_reset();
         assert_non_null(mkdtemp(dir));
-        assert_int_equal(explorer_new(&explorer, dir), 0);
+        assert_int_equal(explorer_new(&explorer, dir, 64), 0);
         assert_int_equal(explorer_set(explorer, "#", routes), 0);
         hear(explorer, "room/a/x");
         hear(explorer, "room/a/x/no");

@@ -10,6 +10,8 @@
 #include "gateway/explore/found.h"
 #include "gateway/explore/suggest.h"
 
+#define SHAPES 1024
+
 static void take(Sketch *sketch, const char *topic, const char *payload) {
         sketch_take(sketch, text_of(topic), text_of(payload), 1000000);
 }
@@ -27,7 +29,7 @@ static void test_siblings_become_one(void **state) {
         char topic[64];
 
         (void)state;
-        assert_int_equal(sketch_new(&sketch), 0);
+        assert_int_equal(sketch_new(&sketch, SHAPES), 0);
         for (char c = 'a'; c < 'a' + FOUND_SIBLINGS - 1; ++c) {
                 snprintf(topic, sizeof(topic), "room/r%c/temp", c);
                 take(sketch, topic, "21.5");
@@ -69,7 +71,7 @@ static void test_a_payload_is_told_by_its_sample(void **state) {
         for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
                 CLEANUP(sketch_free) Sketch *sketch = NULL;
 
-                assert_int_equal(sketch_new(&sketch), 0);
+                assert_int_equal(sketch_new(&sketch, SHAPES), 0);
                 take(sketch, "a/b", cases[i].payload);
                 expect(sketch, 10, cases[i].part, true);
                 memset(large + 6, 'x', sizeof(large) - 7);

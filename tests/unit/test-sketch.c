@@ -12,6 +12,7 @@
 
 #define SECOND_US INT64_C(1000000)
 #define MINUTE_US (60 * SECOND_US)
+#define SHAPES    1024
 
 static void test_levels_that_look_like_ids_stand_as_one(void **state) {
         static const struct {
@@ -52,7 +53,7 @@ static void test_levels_that_look_like_ids_stand_as_one(void **state) {
 static SketchEntry find(Sketch *sketch, const char *shape) {
         SketchEntry entry;
 
-        for (size_t i = 0; i < SKETCH_ENTRIES; ++i)
+        for (size_t i = 0; i < SHAPES; ++i)
                 if (sketch_get(sketch, i, &entry) && strcmp(entry.shape, shape) == 0)
                         return entry;
         return (SketchEntry){ 0 };
@@ -64,7 +65,7 @@ static void test_what_comes_is_counted_and_shown(void **state) {
         SketchEntry entry;
 
         (void)state;
-        assert_int_equal(sketch_new(&sketch), 0);
+        assert_int_equal(sketch_new(&sketch, SHAPES), 0);
         for (int i = 0; i < 10; ++i)
                 assert_int_equal(sketch_take(sketch,
                                              TEXT("room/1/temp"),
@@ -114,7 +115,7 @@ static void test_a_million_topics_push_out_nobody_who_sends_much(void **state) {
         char word[9];
 
         (void)state;
-        assert_int_equal(sketch_new(&sketch), 0);
+        assert_int_equal(sketch_new(&sketch, SHAPES), 0);
         for (int64_t i = 0; i < 1000000; ++i) {
                 number = number * 1664525U + 1013904223U;
                 put_word(number, word);
@@ -122,16 +123,16 @@ static void test_a_million_topics_push_out_nobody_who_sends_much(void **state) {
                 if (i % 100 == 0) /* one in a hundred: of its set, far more than one in 16 */
                         sketch_take(sketch, TEXT("heavy/one"), TEXT("2"), i);
         }
-        for (size_t i = 0; i < SKETCH_ENTRIES; ++i)
+        for (size_t i = 0; i < SHAPES; ++i)
                 if (sketch_get(sketch, i, &entry)) {
                         ++n_entries;
                         n_messages += entry.n_messages;
                         assert_true(entry.error < entry.n_messages);
                 }
-        assert_int_equal(n_entries, SKETCH_ENTRIES);
+        assert_int_equal(n_entries, SHAPES);
         assert_int_equal(n_messages, 1010000); /* every message is in one of the counts */
         assert_int_equal(sketch_sums(sketch).n_messages, 1010000);
-        assert_int_equal(sketch_sums(sketch).n_entries, SKETCH_ENTRIES);
+        assert_int_equal(sketch_sums(sketch).n_entries, SHAPES);
         assert_true(sketch_sums(sketch).n_displaced > 900000);
         entry = find(sketch, "heavy/one");
         assert_true(entry.n_messages >= 10000);
@@ -139,9 +140,23 @@ static void test_a_million_topics_push_out_nobody_who_sends_much(void **state) {
         assert_true(entry.error < 1000);
 }
 
-static void test_it_is_of_fixed_size(void **state) {
+static void test_it_has_room_for_as_many_as_it_was_told(void **state) {
         (void)state;
-        assert_true(sizeof(SketchEntry) * SKETCH_ENTRIES < (size_t)2 * 1024 * 1024);
+        for (size_t n = 1; n <= 100; ++n) {
+                CLEANUP(sketch_free) Sketch *sketch = NULL;
+                char word[9];
+
+                assert_int_equal(sketch_new(&sketch, n), 0);
+                assert_in_range(sketch_size(sketch), n, n + SKETCH_WAYS - 1);
+                for (uint32_t i = 0; i < 10000; ++i) {
+                        put_word(i * 2654435761U, word);
+                        sketch_take(sketch, text_of(word), TEXT("1"), i);
+                }
+                assert_int_equal(sketch_sums(sketch).n_entries, sketch_size(sketch));
+                sketch_forget(sketch);
+                assert_int_equal(sketch_sums(sketch).n_entries, 0);
+        }
+        assert_true(sizeof(SketchEntry) < 1200); /* a shape, whatever comes */
 }
 
 int main(void) {
@@ -149,7 +164,7 @@ int main(void) {
                 cmocka_unit_test(test_levels_that_look_like_ids_stand_as_one),
                 cmocka_unit_test(test_what_comes_is_counted_and_shown),
                 cmocka_unit_test(test_a_million_topics_push_out_nobody_who_sends_much),
-                cmocka_unit_test(test_it_is_of_fixed_size),
+                cmocka_unit_test(test_it_has_room_for_as_many_as_it_was_told),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
