@@ -160,6 +160,7 @@ static int discovery_make_table(Discovery *discovery, const Findings *findings) 
 static void discovery_tell(Discovery *discovery, const Findings *findings) {
         CLEANUP_BUF Buf buf = { 0 };
 
+        metric_set(METRIC_DISCOVERY_BYTES, (int64_t)notices_bytes(discovery->notices));
         metric_set(METRIC_DISCOVERED_DEVICES, (int64_t)findings_n_devices(findings));
         metric_set(METRIC_DISCOVERED_POINTS, (int64_t)findings_n_points(findings));
         metric_set(METRIC_DISCOVERED_REFUSED, (int64_t)findings_n_refused(findings));
@@ -352,7 +353,7 @@ const Patterns *discovery_patterns(const Discovery *discovery) {
 
 /* ---- life --------------------------------------------------------------------------------- */
 
-int discovery_new(Discovery **ret_discovery, const char *dir) {
+int discovery_new(Discovery **ret_discovery, const char *dir, size_t max_bytes) {
         CLEANUP(discovery_free) Discovery *discovery = calloc(1, sizeof(*discovery));
         int r;
 
@@ -363,7 +364,7 @@ int discovery_new(Discovery **ret_discovery, const char *dir) {
         discovery->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (discovery->wake_fd < 0)
                 return err_new(-errno);
-        r = notices_new(&discovery->notices);
+        r = notices_new(&discovery->notices, max_bytes);
         if (r != 0)
                 return err_up(r);
         *ret_discovery = TAKE(&discovery);

@@ -20,7 +20,8 @@
 
 typedef struct Discovery Discovery;
 
-MUST_CHECK int discovery_new(Discovery **ret_discovery, const char *dir); /* of the file */
+/* @dir: of the file. @max_bytes: of all announcements. */
+MUST_CHECK int discovery_new(Discovery **ret_discovery, const char *dir, size_t max_bytes);
 /* What cannot be ended stays until the process does. */
 Discovery *discovery_free(Discovery *discovery);
 

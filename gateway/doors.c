@@ -29,7 +29,9 @@ int doors_new(Doors **ret_doors, const DoorsOptions *options) {
                 return err_new(-ENOMEM);
         doors->options = *options;
         doors->mqtt = options->config->mqtt;
-        r = discovery_new(&doors->discovery, options->config->journal.dir);
+        r = discovery_new(&doors->discovery,
+                          options->config->journal.dir,
+                          options->config->announced_bytes);
         if (r == 0)
                 r = explorer_new(&doors->explorer,
                                  options->config->journal.dir,

@@ -119,6 +119,7 @@ static void gateway_tell_limits(const Config *config) {
         metric_set(METRIC_LIMIT_SPARKPLUG_THINGS, config->sparkplug_max_things);
         metric_set(METRIC_LIMIT_MERGED_DOCUMENTS, config->merge_max_devices);
         metric_set(METRIC_LIMIT_EXPLORED_SHAPES, config->explore_shapes);
+        metric_set(METRIC_LIMIT_ANNOUNCED_BYTES, (int64_t)config->announced_bytes);
 }
 
 static int gateway_start_readers(Gateway *gateway) {

@@ -42,6 +42,7 @@ typedef enum Metric {
         METRIC_LIMIT_SPARKPLUG_THINGS,
         METRIC_LIMIT_MERGED_DOCUMENTS,
         METRIC_LIMIT_EXPLORED_SHAPES,
+        METRIC_LIMIT_ANNOUNCED_BYTES,
         METRIC_DEVICES,            /* gauge */
         METRIC_JOURNAL_BYTES,      /* gauge */
         METRIC_JOURNAL_HIGH_BYTES, /* gauge: in use, at which it is full */
@@ -73,6 +74,7 @@ typedef enum Metric {
         METRIC_DISCOVERED_POINTS,  /* gauge: of them */
         METRIC_DISCOVERED_REFUSED, /* gauge: what of announcements is not taken */
         METRIC_DISCOVERY_NEWS,     /* announcements that are new, or other than before */
+        METRIC_DISCOVERY_BYTES,    /* gauge: of announcements that are kept */
         METRIC_DISCOVERY_BOUND,    /* announcements that are not kept */
 
         METRIC_IGNORED,               /* of topics that a route does not want; duplicates, too */

@@ -70,7 +70,7 @@ static void discovered_print_json(const Findings *findings) {
 static int discovered_read(const Cli *cli, const Config *config, Findings **ret_findings) {
         CLEANUP(notices_free) Notices *notices = NULL;
         char path[PATH_MAX];
-        int r = notices_new(&notices);
+        int r = notices_new(&notices, config->announced_bytes);
 
         if (r != 0)
                 return cli_fault(cli, "out of memory");

@@ -433,6 +433,9 @@ const ConfigKey config_keys[] = {
 
         { "routes", "profiles", CONFIG_PATH, AT(route_profiles), NULL, 0, 0, true,
           "A folder of profiles (NAME.conf) for `use` of routes, before those that are built in." },
+        { "routes", "announced_bytes", CONFIG_SIZE, AT(announced_bytes), "64M", 64 * KIB, 16 * GIB, false,
+          "What devices announce (kind = discovery), in memory and in the folder of the journal; of more it "
+          "is not kept." },
         { "routes", "try_waiting", CONFIG_INT, AT(try_waiting), "16", 1, 10000, false,
           "Messages that admins try (POST /api/routes/try) and that may wait; more are refused (503)." },
         { "routes", "try_share", CONFIG_INT, AT(try_share), "2", 1, 10000, false,

@@ -32,6 +32,7 @@ struct Config {
         bool mqtt_enabled;                  /* mqtt.url is set */
         const char *mqtt_explore;           /* filters with commas; NULL = none */
         int explore_shapes;
+        size_t announced_bytes; /* of all devices that announce themselves */
         JournalOptions journal;
         int journal_check_ms;
         int journal_device_share; /* percent */

@@ -36,6 +36,7 @@ struct Notices {
         size_t n, capacity;        /* {lock} */
         Index *by_topic;           /* {lock} of entries */
         size_t n_bytes;            /* {lock} of all */
+        size_t max_bytes;
 };
 
 /* ---- one of them -------------------------------------------------------------------------- */
@@ -136,9 +137,9 @@ static bool notices_drop_stale(Notices *notices, const Notice *like) {
 static bool notices_make_room(Notices *notices, const Notice *notice, size_t n_more) {
         size_t most = notice->rule->max_devices * NOTICES_PER_DEVICE;
 
-        if (notices->n_bytes + n_more <= most && notices->n_bytes + n_more <= NOTICES_MAX_BYTES)
+        if (notices->n_bytes + n_more <= most && notices->n_bytes + n_more <= notices->max_bytes)
                 return true;
-        while (notices->n_bytes + n_more > NOTICES_MAX_BYTES ||
+        while (notices->n_bytes + n_more > notices->max_bytes ||
                notices_party_bytes(notices, notice) + n_more > most)
                 if (!notices_drop_stale(notices, notice))
                         return false;
@@ -315,6 +316,15 @@ size_t notices_length(Notices *notices) {
         return n;
 }
 
+size_t notices_bytes(Notices *notices) {
+        size_t n;
+
+        pthread_mutex_lock(&notices->lock);
+        n = notices->n_bytes;
+        pthread_mutex_unlock(&notices->lock);
+        return n;
+}
+
 /* ---- the file ----------------------------------------------------------------------------- */
 
 static void notices_write(Notices *notices, Buf *buf) {
@@ -421,13 +431,14 @@ int notices_load(Notices *notices, const char *path) {
 
 /* ---- life --------------------------------------------------------------------------------- */
 
-int notices_new(Notices **ret_notices) {
+int notices_new(Notices **ret_notices, size_t max_bytes) {
         CLEANUP(notices_free) Notices *notices = calloc(1, sizeof(*notices));
         int r;
 
         if (!notices)
                 return err_new(-ENOMEM);
         MUST(pthread_mutex_init(&notices->lock, NULL));
+        notices->max_bytes = max_bytes;
         r = index_new(&notices->by_topic);
         if (r != 0)
                 return err_up(r);

@@ -16,8 +16,7 @@
 #include "gateway/discover/findings.h"
 #include "gateway/discover/rule.h"
 
-#define NOTICES_PER_DEVICE 16384    /* bytes of announcements that each of max_devices may have */
-#define NOTICES_MAX_BYTES  67108864 /* of all rules and users together */
+#define NOTICES_PER_DEVICE 16384 /* bytes of announcements that each of max_devices may have */
 
 typedef struct Notices Notices;
 
@@ -27,7 +26,8 @@ typedef enum NoticeFate {
         NOTICE_BOUND, /* it is not kept: too long, too many, or not text */
 } NoticeFate;
 
-MUST_CHECK int notices_new(Notices **ret_notices);
+/* @max_bytes: of all rules and users together. */
+MUST_CHECK int notices_new(Notices **ret_notices, size_t max_bytes);
 Notices *notices_free(Notices *notices);
 
 /* Main. @rules are borrowed; what none of them takes is forgotten. */
@@ -44,6 +44,7 @@ bool notices_settle(Notices *notices, size_t *ret_n_missing);
 /* Main. What all of them say together; @own are the routes that come first. */
 MUST_CHECK int notices_read(Notices *notices, Routes *own, Findings **ret_findings);
 size_t notices_length(Notices *notices);
+size_t notices_bytes(Notices *notices); /* of them, topics and payloads */
 
 /* Main. False: it cannot be written, with errno. */
 bool notices_save(Notices *notices, const char *path);

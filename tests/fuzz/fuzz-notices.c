@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         size_t n_topics = 0;
 
         FUZZ_CHECK(topic_template_new(&rule.topic, "ha/#") == 0);
-        FUZZ_CHECK(notices_new(&notices) == 0);
+        FUZZ_CHECK(notices_new(&notices, (size_t)64 << 20) == 0);
         notices_set_rules(notices, &rule, 1);
         hear(notices, (Text){ (const char *)data, n });
         FUZZ_CHECK(notices_read(notices, NULL, &findings) == 0);

@@ -341,6 +341,7 @@ def test_hostile_announcements_open_nothing(make_gateway, broker, database):
     assert database.value("SELECT count(DISTINCT device_id) FROM telemetry") == 1
     assert database.rows("SELECT topic FROM dead_letters") == []
     assert gateway.metric("tidegate_discovery_bounded_total") == 2
+    assert 0 < gateway.metric("tidegate_discovery_bytes") < gateway.metric("tidegate_limit", of="announced_bytes") == 64 << 20
     assert gateway.metric("tidegate_discovered_points") == 1
 
 

@@ -62,7 +62,7 @@ static void test_it_begins_with_what_was_heard_before(void **state) {
         assert_int_equal(topic_template_new(&rule.topic, "ha/#"), 0);
         assert_int_equal(routes_new(&own), 0);
         add_own(own, "room/7/{device}");
-        assert_int_equal(discovery_new(&discovery, folder), 0);
+        assert_int_equal(discovery_new(&discovery, folder, (size_t)64 << 20), 0);
         assert_int_equal(discovery_set(discovery, &rule, 1, own), 0);
 
         assert_int_equal(routes_length(discovery_routes(discovery)), N_TOPICS); /* 7 is our own */

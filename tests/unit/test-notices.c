@@ -18,6 +18,8 @@
 #include "gateway/discover/slug.h"
 #include "gateway/discover/tasmota.h"
 
+#define MAX_BYTES ((size_t)64 << 20)
+
 typedef struct World World;
 
 struct World {
@@ -42,7 +44,7 @@ static int setup(void **state) {
         static World world;
 
         world = (World){ 0 };
-        assert_int_equal(notices_new(&world.notices), 0);
+        assert_int_equal(notices_new(&world.notices, MAX_BYTES), 0);
         add_rule(&world, "homeassistant/#");
         *state = &world;
         return 0;
@@ -356,7 +358,7 @@ static void test_what_was_heard_is_there_after_a_restart(void **state) {
         announce(world, "two", "b", "t/a");
         assert_true(notices_save(world->notices, path));
         notices_free(world->notices);
-        assert_int_equal(notices_new(&world->notices), 0);
+        assert_int_equal(notices_new(&world->notices, MAX_BYTES), 0);
         notices_set_rules(world->notices, world->rules, world->n_rules);
         assert_int_equal(notices_load(world->notices, path), 0);
         expect_refused(world, "a topic of another device", "t/a"); /* in their order */
@@ -385,6 +387,40 @@ static void test_what_nobody_heard_again_gives_way(void **state) {
         (void)unlink(path);
 }
 
+/* Of all prefixes and users together, however much each of them may have. */
+static void test_all_of_them_have_so_many_bytes_together(void **state) {
+        World *world = *state;
+        Notices *small = NULL;
+        char topic[64], payload[1000];
+        size_t n_bytes;
+
+        memset(payload, 'x', sizeof(payload));
+        payload[sizeof(payload) - 1] = '\0';
+        notices_free(world->notices);
+        assert_int_equal(notices_new(&small, 4096), 0);
+        world->notices = small;
+        add_rule(world, "other/#");
+        for (int i = 0; i < 4; ++i) {
+                snprintf(topic,
+                         sizeof(topic),
+                         "%s/sensor/n%d/config",
+                         i % 2 ? "other" : "homeassistant",
+                         i);
+                assert_int_equal(hear(world, topic, payload), i < 3 ? NOTICE_NEWS : NOTICE_BOUND);
+        }
+        n_bytes = notices_bytes(small);
+        assert_true(n_bytes > 3 * (sizeof(payload) - 1) && n_bytes <= 4096);
+        hear(world, "homeassistant/sensor/n0/config", ""); /* which makes room */
+        assert_int_equal(hear(world, topic, payload), NOTICE_NEWS);
+        for (int i = 0; i < 3; ++i)
+                hear(world,
+                     (const char *[]){ "homeassistant/sensor/n2/config",
+                                       "other/sensor/n1/config",
+                                       "other/sensor/n3/config" }[i],
+                     "");
+        assert_int_equal(notices_bytes(small), 0);
+}
+
 static void test_what_is_not_announced_any_more_is_marked(void **state) {
         World *world = *state;
         CLEANUP(findings_free) Findings *findings = NULL;
@@ -406,7 +442,7 @@ static void test_what_is_not_announced_any_more_is_marked(void **state) {
         assert_true(point(findings, "t/b", "a")->is_missing);
         assert_true(notices_save(world->notices, path));
         notices_free(world->notices);
-        assert_int_equal(notices_new(&world->notices), 0);
+        assert_int_equal(notices_new(&world->notices, MAX_BYTES), 0);
         notices_set_rules(world->notices, world->rules, world->n_rules);
         assert_int_equal(notices_load(world->notices, path), 0);
         findings_free(findings);
@@ -523,6 +559,7 @@ int main(void) {
                 WITH_WORLD(test_a_tasmota_has_words_of_its_own),
                 WITH_WORLD(test_what_was_heard_is_there_after_a_restart),
                 WITH_WORLD(test_what_nobody_heard_again_gives_way),
+                WITH_WORLD(test_all_of_them_have_so_many_bytes_together),
                 WITH_WORLD(test_what_is_not_announced_any_more_is_marked),
                 WITH_WORLD(test_routes_are_made_of_it),
                 WITH_WORLD(test_odd_announcements_cost_themselves),
