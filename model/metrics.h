@@ -215,6 +215,7 @@ typedef enum Metric {
         METRIC_LOGIN_REHASHED,      /* hashes of other forms that became ours */
         METRIC_TOKENS_REHASHED,     /* of devices, likewise */
         METRIC_LOGIN_CACHED,        /* by gateway/read/login_cache.c, among those that were ok */
+        METRIC_LOGIN_FORGOTTEN,     /* who was good from where, for somebody else */
         METRIC_LOGIN_BEHIND,        /* of who comes back too often */
         METRIC_LOGIN_HELD,          /* until it is known what became of others of the address */
         METRIC_CREDENTIALS_REFUSED, /* bad tokens and tickets, whatever the transport */

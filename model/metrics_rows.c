@@ -434,6 +434,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Tokens of devices, hashed by others, that became ours at their first use." },
         [METRIC_LOGIN_CACHED] = { "tidegate_logins_cached_total", NULL, METRIC_COUNTER,
                 "Password logins that needed no scrypt, as the same password was right within auth.login_cache_ttl." },
+        [METRIC_LOGIN_FORGOTTEN] = { "tidegate_logins_forgotten_total", NULL, METRIC_COUNTER,
+                "Users or addresses that were known for good log-ins and were forgotten for others: auth.known_logins." },
         [METRIC_LOGIN_BEHIND] = { "tidegate_logins_behind_total", NULL, METRIC_COUNTER,
                 "Password logins that went behind others, as more came from there than auth.logins_per_second." },
         [METRIC_LOGIN_HELD] = { "tidegate_logins_held_total", NULL, METRIC_COUNTER,

@@ -319,6 +319,9 @@ const ConfigKey config_keys[] = {
         { "auth", "login_wait", CONFIG_MS, AT(ws.login_wait_ms), "30s", 0, 600000, true,
           "How long a login waits while so many others of its address are under way as may fail in a minute; "
           "then 429." },
+        { "auth", "known_logins", CONFIG_INT, AT(ws.known_logins), "4096", 64, 1000000, false,
+          "Users, addresses and networks that are remembered for a day as those where a log-in was good: "
+          "about three of each user, 80 bytes each. Who is forgotten waits as a newcomer in a crowd." },
         { "auth", "login_cache", CONFIG_INT, AT(login_cache), "4096", 0, 1000000, false,
           "Users whose password, once it was right, need not be hashed again for login_cache_ttl (a keyed "
           "digest is kept in memory); of more the later goes before the earlier. 0: none." },

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "model/metrics.h"
 #include "ws/access/party.h"
 #include "ws/access/proven.h"
 
@@ -36,6 +37,24 @@ static void test_a_table_that_is_full_takes_the_newest(void **state) {
         ws_proven_add(proven, TEXT("ben"), 7, NOW_US);
         assert_true(ws_proven_has(proven, TEXT("ben"), 7, NOW_US));
         assert_false(ws_proven_has(proven, TEXT("ana"), 7, NOW_US));
+}
+
+static void test_who_is_forgotten_for_another_is_counted(void **state) {
+        CLEANUP(ws_proven_free) WsProven *proven = NULL, *small = NULL;
+
+        (void)state;
+        metrics_reset();
+        assert_int_equal(ws_proven_new(&proven, 1000000), 0);
+        for (int i = 0; i < 3; ++i)
+                ws_proven_add(proven, TEXT("ana"), 7, NOW_US + i); /* again is no other */
+        assert_int_equal(metric_get(METRIC_LOGIN_FORGOTTEN), 0);
+        assert_int_equal(ws_proven_new(&small, 1), 0);
+        ws_proven_add(small, TEXT("ana"), 7, NOW_US);
+        ws_proven_add_guess(small, TEXT("ben"), NOW_US);
+        ws_proven_add_guess(small, TEXT("cid"), NOW_US); /* whoever guesses displaces nobody */
+        assert_int_equal(metric_get(METRIC_LOGIN_FORGOTTEN), 2); /* network, address: for ana */
+        ws_proven_add(small, TEXT("ana"), 7, NOW_US + DAY_US);   /* whose day was over */
+        assert_int_equal(metric_get(METRIC_LOGIN_FORGOTTEN), 4);
 }
 
 static void test_a_place_is_proven_by_anybody(void **state) {
@@ -103,6 +122,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_name_is_proven_from_its_address_alone_and_for_a_day),
                 cmocka_unit_test(test_a_table_that_is_full_takes_the_newest),
+                cmocka_unit_test(test_who_is_forgotten_for_another_is_counted),
                 cmocka_unit_test(test_a_place_is_proven_by_anybody),
                 cmocka_unit_test(
                         test_guesses_are_of_a_name_for_a_day_and_displace_nobody_who_was_good),

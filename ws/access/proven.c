@@ -6,6 +6,7 @@
 #include "base/bucket.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "model/metrics.h"
 #include "ws/access/party.h"
 
 #define WS_PROVEN_US INT64_C(86400000000)
@@ -83,6 +84,9 @@ static void ws_proven_put(const WsProven *proven,
 
         if (!ws_proven_place(proven, name, party, hash, &place))
                 return;
+        if (table == proven->proofs && table[place].until_us > now_us &&
+            memcmp(table[place].name, hash, sizeof(hash)) != 0)
+                metric_add(METRIC_LOGIN_FORGOTTEN, 1);
         memcpy(table[place].name, hash, sizeof(hash));
         table[place].until_us = now_us + WS_PROVEN_US;
 }

@@ -5,7 +5,8 @@
  * somebody has guessed.
  *
  * So that who comes back is not kept waiting by those who try. Both tables are of one size; who is
- * proven may displace somebody else, who is then as good as new. Names are kept as keyed hashes.
+ * proven may displace somebody else, who is then as good as new: that is counted. Names are kept as
+ * keyed hashes.
  * Loop thread.
  */
 

@@ -22,7 +22,6 @@
 #include "ws/wire/head.h"
 
 #define WS_HTTP_LIMITED 1024
-#define WS_HTTP_PROVEN  4096
 #define WS_HTTP_BODY_MS 10000
 
 struct WsHttp {
@@ -43,6 +42,7 @@ struct WsHttp {
 };
 
 int ws_http_new(WsHttp **ret_http, const WsOptions *options, const WsAccess *access, WsGate *gate) {
+        size_t n_known = (size_t)options->known_logins;
         CLEANUP(ws_http_free) WsHttp *http = NULL;
         int r;
 
@@ -63,9 +63,9 @@ int ws_http_new(WsHttp **ret_http, const WsOptions *options, const WsAccess *acc
         if (r == 0)
                 r = ws_limiter_new(&http->limiter, WS_HTTP_LIMITED);
         if (r == 0)
-                r = ws_proven_new(&http->proven, WS_HTTP_PROVEN);
+                r = ws_proven_new(&http->proven, n_known);
         if (r == 0)
-                r = ws_throttle_new(&http->returns, WS_HTTP_PROVEN);
+                r = ws_throttle_new(&http->returns, n_known);
         if (r < 0)
                 return err_up(r);
 

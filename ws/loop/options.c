@@ -15,6 +15,7 @@
 #define WS_OPTIONS_SHARE        50
 #define WS_OPTIONS_CHANGES      120
 #define WS_OPTIONS_HTTP         1024
+#define WS_OPTIONS_LOGINS       4096
 #define WS_OPTIONS_TICKETS      4096
 #define WS_OPTIONS_TICKETS_USER 16
 #define WS_OPTIONS_BODIES       (64 << 20)
@@ -119,6 +120,8 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
                 copy.bodies_bytes = WS_OPTIONS_BODIES;
         if (copy.bodies_bytes < 4 * copy.max_body_bytes) /* the largest fits into a share */
                 copy.bodies_bytes = 4 * copy.max_body_bytes;
+        if (copy.known_logins <= 0)
+                copy.known_logins = WS_OPTIONS_LOGINS;
         if (copy.tickets <= 0)
                 copy.tickets = WS_OPTIONS_TICKETS;
         if (copy.tickets_per_user <= 0)

@@ -53,6 +53,7 @@ struct WsOptions {
         size_t max_body_bytes;       /* one HTTP body in */
         size_t try_payload_bytes;    /* of a message that is tried; 0 = 64 KiB */
         size_t try_config_bytes;     /* of the routes that it is tried with; 0 = 128 KiB */
+        int known_logins;            /* names and where they were good; 0 = 4096 */
         int group_devices;           /* that one body puts into a group; 0 = 1000 */
         size_t queue_bytes;          /* of one socket */
         size_t burst_bytes;          /* of all, beyond their queues */
