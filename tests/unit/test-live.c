@@ -48,7 +48,10 @@ static void on_frame(void *arg, unsigned place, Text frame, size_t n_events) {
                 live_hearer_hear(f->hearer, &(Inbound){ .payload = frame });
 }
 
-static void set_up(Fixture *f) {
+static int set_up(void **state) {
+        static Fixture fixture;
+        Fixture *f = *state = &fixture;
+
         *f = (Fixture){ .epoch = THEIRS, .now_us = SECOND_US };
         f->telling = (LiveTelling){ .first_slot = FIRST, .say = on_frame, .arg = f };
         assert_int_equal(queue_new(&f->outbox, 16, drop), 0);
@@ -59,12 +62,16 @@ static void set_up(Fixture *f) {
                                                                .outbox = f->outbox }),
                          0);
         metrics_reset();
+        return 0;
 }
 
-static void tear_down(Fixture *f) {
+static int tear_down(void **state) {
+        Fixture *f = *state;
+
         live_telling_done(&f->telling);
         assert_false(live_hearer_free(f->hearer));
         queue_free(f->outbox);
+        return 0;
 }
 
 static void say(Fixture *f, EventType type, unsigned place, uint64_t seq, uint64_t before_seq) {
@@ -104,122 +111,104 @@ static void expect_nothing(Fixture *f) {
 }
 
 static void test_what_follows_on_each_other_goes_together(void **state) {
-        Fixture f;
+        Fixture *f = *state;
 
-        (void)state;
-        set_up(&f);
-        say(&f, EVENT_GAP, 1, 10, 0);
-        say(&f, EVENT_MESSAGE, 1, 11, 10);
-        say(&f, EVENT_MESSAGE, 1, 12, 11);
-        say(&f, EVENT_MESSAGE, 1, 15, 14); /* something was passed over */
-        say(&f, EVENT_MESSAGE, 0, 3, 2);
-        say(&f, EVENT_MESSAGE, 1, 9, 0); /* behind others */
-        flush(&f);
-        assert_int_equal(f.n_frames, 4);
-        expect(&f, EVENT_MESSAGE, 1, 11, 10);
-        expect(&f, EVENT_MESSAGE, 1, 12, 11);
-        expect(&f, EVENT_MESSAGE, 1, 15, 14);
-        expect(&f, EVENT_MESSAGE, 0, 3, 2);
-        expect(&f, EVENT_MESSAGE, 1, 9, 0);
-        expect_nothing(&f);
+        say(f, EVENT_GAP, 1, 10, 0);
+        say(f, EVENT_MESSAGE, 1, 11, 10);
+        say(f, EVENT_MESSAGE, 1, 12, 11);
+        say(f, EVENT_MESSAGE, 1, 15, 14); /* something was passed over */
+        say(f, EVENT_MESSAGE, 0, 3, 2);
+        say(f, EVENT_MESSAGE, 1, 9, 0); /* behind others */
+        flush(f);
+        assert_int_equal(f->n_frames, 4);
+        expect(f, EVENT_MESSAGE, 1, 11, 10);
+        expect(f, EVENT_MESSAGE, 1, 12, 11);
+        expect(f, EVENT_MESSAGE, 1, 15, 14);
+        expect(f, EVENT_MESSAGE, 0, 3, 2);
+        expect(f, EVENT_MESSAGE, 1, 9, 0);
+        expect_nothing(f);
         assert_int_equal(metric_get(METRIC_LIVE_HEARD), 5);
-        tear_down(&f);
 }
 
 static void test_each_second_it_says_how_far_a_slot_is(void **state) {
-        Fixture f;
+        Fixture *f = *state;
 
-        (void)state;
-        set_up(&f);
-        assert_int_equal(live_telling_beat(&f.telling, 0, f.now_us),
+        assert_int_equal(live_telling_beat(&f->telling, 0, f->now_us),
                          0); /* nothing is known of it */
-        say(&f, EVENT_GAP, 0, 10, 0);
-        assert_int_equal(live_telling_beat(&f.telling, 0, f.now_us), 0);
-        expect(&f, EVENT_GAP, 0, 10, 0);
-        assert_int_equal(live_telling_beat(&f.telling, 0, f.now_us + SECOND_US - 1), 0);
-        expect_nothing(&f);
-        f.loses = true;
-        say(&f, EVENT_MESSAGE, 0, 11, 10);
-        flush(&f);
-        f.loses = false;
-        f.now_us += SECOND_US;
-        assert_int_equal(live_telling_beat(&f.telling, 0, f.now_us), 0);
-        expect(&f, EVENT_GAP, 0, 11, 0);
-        tear_down(&f);
+        say(f, EVENT_GAP, 0, 10, 0);
+        assert_int_equal(live_telling_beat(&f->telling, 0, f->now_us), 0);
+        expect(f, EVENT_GAP, 0, 10, 0);
+        assert_int_equal(live_telling_beat(&f->telling, 0, f->now_us + SECOND_US - 1), 0);
+        expect_nothing(f);
+        f->loses = true;
+        say(f, EVENT_MESSAGE, 0, 11, 10);
+        flush(f);
+        f->loses = false;
+        f->now_us += SECOND_US;
+        assert_int_equal(live_telling_beat(&f->telling, 0, f->now_us), 0);
+        expect(f, EVENT_GAP, 0, 11, 0);
 }
 
 static void test_what_is_open_is_said_before_what_follows(void **state) {
-        Fixture f;
+        Fixture *f = *state;
 
-        (void)state;
-        set_up(&f);
-        say(&f, EVENT_OPEN, 0, 5, 0);
-        say(&f, EVENT_MESSAGE, 0, 6, 4);
-        flush(&f);
-        expect(&f, EVENT_OPEN, 0, 5, 0);
-        expect(&f, EVENT_MESSAGE, 0, 6, 4);
-        say(&f, EVENT_MESSAGE, 0, 5, 0);
-        say(&f, EVENT_OPEN, 0, 0, 0);
-        say(&f, EVENT_MESSAGE, 0, 7, 6);
-        flush(&f);
-        expect(&f, EVENT_MESSAGE, 0, 5, 0);
-        expect(&f, EVENT_OPEN, 0, 0, 0);
-        expect(&f, EVENT_MESSAGE, 0, 7, 6);
-        expect_nothing(&f);
-        tear_down(&f);
+        say(f, EVENT_OPEN, 0, 5, 0);
+        say(f, EVENT_MESSAGE, 0, 6, 4);
+        flush(f);
+        expect(f, EVENT_OPEN, 0, 5, 0);
+        expect(f, EVENT_MESSAGE, 0, 6, 4);
+        say(f, EVENT_MESSAGE, 0, 5, 0);
+        say(f, EVENT_OPEN, 0, 0, 0);
+        say(f, EVENT_MESSAGE, 0, 7, 6);
+        flush(f);
+        expect(f, EVENT_MESSAGE, 0, 5, 0);
+        expect(f, EVENT_OPEN, 0, 0, 0);
+        expect(f, EVENT_MESSAGE, 0, 7, 6);
+        expect_nothing(f);
 }
 
 /* Its last words come behind the first ones of who has the slot now. */
 static void test_a_former_owner_says_no_more_what_is_open(void **state) {
-        Fixture f;
+        Fixture *f = *state;
 
-        (void)state;
-        set_up(&f);
-        say(&f, EVENT_MESSAGE, 0, 6, 4);
-        flush(&f);
-        expect(&f, EVENT_MESSAGE, 0, 6, 4);
-        f.epoch = THEIRS + 1;
-        say(&f, EVENT_MESSAGE, 0, 8, 6);
-        flush(&f);
-        expect(&f, EVENT_MESSAGE, 0, 8, 6);
-        f.epoch = THEIRS;
-        say(&f, EVENT_OPEN, 0, 5, 0);
-        say(&f, EVENT_MESSAGE, 0, 7, 6);
-        flush(&f);
-        expect(&f, EVENT_MESSAGE, 0, 7, 6); /* the loop passes it over */
-        expect_nothing(&f);
-        tear_down(&f);
+        say(f, EVENT_MESSAGE, 0, 6, 4);
+        flush(f);
+        expect(f, EVENT_MESSAGE, 0, 6, 4);
+        f->epoch = THEIRS + 1;
+        say(f, EVENT_MESSAGE, 0, 8, 6);
+        flush(f);
+        expect(f, EVENT_MESSAGE, 0, 8, 6);
+        f->epoch = THEIRS;
+        say(f, EVENT_OPEN, 0, 5, 0);
+        say(f, EVENT_MESSAGE, 0, 7, 6);
+        flush(f);
+        expect(f, EVENT_MESSAGE, 0, 7, 6); /* the loop passes it over */
+        expect_nothing(f);
 }
 
 static void test_our_own_and_what_is_no_frame_are_left_alone(void **state) {
-        Fixture f;
+        Fixture *f = *state;
 
-        (void)state;
-        set_up(&f);
-        f.epoch = UINT64_C(0xbbbbbbbbbbbbbbbb);
-        say(&f, EVENT_MESSAGE, 0, 6, 4);
-        flush(&f);
+        f->epoch = UINT64_C(0xbbbbbbbbbbbbbbbb);
+        say(f, EVENT_MESSAGE, 0, 6, 4);
+        flush(f);
         assert_int_equal(metric_get(METRIC_LIVE_UNREADABLE), 0);
-        f.epoch = THEIRS;
-        say(&f, EVENT_MESSAGE, 2, 6, 4); /* there is no such slot */
-        flush(&f);
-        live_hearer_hear(f.hearer, &(Inbound){ .payload = TEXT("hello") });
+        f->epoch = THEIRS;
+        say(f, EVENT_MESSAGE, 2, 6, 4); /* there is no such slot */
+        flush(f);
+        live_hearer_hear(f->hearer, &(Inbound){ .payload = TEXT("hello") });
         assert_int_equal(metric_get(METRIC_LIVE_UNREADABLE), 2);
-        expect_nothing(&f);
-        tear_down(&f);
+        expect_nothing(f);
 }
 
 static void test_what_the_loop_has_no_room_for_is_counted(void **state) {
-        Fixture f;
+        Fixture *f = *state;
 
-        (void)state;
-        set_up(&f);
         for (uint64_t seq = 2; seq < 22; ++seq)
-                say(&f, EVENT_MESSAGE, 0, seq, seq - 1);
-        flush(&f);
+                say(f, EVENT_MESSAGE, 0, seq, seq - 1);
+        flush(f);
         assert_int_equal(metric_get(METRIC_LIVE_HEARD), 20);
         assert_int_equal(metric_get(METRIC_LIVE_UNHEARD), 4);
-        tear_down(&f);
 }
 
 /* Nobody waits for the broker: not even where there is none. */
@@ -279,14 +268,16 @@ static void test_it_ends_where_there_is_nothing(void **state) {
         queue_free(outbox);
 }
 
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_what_follows_on_each_other_goes_together),
-                cmocka_unit_test(test_each_second_it_says_how_far_a_slot_is),
-                cmocka_unit_test(test_what_is_open_is_said_before_what_follows),
-                cmocka_unit_test(test_a_former_owner_says_no_more_what_is_open),
-                cmocka_unit_test(test_our_own_and_what_is_no_frame_are_left_alone),
-                cmocka_unit_test(test_what_the_loop_has_no_room_for_is_counted),
+                CASE(test_what_follows_on_each_other_goes_together),
+                CASE(test_each_second_it_says_how_far_a_slot_is),
+                CASE(test_what_is_open_is_said_before_what_follows),
+                CASE(test_a_former_owner_says_no_more_what_is_open),
+                CASE(test_our_own_and_what_is_no_frame_are_left_alone),
+                CASE(test_what_the_loop_has_no_room_for_is_counted),
                 cmocka_unit_test(test_who_shows_something_never_waits),
                 cmocka_unit_test(test_it_ends_where_there_is_nothing),
         };

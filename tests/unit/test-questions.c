@@ -63,6 +63,20 @@ static int ask(Asker *asker) {
         return r;
 }
 
+static void hold(Asker *asker) {
+        Query *query = NULL;
+
+        asker->question.owner = asker;
+        assert_int_equal(query_new(&query, QUERY_COMMAND), 0);
+        assert_int_equal(ws_questions_hold(&questions,
+                                           &asker->question,
+                                           &query,
+                                           TIMEOUT_MS,
+                                           on_answer),
+                         0);
+        assert_true(!query && asker->question.held);
+}
+
 /* What comes for the question that was asked first of those in the queue. */
 static Event *answer_of_next(void) {
         Answer *answer = NULL;
@@ -111,20 +125,12 @@ static void test_who_has_left_is_not_told(void **state) {
 }
 
 static void test_what_is_held_is_asked_once_it_is_let_go(void **state) {
-        Asker asker = { .question = { .owner = &asker } };
-        Query *query = NULL;
+        Asker asker = { 0 };
         void *none = NULL;
         Event *event;
 
         (void)state;
-        assert_int_equal(query_new(&query, QUERY_COMMAND), 0);
-        assert_int_equal(ws_questions_hold(&questions,
-                                           &asker.question,
-                                           &query,
-                                           TIMEOUT_MS,
-                                           on_answer),
-                         0);
-        assert_true(!query && asker.question.held);
+        hold(&asker);
         assert_int_equal(queue_pop(asked, &none, 1, 0), 0);
         assert_int_equal(ws_questions_release(&questions, &asker.question, TIMEOUT_MS), 0);
         assert_null(asker.question.held);
@@ -135,17 +141,10 @@ static void test_what_is_held_is_asked_once_it_is_let_go(void **state) {
 }
 
 static void test_what_is_held_for_too_long_is_over(void **state) {
-        Asker asker = { .question = { .owner = &asker } };
-        Query *query = NULL;
+        Asker asker = { 0 };
 
         (void)state;
-        assert_int_equal(query_new(&query, QUERY_COMMAND), 0);
-        assert_int_equal(ws_questions_hold(&questions,
-                                           &asker.question,
-                                           &query,
-                                           TIMEOUT_MS,
-                                           on_answer),
-                         0);
+        hold(&asker);
         assert_int_equal(ws_questions_turn(&questions, LATER_MS), 0);
         assert_true(asker.n_late == 1 && asker.question.id == 0 && !asker.question.held);
 }
@@ -211,27 +210,18 @@ static void test_a_full_queue_leaves_nothing_under_way(void **state) {
         assert_true(askers[0].n_late == 1 && askers[1].n_late == 1 && askers[2].n_late == 0);
 }
 
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_an_answer_goes_to_who_asked_and_once,
-                                                setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(test_who_has_left_is_not_told, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_an_answer_that_is_late_meets_no_later_question,
-                                                setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(
-                        test_a_long_answer_comes_in_pieces_until_it_is_forgotten, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_what_is_held_is_asked_once_it_is_let_go,
-                                                setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(test_what_is_held_for_too_long_is_over,
-                                                setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(test_who_is_told_may_end_another, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_a_full_queue_leaves_nothing_under_way,
-                                                setup,
-                                                teardown),
+                CASE(test_an_answer_goes_to_who_asked_and_once),
+                CASE(test_who_has_left_is_not_told),
+                CASE(test_an_answer_that_is_late_meets_no_later_question),
+                CASE(test_a_long_answer_comes_in_pieces_until_it_is_forgotten),
+                CASE(test_what_is_held_is_asked_once_it_is_let_go),
+                CASE(test_what_is_held_for_too_long_is_over),
+                CASE(test_who_is_told_may_end_another),
+                CASE(test_a_full_queue_leaves_nothing_under_way),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
