@@ -46,6 +46,26 @@ static void side_done(Side *side) {
         db_store_free(side->store);
         db_conn_free(side->writing);
         db_conn_free(side->conn);
+        *side = (Side){ 0 };
+}
+
+/* Two gateways at one database; and a third one where a case makes it. */
+static Side a, b, c;
+
+static int set_up(void **state) {
+        (void)state;
+        postgres_migrate();
+        side_init(&a, "aa", "a1", "here");
+        side_init(&b, "bb", "b1", "there");
+        return 0;
+}
+
+static int tear_down(void **state) {
+        (void)state;
+        side_done(&a);
+        side_done(&b);
+        side_done(&c);
+        return 0;
 }
 
 static bool side_holds(Side *side) {
@@ -78,12 +98,7 @@ static void side_see_lapse(Side *side) {
 }
 
 static void test_second_one_is_told_who_has_it(void **state) {
-        Side a, b;
-
         (void)state;
-        postgres_migrate();
-        side_init(&a, "aa", "a1", "here");
-        side_init(&b, "bb", "b1", "there");
         assert_true(side_holds(&a));
         assert_int_equal(side_open(&a), 0);
         assert_false(side_holds(&b));
@@ -96,17 +111,10 @@ static void test_second_one_is_told_who_has_it(void **state) {
         assert_true(side_holds(&b));
         assert_int_equal(side_open(&b), 0);
         assert_int_equal(side_store(&a), 0);
-        side_done(&a);
-        side_done(&b);
 }
 
 static void test_it_goes_over_when_it_is_let_go(void **state) {
-        Side a, b;
-
         (void)state;
-        postgres_migrate();
-        side_init(&a, "aa", "a1", "here");
-        side_init(&b, "bb", "b1", "there");
         assert_true(side_holds(&a));
         assert_int_equal(db_slots_release(b.conn, &b.claim.holder, true),
                          0); /* not theirs to let go */
@@ -115,8 +123,6 @@ static void test_it_goes_over_when_it_is_let_go(void **state) {
         assert_true(side_holds(&b));
         assert_string_equal(b.slot.client_id, "aa"); /* with what the broker has for it */
         assert_false(side_holds(&a));
-        side_done(&a);
-        side_done(&b);
 }
 
 static bool side_has_left(Side *side, uint64_t last_seq) {
@@ -135,12 +141,7 @@ static bool side_has_left(Side *side, uint64_t last_seq) {
 
 /* Of a journal that the database may never have heard of. */
 static void test_who_has_not_got_it_says_what_it_has_left(void **state) {
-        Side a, b;
-
         (void)state;
-        postgres_migrate();
-        side_init(&a, "aa", "a1", "here");
-        side_init(&b, "bb", "b1", "there");
         assert_true(side_holds(&a));
         assert_int_equal(side_open(&a), 0);
         assert_int_equal(side_store(&a), 0);
@@ -155,18 +156,11 @@ static void test_who_has_not_got_it_says_what_it_has_left(void **state) {
         assert_false(side_has_left(&b, 3));
         assert_false(side_has_left(&a, a.position)); /* it has stored that */
         assert_true(side_has_left(&a, a.position + 1));
-        side_done(&a);
-        side_done(&b);
 }
 
 /* Only who was watched without a sign of life has lapsed, and then stores nothing any more. */
 static void test_who_lapsed_is_fenced(void **state) {
-        Side a, b;
-
         (void)state;
-        postgres_migrate();
-        side_init(&a, "aa", "a1", "here");
-        side_init(&b, "bb", "b1", "there");
         assert_true(side_holds(&a));
         assert_int_equal(side_open(&a), 0);
         assert_int_equal(side_store(&a), 0);
@@ -183,16 +177,12 @@ static void test_who_lapsed_is_fenced(void **state) {
         assert_int_equal(side_open(&a), DB_E_STANDBY);
         assert_false(side_holds(&a));
         assert_int_equal(postgres_int("SELECT seq FROM journal_positions WHERE epoch = 'aa'"), 1);
-        side_done(&a);
-        side_done(&b);
 }
 
 static void test_our_own_dead_predecessor_is_not_waited_for(void **state) {
-        Side a, again, copy;
+        Side again, copy;
 
         (void)state;
-        postgres_migrate();
-        side_init(&a, "aa", "a1", "here");
         side_init(&again, "aa", "a2", "here");
         side_init(&copy, "aa", "a3", "there");
         assert_true(side_holds(&a));
@@ -204,38 +194,27 @@ static void test_our_own_dead_predecessor_is_not_waited_for(void **state) {
         /* Another kernel now, after a start of the machine. */
         postgres_run("UPDATE slots SET lease_until = now() - interval '1 s'");
         assert_true(side_holds(&copy));
-        side_done(&a);
         side_done(&again);
         side_done(&copy);
 }
 
 /* The database went back in time: what it says of others is older than what was ours. */
 static void test_row_of_an_older_time_counts_for_nothing(void **state) {
-        Side a;
-
         (void)state;
-        postgres_migrate();
         postgres_run("INSERT INTO slots (slot, fence, instance, lease_until)"
                      " VALUES (0, 41, 'long ago', 'infinity')");
-        side_init(&a, "aa", "a1", "here");
         assert_false(side_holds(&a));
         a.claim.held_fence = 42;
         assert_true(side_holds(&a));
         assert_int_equal(a.slot.fence, 43);
-        side_done(&a);
 }
 
 /* A copy of the database is no reason to take the session of the original. */
 static void test_copy_of_the_database_keeps_its_session(void **state) {
-        Side a;
-
         (void)state;
-        postgres_migrate();
         postgres_run("INSERT INTO slots (slot, client_id, home) VALUES (0, 'theirs', '1/2')");
-        side_init(&a, "aa", "a1", "here");
         assert_true(side_holds(&a));
         assert_string_equal(a.slot.client_id, "aa");
-        side_done(&a);
 }
 
 static bool side_beats(Side *side, DbBeat *beat) {
@@ -255,36 +234,32 @@ static bool side_beats(Side *side, DbBeat *beat) {
 }
 
 static void test_a_node_s_name_is_free_when_it_is_dead_or_nobody_chose_it(void **state) {
-        DbBeat a = { .node = "n", .instance = "a", .place = "here", .is_fixed = true };
-        DbBeat b = { .node = "n", .instance = "b", .place = "there", .is_fixed = true };
-        Side side;
+        DbBeat first = { .node = "n", .instance = "a", .place = "here", .is_fixed = true };
+        DbBeat second = { .node = "n", .instance = "b", .place = "there", .is_fixed = true };
 
         (void)state;
-        postgres_migrate();
-        side_init(&side, "aa", "a1", "here");
-        assert_true(side_beats(&side, &a));
-        assert_true(side_beats(&side, &a));
-        assert_false(side_beats(&side, &b));
-        b.seen_instance = "a"; /* watched for its lease */
-        assert_true(side_beats(&side, &a));
-        assert_false(side_beats(&side, &b)); /* and now it was alive after all */
-        assert_true(side_beats(&side, &b));
-        assert_false(side_beats(&side, &a));
+        assert_true(side_beats(&a, &first));
+        assert_true(side_beats(&a, &first));
+        assert_false(side_beats(&a, &second));
+        second.seen_instance = "a"; /* watched for its lease */
+        assert_true(side_beats(&a, &first));
+        assert_false(side_beats(&a, &second)); /* and now it was alive after all */
+        assert_true(side_beats(&a, &second));
+        assert_false(side_beats(&a, &first));
 
-        b.place = "here"; /* its journal, whose lock it has */
-        b.instance = "c";
-        b.seen_instance = "";
-        assert_false(side_beats(&side, &b));
-        b.place = "there";
-        assert_true(side_beats(&side, &b));
-        assert_int_equal(db_beat_end(side.conn, "boats", "c"), 0);
-        assert_true(side_beats(&side, &a));
+        second.place = "here"; /* its journal, whose lock it has */
+        second.instance = "c";
+        second.seen_instance = "";
+        assert_false(side_beats(&a, &second));
+        second.place = "there";
+        assert_true(side_beats(&a, &second));
+        assert_int_equal(db_beat_end(a.conn, "boats", "c"), 0);
+        assert_true(side_beats(&a, &first));
 
-        a.node = b.node = "where it is"; /* which nobody chose */
-        a.is_fixed = b.is_fixed = false;
-        assert_true(side_beats(&side, &a));
-        assert_true(side_beats(&side, &b));
-        side_done(&side);
+        first.node = second.node = "where it is"; /* which nobody chose */
+        first.is_fixed = second.is_fixed = false;
+        assert_true(side_beats(&a, &first));
+        assert_true(side_beats(&a, &second));
 }
 
 static void side_split(Side *side, int n_slots, const char *templates, const char *node) {
@@ -299,12 +274,7 @@ static bool side_takes(Side *side, int slot) {
 }
 
 static void test_who_splits_it_otherwise_has_nothing(void **state) {
-        Side a, b;
-
         (void)state;
-        postgres_migrate();
-        side_init(&a, "aa", "a1", "here");
-        side_init(&b, "bb", "b1", "there");
         side_split(&a, 4, "t", "n1");
         assert_true(side_takes(&a, 1));
         assert_int_equal(side_open(&a), 0);
@@ -326,8 +296,6 @@ static void test_who_splits_it_otherwise_has_nothing(void **state) {
         assert_int_equal(side_store(&a), DB_E_FENCED);
         assert_true(side_has_left(&a, 0));
         assert_false(side_takes(&a, 1) || a.slot.is_agreed);
-        side_done(&a);
-        side_done(&b);
 }
 
 static int side_surplus(const Side *side, int n_serving) {
@@ -344,12 +312,7 @@ static int side_surplus(const Side *side, int n_serving) {
 }
 
 static void test_who_has_two_more_than_another_lets_go_of_one(void **state) {
-        Side a, b;
-
         (void)state;
-        postgres_migrate();
-        side_init(&a, "aa", "a1", "here");
-        side_init(&b, "bb", "b1", "there");
         side_split(&a, 4, "t", "n1");
         side_split(&b, 4, "t", "n2");
         for (int i = 0; i < 4; ++i)
@@ -376,16 +339,10 @@ static void test_who_has_two_more_than_another_lets_go_of_one(void **state) {
         assert_int_equal(db_slots_release(b.conn, &b.claim.holder, true), 0);
         assert_false(side_takes(&b, 3));
         assert_true(side_takes(&a, 3));
-        side_done(&a);
-        side_done(&b);
 }
 
 static void test_what_nobody_takes_is_anybody_s(void **state) {
-        Side a;
-
         (void)state;
-        postgres_migrate();
-        side_init(&a, "aa", "a1", "here");
         side_split(&a, 2, "t", "n1");
         postgres_run(
                 "INSERT INTO nodes (cluster, node, instance, place, host, pid, advertise, version,"
@@ -397,7 +354,6 @@ static void test_what_nobody_takes_is_anybody_s(void **state) {
         assert_false(side_takes(&a, 1));
         postgres_run("UPDATE slots SET lease_until = now() - interval '61 s' WHERE slot = 1");
         assert_true(side_takes(&a, 1));
-        side_done(&a);
 }
 
 /* Of aa, which died before it had stored all; b has its slot. */
@@ -413,27 +369,24 @@ static int adopt(Side *other, const char *epoch, Text held) {
         return db_adopt_commit(other->writing, epoch, held);
 }
 
-static void side_follow(Side *b, Side *a) {
-        side_init(a, "aa", "a1", "here");
-        side_init(b, "bb", "b1", "there");
-        assert_true(side_holds(a));
-        assert_int_equal(side_open(a), 0);
-        assert_int_equal(side_store(a), 0);
-        assert_false(side_holds(b));
-        side_see_lapse(b);
-        assert_true(side_holds(b));
-        b->claim.holder.fence = b->slot.fence;
-        assert_int_equal(side_open(b), 0);
-        assert_int_equal(side_store(b), 0);
+/* And goes on behind it. */
+static void follow(void) {
+        assert_true(side_holds(&a));
+        assert_int_equal(side_open(&a), 0);
+        assert_int_equal(side_store(&a), 0);
+        assert_false(side_holds(&b));
+        side_see_lapse(&b);
+        assert_true(side_holds(&b));
+        b.claim.holder.fence = b.slot.fence;
+        assert_int_equal(side_open(&b), 0);
+        assert_int_equal(side_store(&b), 0);
 }
 
 static void test_who_has_the_slot_reads_what_is_held_before_it_goes_on(void **state) {
         const Text held = text_of("twelve bytestwelve bytes");
-        Side a, b, c;
 
         (void)state;
-        postgres_migrate();
-        side_follow(&b, &a);
+        follow();
         side_init(&c, "cc", "c1", "elsewhere");
         assert_int_equal(adopt(&c, "aa", held), 0);
         assert_int_equal(side_store(&b), DB_E_FENCED);
@@ -446,25 +399,16 @@ static void test_who_has_the_slot_reads_what_is_held_before_it_goes_on(void **st
         assert_int_equal(postgres_int("SELECT count(*) FROM slot_flights WHERE fence = 3"
                                       " AND total = 2 AND turn_total = 0"),
                          1);
-        side_done(&a);
-        side_done(&b);
-        side_done(&c);
 }
 
 static void test_where_nothing_is_held_nobody_is_told(void **state) {
-        Side a, b, c;
-
         (void)state;
-        postgres_migrate();
-        side_follow(&b, &a);
+        follow();
         side_init(&c, "cc", "c1", "elsewhere");
         assert_int_equal(adopt(&c, "aa", (Text){ 0 }), 0);
         assert_int_equal(side_store(&b), 0);
         assert_true(side_holds(&b));
         assert_int_equal(b.slot.fence, 2);
-        side_done(&a);
-        side_done(&b);
-        side_done(&c);
 }
 
 static bool is_due(Side *side, const char *epoch) {
@@ -477,15 +421,12 @@ static bool is_due(Side *side, const char *epoch) {
 /* As it starts itself, and somebody else has the slot. */
 static void test_what_is_left_is_due_while_another_one_is_there(void **state) {
         bool is_done;
-        Side a, b;
 
         (void)state;
         postgres_reset();
-        side_init(&a, "aa", "a1", "here");
         assert_false(is_due(&a, "aa"));
-        side_done(&a);
         postgres_migrate();
-        side_follow(&b, &a);
+        follow();
         assert_true(is_due(&a, "aa"));
         assert_false(is_due(&b, "bb"));
         assert_false(is_due(&b, "unknown"));
@@ -495,17 +436,13 @@ static void test_what_is_left_is_due_while_another_one_is_there(void **state) {
         assert_true(is_due(&a, "aa"));
         assert_int_equal(db_adopt_end(a.conn, "aa", 1, &is_done), 0);
         assert_false(is_due(&a, "aa"));
-        side_done(&a);
-        side_done(&b);
 }
 
 static void test_a_dead_one_s_position_is_anybody_s_until_it_has_its_turn(void **state) {
         bool is_done = true;
-        Side a, b, c;
 
         (void)state;
-        postgres_migrate();
-        side_follow(&b, &a);
+        follow();
         side_init(&c, "aa", "c1", "elsewhere"); /* that has its disk */
         c.claim.holder.adopts = true;
         assert_int_equal(side_open(&c), 0);
@@ -526,18 +463,10 @@ static void test_a_dead_one_s_position_is_anybody_s_until_it_has_its_turn(void *
         assert_int_equal(a.position, 3); /* it has nothing left, and goes behind the other */
         assert_int_equal(side_store(&c), DB_E_FENCED);
         assert_int_equal(side_open(&c), DB_E_STANDBY);
-        side_done(&a);
-        side_done(&b);
-        side_done(&c);
 }
 
 static void test_whose_journal_is_no_dead_one_s(void **state) {
-        Side a, b;
-
         (void)state;
-        postgres_migrate();
-        side_init(&a, "aa", "a1", "here");
-        side_init(&b, "bb", "b1", "there");
         assert_true(side_holds(&a));
         assert_int_equal(side_open(&a), 0);
         assert_int_equal(side_store(&a), 0);
@@ -545,39 +474,35 @@ static void test_whose_journal_is_no_dead_one_s(void **state) {
         assert_int_equal(adopt(&b, "aa", (Text){ 0 }), DB_E_BUSY);
         assert_int_equal(db_slots_release(a.conn, &a.claim.holder, false), 0);
         assert_int_equal(adopt(&b, "aa", (Text){ 0 }), 0);
-        side_done(&a);
-        side_done(&b);
 }
 
 static void test_schema_without_slots_is_told(void **state) {
-        Side a;
-
         (void)state;
         postgres_reset();
-        side_init(&a, "aa", "a1", "here");
         assert_int_equal(db_slots_hold(a.conn, &a.claim, &a.slot), DB_E_SCHEMA);
-        side_done(&a);
 }
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_second_one_is_told_who_has_it),
-                cmocka_unit_test(test_it_goes_over_when_it_is_let_go),
-                cmocka_unit_test(test_who_has_not_got_it_says_what_it_has_left),
-                cmocka_unit_test(test_who_lapsed_is_fenced),
-                cmocka_unit_test(test_our_own_dead_predecessor_is_not_waited_for),
-                cmocka_unit_test(test_row_of_an_older_time_counts_for_nothing),
-                cmocka_unit_test(test_copy_of_the_database_keeps_its_session),
-                cmocka_unit_test(test_a_node_s_name_is_free_when_it_is_dead_or_nobody_chose_it),
-                cmocka_unit_test(test_who_splits_it_otherwise_has_nothing),
-                cmocka_unit_test(test_who_has_two_more_than_another_lets_go_of_one),
-                cmocka_unit_test(test_what_nobody_takes_is_anybody_s),
-                cmocka_unit_test(test_who_has_the_slot_reads_what_is_held_before_it_goes_on),
-                cmocka_unit_test(test_where_nothing_is_held_nobody_is_told),
-                cmocka_unit_test(test_a_dead_one_s_position_is_anybody_s_until_it_has_its_turn),
-                cmocka_unit_test(test_whose_journal_is_no_dead_one_s),
-                cmocka_unit_test(test_what_is_left_is_due_while_another_one_is_there),
-                cmocka_unit_test(test_schema_without_slots_is_told),
+                CASE(test_second_one_is_told_who_has_it),
+                CASE(test_it_goes_over_when_it_is_let_go),
+                CASE(test_who_has_not_got_it_says_what_it_has_left),
+                CASE(test_who_lapsed_is_fenced),
+                CASE(test_our_own_dead_predecessor_is_not_waited_for),
+                CASE(test_row_of_an_older_time_counts_for_nothing),
+                CASE(test_copy_of_the_database_keeps_its_session),
+                CASE(test_a_node_s_name_is_free_when_it_is_dead_or_nobody_chose_it),
+                CASE(test_who_splits_it_otherwise_has_nothing),
+                CASE(test_who_has_two_more_than_another_lets_go_of_one),
+                CASE(test_what_nobody_takes_is_anybody_s),
+                CASE(test_who_has_the_slot_reads_what_is_held_before_it_goes_on),
+                CASE(test_where_nothing_is_held_nobody_is_told),
+                CASE(test_a_dead_one_s_position_is_anybody_s_until_it_has_its_turn),
+                CASE(test_whose_journal_is_no_dead_one_s),
+                CASE(test_what_is_left_is_due_while_another_one_is_there),
+                CASE(test_schema_without_slots_is_told),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
