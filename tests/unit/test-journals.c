@@ -88,8 +88,11 @@ static void test_of_a_place_of_long_ago_less_is_said(void **state) {
 
 /* ---- viewers -------------------------------------------------------------------------------- */
 
+static Stage stage;
+static Viewer ana;
+
 /* @before: what was shown before it where it comes from; 0: it is our own. */
-static void push_from(Stage *stage, unsigned slot, uint64_t seq, uint64_t before) {
+static void push_from(unsigned slot, uint64_t seq, uint64_t before) {
         char data[32];
         Record record = { .seq = seq,
                           .received_us = clock_now_us(),
@@ -103,31 +106,50 @@ static void push_from(Stage *stage, unsigned slot, uint64_t seq, uint64_t before
         assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
         event->slot = (uint16_t)slot;
         event->before_seq = before;
-        stage_push(stage, event);
+        stage_push(&stage, event);
 }
 
-static void push(Stage *stage, unsigned slot, uint64_t seq) {
-        push_from(stage, slot, seq, 0);
+static void push(unsigned slot, uint64_t seq) {
+        push_from(slot, seq, 0);
 }
 
-static void push_gap(Stage *stage, unsigned slot, uint64_t seq) {
+static void push_gap(unsigned slot, uint64_t seq) {
         Event *event = NULL;
 
         assert_int_equal(event_new_gap(&event, seq, 0), 0);
         event->slot = (uint16_t)slot;
-        stage_push(stage, event);
+        stage_push(&stage, event);
 }
 
-static void open_stage(Stage *stage, int replay_events) {
+static void open_stage(int replay_events) {
         WsOptions options = stage_options();
 
         options.epoch = A "," B;
         options.replay_events = replay_events;
         options.replay_bytes = 1 << 20;
-        stage_init(stage, &options, NULL);
-        stage->seq = 100;
-        stage_world(stage); /* a begins behind 100 */
-        push_gap(stage, 1, 10);
+        stage_init(&stage, &options, NULL);
+        stage.seq = 100;
+        stage_world(&stage); /* a begins behind 100 */
+        push_gap(1, 10);
+}
+
+static int set_up(void **state) {
+        (void)state;
+        open_stage(1000);
+        return 0;
+}
+
+static int set_up_forgetful(void **state) {
+        (void)state;
+        open_stage(2);
+        return 0;
+}
+
+static int tear_down(void **state) {
+        (void)state;
+        viewer_done(&ana);
+        stage_done(&stage);
+        return 0;
 }
 
 static const char *cursor_of(uint64_t a, uint64_t b, char text[CURSOR_TEXT_SIZE]) {
@@ -164,38 +186,30 @@ static void subscribe(Viewer *viewer, const char *since) {
 }
 
 static void test_a_cursor_names_what_was_seen_of_each(void **state) {
-        Viewer ana = { 0 };
         char cursor[64];
-        Stage stage;
 
         (void)state;
-        open_stage(&stage, 1000);
         viewer_open_native(&ana, &stage, "ana", cursor);
         subscribe(&ana, NULL);
         viewer_expect(&ana, "\"recovered\":true");
-        push(&stage, 0, 101);
-        push(&stage, 1, 11);
-        push(&stage, 0, 105);
+        push(0, 101);
+        push(1, 11);
+        push(0, 105);
         expect_push(&ana, "a101", 101, 10);
         assert_non_null(strstr(ana.text, "\"number\":\"" A ":101\""));
         expect_push(&ana, "b11", 101, 11);
         assert_non_null(strstr(ana.text, "\"number\":\"" B ":11\""));
         expect_push(&ana, "a105", 105, 11);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 static void test_who_comes_back_gets_the_rest_once(void **state) {
-        Viewer ana = { 0 };
         char cursor[CURSOR_TEXT_SIZE];
-        Stage stage;
 
         (void)state;
-        open_stage(&stage, 1000);
-        push(&stage, 0, 101);
-        push(&stage, 1, 11);
-        push(&stage, 1, 12);
-        push(&stage, 0, 102);
+        push(0, 101);
+        push(1, 11);
+        push(1, 12);
+        push(0, 102);
         viewer_open_native(&ana, &stage, "ana", cursor);
         subscribe(&ana, cursor_of(101, 10, cursor));
         viewer_expect(&ana, "\"recovered\":true");
@@ -203,43 +217,36 @@ static void test_who_comes_back_gets_the_rest_once(void **state) {
         expect_push(&ana, "b11", 101, 11);
         expect_push(&ana, "b12", 101, 12);
         expect_push(&ana, "a102", 102, 12);
-        push(&stage, 1, 13);
+        push(1, 13);
         expect_push(&ana, "b13", 102, 13);
         viewer_expect_silence(&ana);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 /* As he was at another gateway, which showed b first. */
 static void test_who_has_had_more_of_one_gets_no_more_of_it(void **state) {
-        Viewer ana = { 0 };
         char cursor[CURSOR_TEXT_SIZE];
-        Stage stage;
 
         (void)state;
-        open_stage(&stage, 1000);
-        push(&stage, 0, 101);
-        push(&stage, 1, 11);
-        push(&stage, 0, 102);
-        push(&stage, 1, 12);
+        push(0, 101);
+        push(1, 11);
+        push(0, 102);
+        push(1, 12);
         viewer_open_native(&ana, &stage, "ana", cursor);
         subscribe(&ana, cursor_of(100, 12, cursor));
         viewer_expect(&ana, "\"recovered\":true");
         expect_push(&ana, "a101", 101, 12);
         expect_push(&ana, "a102", 102, 12);
-        push(&stage, 0, 103);
+        push(0, 103);
         expect_push(&ana, "a103", 103, 12);
         viewer_expect_silence(&ana);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 /* ---- from the database ---------------------------------------------------------------------- */
 
-static Query *next_query(Stage *stage) {
+static Query *next_query(void) {
         void *item = NULL;
 
-        assert_int_equal(queue_pop(stage->queries, &item, 1, STAGE_MS), 1);
+        assert_int_equal(queue_pop(stage.queries, &item, 1, STAGE_MS), 1);
         assert_int_equal(((Query *)item)->kind, QUERY_REPLAY);
         assert_int_equal(((Query *)item)->replay->n_parts, 2);
         return item;
@@ -253,11 +260,7 @@ static void expect_parts(const Query *query, uint64_t a, uint64_t b) {
 }
 
 /* With one message of each, if it has a number. */
-static void answer(Stage *stage,
-                   Query *query,
-                   int status,
-                   const uint64_t seqs[2],
-                   uint64_t upto[2]) {
+static void answer(Query *query, int status, const uint64_t seqs[2], uint64_t upto[2]) {
         Answer *answer = NULL;
         Event *event = NULL;
 
@@ -284,64 +287,54 @@ static void answer(Stage *stage,
                 answer->events[answer->n_events++]->slot = (uint16_t)slot;
         }
         assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);
-        stage_push(stage, event);
+        stage_push(&stage, event);
         query_free(query);
 }
 
 static void test_what_memory_lacks_comes_from_the_database(void **state) {
-        Viewer ana = { 0 };
         char cursor[CURSOR_TEXT_SIZE];
         Query *query;
-        Stage stage;
 
         (void)state;
-        open_stage(&stage, 2);
         for (unsigned i = 1; i <= 3; ++i) {
-                push(&stage, 0, 100 + i);
-                push(&stage, 1, 10 + i);
+                push(0, 100 + i);
+                push(1, 10 + i);
         }
         viewer_open_native(&ana, &stage, "ana", cursor);
         subscribe(&ana, cursor_of(101, 11, cursor));
-        query = next_query(&stage);
+        query = next_query();
         expect_parts(query, 101, 11);
         assert_true(query->replay->is_first);
         assert_string_equal(query->replay->parts[1].epoch, B);
-        answer(&stage, query, 200, (uint64_t[]){ 102, 12 }, (uint64_t[]){ 102, 13 });
+        answer(query, 200, (uint64_t[]){ 102, 12 }, (uint64_t[]){ 102, 13 });
         viewer_expect(&ana, "\"recovered\":true");
         expect_cursor(&ana, 101, 11);
         expect_push(&ana, "a102", 102, 11);
         expect_push(&ana, "b12", 102, 12);
         expect_push(&ana, "a103", 103, 13); /* of memory, which has b13 as well: he has had it */
-        push(&stage, 1, 14);
+        push(1, 14);
         expect_push(&ana, "b14", 103, 14);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 static void test_he_may_be_ahead_of_what_was_shown_here(void **state) {
-        Viewer ana = { 0 };
         char cursor[CURSOR_TEXT_SIZE];
         Query *query;
-        Stage stage;
 
         (void)state;
-        open_stage(&stage, 1000);
-        push(&stage, 0, 101);
+        push(0, 101);
         viewer_open_native(&ana, &stage, "ana", cursor);
         subscribe(&ana, cursor_of(101, 12, cursor)); /* stored, and not heard of here */
-        query = next_query(&stage);
-        answer(&stage, query, 200, (uint64_t[]){ 0, 0 }, (uint64_t[]){ 101, 12 });
+        query = next_query();
+        answer(query, 200, (uint64_t[]){ 0, 0 }, (uint64_t[]){ 101, 12 });
         viewer_expect(&ana, "\"recovered\":true");
-        push(&stage, 0, 102);
+        push(0, 102);
         expect_push(&ana, "a102", 102, 12);
-        push(&stage, 1, 11);
-        push(&stage, 1, 12);
-        push(&stage, 0, 103);
+        push(1, 11);
+        push(1, 12);
+        push(0, 103);
         expect_push(&ana, "a103", 103, 12);
-        push(&stage, 1, 13);
+        push(1, 13);
         expect_push(&ana, "b13", 103, 13);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 static void test_what_is_of_others_is_answered_so(void **state) {
@@ -349,59 +342,50 @@ static void test_what_is_of_others_is_answered_so(void **state) {
                 "AQL-3LqYdlQyAP7cuph2VDIBAAZgiwFfMAEAw4Q9", /* of two, but not of these */
                 "cccccccccccccccc:101",
         };
+        char cursor[CURSOR_TEXT_SIZE];
 
         (void)state;
-        for (size_t i = 0; i < N_ELEMENTS(foreign); ++i) {
-                Viewer ana = { 0 };
-                char cursor[CURSOR_TEXT_SIZE];
+        for (unsigned i = 0; i < N_ELEMENTS(foreign); ++i) {
                 Query *query;
-                Stage stage;
 
-                open_stage(&stage, 1000);
                 viewer_open_native(&ana, &stage, "ana", cursor);
                 subscribe(&ana, foreign[i]);
-                query = next_query(&stage);
+                query = next_query();
                 assert_string_not_equal(query->replay->parts[0].epoch, A);
-                answer(&stage, query, 404, (uint64_t[]){ 0, 0 }, (uint64_t[]){ 0, 0 });
+                answer(query, 404, (uint64_t[]){ 0, 0 }, (uint64_t[]){ 0, 0 });
                 viewer_expect(&ana, "\"recovered\":false");
                 viewer_expect(&ana, "\"type\":\"snapshot\"");
-                push(&stage, 1, 11);
-                expect_push(&ana, "b11", 100, 11);
+                push(1, 11 + i);
+                expect_push(&ana, i == 0 ? "b11" : "b12", 100, 11 + i);
                 viewer_done(&ana);
-                stage_done(&stage);
         }
 }
 
 /* As it was before there were several: it is older than all that the others have. */
 static void test_a_cursor_of_one_journal_stays_valid(void **state) {
-        Viewer ana = { 0 };
         char cursor[CURSOR_TEXT_SIZE];
         Query *query;
-        Stage stage;
 
         (void)state;
-        open_stage(&stage, 1000);
-        push(&stage, 1, 105);
+        push(1, 105);
         viewer_open_native(&ana, &stage, "ana", cursor);
         subscribe(&ana, A ":90");
-        query = next_query(&stage);
+        query = next_query();
         expect_parts(query, 90, 90);
-        answer(&stage, query, 200, (uint64_t[]){ 95, 0 }, (uint64_t[]){ 100, 104 });
+        answer(query, 200, (uint64_t[]){ 95, 0 }, (uint64_t[]){ 100, 104 });
         viewer_expect(&ana, "\"recovered\":true");
         expect_push(&ana, "a95", 95, 90);
         expect_push(&ana, "b105", 100, 105);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 /* ---- from other gateways -------------------------------------------------------------------- */
 
 /* Of the journal that has lost something; it is asked as one. */
-static Query *next_lost(Stage *stage, const char *epoch, uint64_t after) {
+static Query *next_lost(const char *epoch, uint64_t after) {
         void *item = NULL;
         Query *query;
 
-        assert_int_equal(queue_pop(stage->queries, &item, 1, STAGE_MS), 1);
+        assert_int_equal(queue_pop(stage.queries, &item, 1, STAGE_MS), 1);
         query = item;
         assert_int_equal(query->kind, QUERY_REPLAY);
         assert_int_equal(query->replay->n_parts, 0);
@@ -412,7 +396,7 @@ static Query *next_lost(Stage *stage, const char *epoch, uint64_t after) {
         return query;
 }
 
-static void answer_lost(Stage *stage, Query *query, uint64_t from, uint64_t upto) {
+static void answer_lost(Query *query, uint64_t from, uint64_t upto) {
         Answer *answer = NULL;
         Event *event = NULL;
 
@@ -435,122 +419,97 @@ static void answer_lost(Stage *stage, Query *query, uint64_t from, uint64_t upto
                 ++answer->n_events;
         }
         assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);
-        stage_push(stage, event);
+        stage_push(&stage, event);
         query_free(query);
 }
 
-static void open_live(Stage *stage, Viewer *ana) {
+/* And she watches. */
+static int set_up_live(void **state) {
         char cursor[64];
 
-        open_stage(stage, 1000);
-        viewer_open_native(ana, stage, "ana", cursor);
-        subscribe(ana, NULL);
-        viewer_expect(ana, "\"recovered\":true");
+        set_up(state);
+        viewer_open_native(&ana, &stage, "ana", cursor);
+        subscribe(&ana, NULL);
+        viewer_expect(&ana, "\"recovered\":true");
+        return 0;
 }
 
 static void test_what_was_lost_is_late_and_not_missing(void **state) {
-        Viewer ana = { 0 };
         Query *query;
-        Stage stage;
 
         (void)state;
-        open_live(&stage, &ana);
-        push_from(&stage, 1, 11, 10);
+        push_from(1, 11, 10);
         expect_push(&ana, "b11", 100, 11);
-        push_from(&stage, 1, 13, 12); /* 12 has not come */
-        query = next_lost(&stage, B, 11);
-        push(&stage, 0, 101); /* the others go on */
+        push_from(1, 13, 12); /* 12 has not come */
+        query = next_lost(B, 11);
+        push(0, 101); /* the others go on */
         expect_push(&ana, "a101", 101, 11);
-        push_from(&stage, 1, 14, 13);
-        answer_lost(&stage, query, 12, 13);
+        push_from(1, 14, 13);
+        answer_lost(query, 12, 13);
         expect_push(&ana, "b12", 101, 12);
         expect_push(&ana, "b13", 101, 13);
-        answer_lost(&stage, next_lost(&stage, B, 13), 14, 14); /* it was stored meanwhile */
+        answer_lost(next_lost(B, 13), 14, 14); /* it was stored meanwhile */
         expect_push(&ana, "b14", 101, 14);
-        push_from(&stage, 1, 15, 14);
+        push_from(1, 15, 14);
         expect_push(&ana, "b15", 101, 15);
         viewer_expect_silence(&ana);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 static void test_what_comes_twice_is_shown_once(void **state) {
-        Viewer ana = { 0 };
-        Stage stage;
-
         (void)state;
-        open_live(&stage, &ana);
-        push_from(&stage, 1, 11, 10);
-        push_from(&stage, 1, 11, 10);
-        push_from(&stage, 1, 12, 9);
-        push_from(&stage, 1, 11, 10);
+        push_from(1, 11, 10);
+        push_from(1, 11, 10);
+        push_from(1, 12, 9);
+        push_from(1, 11, 10);
         expect_push(&ana, "b11", 100, 11);
         expect_push(&ana, "b12", 100, 12);
         viewer_expect_silence(&ana);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 /* It says now and then how far it is, so that nothing waits for the next that is said. */
 static void test_the_last_that_was_lost_is_noticed(void **state) {
-        Viewer ana = { 0 };
-        Stage stage;
-
         (void)state;
-        open_live(&stage, &ana);
-        push_from(&stage, 1, 11, 10);
+        push_from(1, 11, 10);
         expect_push(&ana, "b11", 100, 11);
-        push_gap(&stage, 1, 12);
-        answer_lost(&stage, next_lost(&stage, B, 11), 0, 0); /* it is away */
-        answer_lost(&stage, next_lost(&stage, B, 11), 12, 12);
+        push_gap(1, 12);
+        answer_lost(next_lost(B, 11), 0, 0); /* it is away */
+        answer_lost(next_lost(B, 11), 12, 12);
         expect_push(&ana, "b12", 100, 12);
-        push_gap(&stage, 1, 12);
+        push_gap(1, 12);
         viewer_expect_silence(&ana);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 /* Another gateway has the slot, and a journal of its own, on the same number line. */
 static void test_a_slot_goes_over_with_its_number_line(void **state) {
-        Viewer ana = { 0 };
         Event *event = NULL;
-        Stage stage;
 
         (void)state;
-        open_live(&stage, &ana);
-        push_from(&stage, 1, 11, 10);
+        push_from(1, 11, 10);
         expect_push(&ana, "b11", 100, 11);
         assert_int_equal(event_new_gap(&event, 13, 0), 0);
         event->slot = 1;
         event->epoch = UINT64_C(0xdddddddddddddddd);
         stage_push(&stage, event);
-        answer_lost(&stage, next_lost(&stage, "dddddddddddddddd", 11), 12, 13);
+        answer_lost(next_lost("dddddddddddddddd", 11), 12, 13);
         viewer_expect(&ana, "\"data\":\"b12\"");
         assert_non_null(strstr(ana.text, "\"number\":\"dddddddddddddddd:12\""));
         viewer_expect(&ana, "\"data\":\"b13\"");
         viewer_expect_silence(&ana);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 /* Who had the slot before says no more whose it is. */
 static void test_what_is_no_news_names_nobody(void **state) {
-        Viewer ana = { 0 };
         Event *event = NULL;
-        Stage stage;
 
         (void)state;
-        open_live(&stage, &ana);
-        push_from(&stage, 1, 12, 10);
+        push_from(1, 12, 10);
         expect_push(&ana, "b12", 100, 12);
         assert_int_equal(event_new_gap(&event, 12, 0), 0);
         event->slot = 1;
         event->epoch = UINT64_C(0xdddddddddddddddd);
         stage_push(&stage, event);
-        push_from(&stage, 1, 13, 12);
+        push_from(1, 13, 12);
         expect_push(&ana, "b13", 100, 13);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
 
 /* Another gateway has just made it: who may see it is not known here yet. */
@@ -561,19 +520,16 @@ static void test_what_is_of_a_new_thing_waits_for_it(void **state) {
         RegistryRow row = { .table = REGISTRY_VEHICLE,
                             .vehicle = {
                                     .id = 7, .user_id = 2, .code = "veh-7", .is_active = true } };
-        Viewer ana = { 0 };
         Event *event = NULL;
         Answer *answer = NULL;
         Query *query;
-        Stage stage;
 
         (void)state;
-        open_live(&stage, &ana);
         assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
         event->slot = 1;
         event->before_seq = 10;
         stage_push(&stage, event);
-        query = next_lost(&stage, B, 10);
+        query = next_lost(B, 10);
         stage_row(&stage, &row);
         assert_int_equal(answer_new(&answer, query), 0);
         answer->status = 200;
@@ -586,28 +542,28 @@ static void test_what_is_of_a_new_thing_waits_for_it(void **state) {
         stage_push(&stage, event);
         query_free(query);
         expect_push(&ana, "b11", 100, 11);
-        viewer_done(&ana);
-        stage_done(&stage);
 }
+
+#define CASE(name, set_up) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_place_says_what_was_shown_by_then),
                 cmocka_unit_test(test_a_place_is_found_by_what_was_seen),
                 cmocka_unit_test(test_of_a_place_of_long_ago_less_is_said),
-                cmocka_unit_test(test_a_cursor_names_what_was_seen_of_each),
-                cmocka_unit_test(test_who_comes_back_gets_the_rest_once),
-                cmocka_unit_test(test_who_has_had_more_of_one_gets_no_more_of_it),
-                cmocka_unit_test(test_what_memory_lacks_comes_from_the_database),
-                cmocka_unit_test(test_he_may_be_ahead_of_what_was_shown_here),
-                cmocka_unit_test(test_what_is_of_others_is_answered_so),
-                cmocka_unit_test(test_a_cursor_of_one_journal_stays_valid),
-                cmocka_unit_test(test_what_was_lost_is_late_and_not_missing),
-                cmocka_unit_test(test_what_comes_twice_is_shown_once),
-                cmocka_unit_test(test_the_last_that_was_lost_is_noticed),
-                cmocka_unit_test(test_a_slot_goes_over_with_its_number_line),
-                cmocka_unit_test(test_what_is_no_news_names_nobody),
-                cmocka_unit_test(test_what_is_of_a_new_thing_waits_for_it),
+                CASE(test_a_cursor_names_what_was_seen_of_each, set_up),
+                CASE(test_who_comes_back_gets_the_rest_once, set_up),
+                CASE(test_who_has_had_more_of_one_gets_no_more_of_it, set_up),
+                CASE(test_what_memory_lacks_comes_from_the_database, set_up_forgetful),
+                CASE(test_he_may_be_ahead_of_what_was_shown_here, set_up),
+                CASE(test_what_is_of_others_is_answered_so, set_up),
+                CASE(test_a_cursor_of_one_journal_stays_valid, set_up),
+                CASE(test_what_was_lost_is_late_and_not_missing, set_up_live),
+                CASE(test_what_comes_twice_is_shown_once, set_up_live),
+                CASE(test_the_last_that_was_lost_is_noticed, set_up_live),
+                CASE(test_a_slot_goes_over_with_its_number_line, set_up_live),
+                CASE(test_what_is_no_news_names_nobody, set_up_live),
+                CASE(test_what_is_of_a_new_thing_waits_for_it, set_up_live),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
