@@ -23,25 +23,30 @@ struct AnswerStream {
         int status;   /* why there is no more; 0 while all is well */
 };
 
+/* Whoever takes piece after piece, and never so slowly that we wait, has the connection as well. */
+static bool answer_stream_goes_on(AnswerStream *answer) {
+        if (answer->status == 0 && atomic_load(&answer->reader->is_ending))
+                answer->status = 503;
+        else if (answer->status == 0 && clock_mono_us() > answer->deadline_us)
+                answer->status = 504;
+        return answer->status == 0 && !answer->is_left;
+}
+
 /* Waits until who reads has room for one more chunk; false: there will be none. */
 static bool answer_stream_wait(AnswerStream *answer) {
-        for (;;) {
+        while (answer_stream_goes_on(answer)) {
                 watch_turn();
                 switch (stream_take(answer->query->stream, ANSWER_STREAM_SLICE_MS)) {
                 case 0:
                         return true;
                 case STREAM_E_CANCELLED:
                         answer->is_left = true;
-                        return false;
+                        break;
                 default:
-                        if (atomic_load(&answer->reader->is_ending))
-                                answer->status = 503;
-                        else if (clock_mono_us() > answer->deadline_us)
-                                answer->status = 504;
+                        break;
                 }
-                if (answer->status != 0)
-                        return false;
         }
+        return false;
 }
 
 /* Whatever is lost here breaks the stream, of which the loop learns by itself. */
@@ -89,10 +94,6 @@ static int answer_stream_fail(AnswerStream *answer) {
         chunk->is_last = true;
         r = answer_stream_push(answer, &chunk);
         return err_up(r);
-}
-
-static bool answer_stream_goes_on(const AnswerStream *answer) {
-        return answer->status == 0 && !answer->is_left;
 }
 
 /* What is worth a chunk, and at the end the rest. */
