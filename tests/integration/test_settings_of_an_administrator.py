@@ -4,8 +4,8 @@ import re
 import pytest
 
 from conftest import populate
-from test_a_lost_answer_costs_nothing import assert_books_are_closed
-from test_an_outage_is_told_from_a_bad_row import KINDS
+from test_a_lost_answer_costs_nothing import assert_books_are_closed, assert_stored_in_order
+from test_an_outage_is_told_from_a_bad_row import KINDS, refusals
 from waiting import wait_until
 
 CUT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'tidegate/%%'"
@@ -118,3 +118,27 @@ def test_what_is_replicated_into_the_registry_is_heard(gateway, broker, database
     assert v.next_of("raw_log")["data"] == "from afar"
     database.rows("SET session_replication_role = replica; UPDATE users SET is_active = false WHERE username = 'ana'")
     assert v.wait_closed()[0] == 4004
+
+
+def test_who_publishes_all_tables_holds_nothing_up(gateway, broker, database, publisher):
+    """PostgreSQL refuses to change rows that are published and that nothing tells apart, from one statement to the next."""
+    database.rows("CREATE PUBLICATION of_all FOR ALL TABLES")
+    broker.publish("seano/nobody/raw_log", "a letter")
+    database.wait_for("SELECT count(*) FROM dead_letters", 1)
+    gateway.cli("dead-letters", "discard", "1")
+    for n in range(1100):  # as many as what may come again is tidied after
+        publisher.publish("seano/USV-1/raw_log", f"load {n}")
+    publisher.flush()
+    assert_stored_in_order(database, 1100)
+    for topic, payload in KINDS.values():
+        broker.publish(topic, payload)
+    assert_books_are_closed(gateway)
+    assert refusals(gateway) == 0
+
+
+def test_what_is_changed_has_what_tells_its_rows_apart(database):
+    """All but the log tables, to which rows are added and from which days are dropped."""
+    assert [name for (name,) in database.rows(
+        "SELECT relname FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+        " AND NOT relispartition AND relreplident = 'd'"
+        " AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)")] == []
