@@ -34,6 +34,8 @@ static int journal_recover_into(Journal *journal) {
         JournalRecovery found;
         int r;
 
+        journal_note_open(&journal->note, journal->dir.fd, "stored");
+        journal_note_open(&journal->newest_note, journal->dir.fd, "newest");
         r = journal_recover(&journal->dir, journal->sessions, &found);
         if (r < 0)
                 return err_up(r);
@@ -42,7 +44,6 @@ static int journal_recover_into(Journal *journal) {
         if (journal->options.fsync == JOURNAL_FSYNC_INTERVAL)
                 journal_sync_begin_at(&journal->sync, found.newest);
         journal->newest = segment_ref(found.newest);
-        journal->last_index = found.last_index;
         journal->first_seq = found.first_message_seq;
         journal->last_seq = found.last_message_seq;
         journal->used_seq = found.last_seq;
@@ -55,6 +56,9 @@ static int journal_recover_into(Journal *journal) {
                                                   found.last_seq,
                                                   clock_now_us());
         journal->begin_seq = journal->next_seq - 1;
+        if (journal_recover_misses(&found, journal->newest_note.seq))
+                journal->used_seq = journal->missing_seq = journal->begin_seq;
+        journal->last_index = found.last_index;
         journal_space_add(&journal->space, (int64_t)found.n_bytes, (int64_t)found.n_segments);
         return 0;
 }
@@ -89,7 +93,7 @@ static Journal *journal_new(void) {
                 return NULL;
         journal->dir = (JournalDir)JOURNAL_DIR_INIT;
         journal->numbers = (JournalNumbers)JOURNAL_NUMBERS_INIT;
-        journal->note = (JournalNote)JOURNAL_NOTE_INIT;
+        journal->note = journal->newest_note = (JournalNote)JOURNAL_NOTE_INIT;
         journal->sync = (JournalSync)JOURNAL_SYNC_INIT;
         journal->wake_fd = -1;
         MUST(pthread_mutex_init(&journal->lock, NULL));
@@ -131,7 +135,6 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
         metric_set(METRIC_JOURNAL_HIGH_BYTES,
                    (int64_t)(journal->options.max_bytes - journal->options.reserve_bytes));
         journal_keep_init(&journal->keep, options->keep_ms);
-        journal_note_open(&journal->note, journal->dir.fd);
         r = journal_start(journal);
         if (r < 0)
                 return err_up(r);
@@ -174,25 +177,13 @@ int journal_open_copy(Journal **ret_journal, const char *dir) {
         return 0;
 }
 
-/* Cut to what was written, so that a start finds no unused end, and the disk has it back. */
-static void journal_seal(Journal *journal) {
-        Segment *active = journal->active;
-
-        if (!active)
-                return;
-        if (active->last_seq == 0)
-                segment_unlink_file(active);
-        else
-                segment_end_at(active, active->end, active->last_seq, true);
-        journal->active = segment_unref(active);
-}
-
 Journal *journal_close(Journal *journal) {
         if (!journal)
                 return NULL;
 
         journal_sync_done(&journal->sync);
-        journal_seal(journal);
+        if (journal->wake_fd >= 0) /* it is no copy */
+                journal_seal(journal);
         segment_unref(journal->newest);
         segment_unref(atomic_load(&journal->oldest));
         sessions_free(journal->sessions);
@@ -202,6 +193,7 @@ Journal *journal_close(Journal *journal) {
                 close(journal->wake_fd);
         journal_numbers_close(&journal->numbers);
         journal_note_close(&journal->note);
+        journal_note_close(&journal->newest_note);
         journal_dir_close(&journal->dir);
         MUST(pthread_mutex_destroy(&journal->lock));
         free(journal);
@@ -352,6 +344,7 @@ static int journal_new_segment(Journal *journal, size_t n_bytes, int64_t now_us)
                            });
         if (r != 0)
                 return journal_no_segment(journal, "segment", r, now_us);
+        journal_note_put(&journal->newest_note, segment->index);
         journal_add_segment(journal, segment);
         journal_write_recent(journal, n_bytes, now_us);
         return 0;

@@ -67,24 +67,28 @@ void journal_keep_drop(JournalKeep *keep, const Segment *oldest) {
 
 /* Each segment says what the last number before it was, so that nothing has to be guessed. */
 bool journal_keep_find_hole(const Segment *oldest,
+                            uint64_t used_seq,
                             uint64_t after_seq,
                             uint64_t *ret_after_seq,
                             uint64_t *ret_last_seq) {
         uint64_t have_seq = 0;
+        const Segment *at = oldest;
 
-        for (const Segment *at = oldest; at; at = segment_next(at)) {
+        for (;;) {
                 uint64_t from = have_seq > after_seq ? have_seq : after_seq;
-                uint64_t before = at->before_seq;
+                uint64_t before = at ? at->before_seq : used_seq;
 
                 /* A version that did not say has written it: only the very first has none. */
-                if (before == 0 && at == oldest && at->index != 1)
+                if (at && before == 0 && at == oldest && at->index != 1)
                         before = at->first_seq - 1;
                 if (before > from) {
                         *ret_after_seq = from;
                         *ret_last_seq = before;
                         return true;
                 }
+                if (!at)
+                        return false;
                 have_seq = atomic_load(&at->last_seq);
+                at = segment_next(at);
         }
-        return false;
 }

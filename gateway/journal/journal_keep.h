@@ -35,8 +35,9 @@ void journal_keep_forget(JournalKeep *keep); /* nothing is stored, so far as we 
 bool journal_keep_may_drop(const JournalKeep *keep, const Segment *oldest, bool is_room_needed);
 void journal_keep_drop(JournalKeep *keep, const Segment *oldest); /* it goes now */
 
-/* See journal_find_hole(). */
+/* See journal_find_hole(). @used_seq: may have been used before the first that is to come. */
 bool journal_keep_find_hole(const Segment *oldest,
+                            uint64_t used_seq,
                             uint64_t after_seq,
                             uint64_t *ret_after_seq,
                             uint64_t *ret_last_seq);

@@ -9,17 +9,15 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define JOURNAL_NOTE_FILE   "stored"
 #define JOURNAL_NOTE_DIGITS 20
 #define JOURNAL_NOTE_US     1000000
 
-void journal_note_open(JournalNote *note, int dir_fd) {
+void journal_note_open(JournalNote *note, int dir_fd, const char *name) {
         char text[JOURNAL_NOTE_DIGITS + 1] = "";
 
-        note->fd =
-                openat(dir_fd, JOURNAL_NOTE_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        note->fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (note->fd < 0) {
-                log_warning("journal_note_failed file=%s errno=%d", JOURNAL_NOTE_FILE, errno);
+                log_warning("journal_note_failed file=%s errno=%d", name, errno);
                 return;
         }
         if (pread(note->fd, text, JOURNAL_NOTE_DIGITS, 0) == JOURNAL_NOTE_DIGITS &&
@@ -44,6 +42,11 @@ void journal_note_set(JournalNote *note, uint64_t seq) {
         note->seq = seq;
         if (clock_mono_us() - note->written_us >= JOURNAL_NOTE_US)
                 journal_note_write(note);
+}
+
+void journal_note_put(JournalNote *note, uint64_t seq) {
+        note->seq = seq;
+        journal_note_write(note);
 }
 
 void journal_note_close(JournalNote *note) {

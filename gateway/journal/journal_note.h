@@ -1,12 +1,15 @@
 #pragma once
 
 /*
- * JournalNote: how far the database had been when we last knew, in the file `stored` of the
- * journal.
+ * JournalNote: a number in a file of the journal. Never synced, as nothing but what follows hangs
+ * on it.
  *
- * A database that is behind it is older than the journal: it is filled again, and what was shown
- * is not shown again. Written once a second at most and never synced, as it decides nothing else.
- * Only ever grows. Belongs to the reader's thread.
+ * `stored`: how far the database had been when we last knew. One that is behind it is older than
+ * the journal: it is filled again, and what was shown is not shown again. Written once a second at
+ * most, only ever grows. Belongs to the reader's thread.
+ *
+ * `newest`: the index of the newest segment, so that a start misses it should it be gone: nothing
+ * comes behind it that would say so. 0: nobody needs what is in it. Belongs to who appends.
  */
 
 #include "base/base.h"
@@ -22,6 +25,7 @@ struct JournalNote {
 #define JOURNAL_NOTE_INIT \
         { .fd = -1 }
 
-void journal_note_open(JournalNote *note, int dir_fd);
+void journal_note_open(JournalNote *note, int dir_fd, const char *name);
 void journal_note_set(JournalNote *note, uint64_t seq);
+void journal_note_put(JournalNote *note, uint64_t seq); /* at once, whatever it was */
 void journal_note_close(JournalNote *note);

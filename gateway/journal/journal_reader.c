@@ -8,6 +8,29 @@
 #include "gateway/journal/journal_state.h"
 #include "model/metrics.h"
 
+/* Cut to what was written, so that a start finds no unused end, and the disk has it back. */
+static void journal_seal_active(Journal *journal) {
+        Segment *active = journal->active;
+
+        if (!active)
+                return;
+        if (active->last_seq == 0)
+                segment_unlink_file(active);
+        else
+                segment_end_at(active, active->end, active->last_seq, true);
+        journal->active = segment_unref(active);
+}
+
+void journal_seal(Journal *journal) {
+        uint64_t missing_seq = journal_numbers_shifted(&journal->numbers, journal->missing_seq);
+        uint64_t stored_seq = journal->note.seq;
+
+        journal_seal_active(journal);
+        /* Who takes the files away now takes nothing. */
+        if (stored_seq >= journal_last_seq(journal) && stored_seq >= missing_seq)
+                journal_note_put(&journal->newest_note, 0);
+}
+
 /* @raw_seq: of which message of it. */
 static void journal_fill(const Journal *journal,
                          JournalRecord *ret_record,
@@ -260,7 +283,11 @@ bool journal_find_hole(const Journal *journal,
         uint64_t raw = journal_numbers_raw(&journal->numbers, after_seq);
         uint64_t after, last;
 
-        if (!journal_keep_find_hole(atomic_load(&journal->oldest), raw, &after, &last))
+        if (!journal_keep_find_hole(atomic_load(&journal->oldest),
+                                    journal->missing_seq,
+                                    raw,
+                                    &after,
+                                    &last))
                 return false;
         *ret_after_seq =
                 after == raw ? after_seq : journal_numbers_shifted(&journal->numbers, after);

@@ -111,10 +111,11 @@ static void journal_recover_report(const Segment *segment, const SegmentScan *sc
 }
 
 /* A segment without a record is of no use; one that holds something unreadable is set aside. */
-static void journal_recover_drop(const Segment *segment) {
+static void journal_recover_drop(JournalRecovery *recovery, const Segment *segment) {
         char name[SEGMENT_NAME_SIZE + 16];
 
         if (journal_recover_tail(segment, SEGMENT_HEADER_BYTES) == 0) {
+                recovery->empty_index = segment->index;
                 segment_unlink_file(segment);
                 return;
         }
@@ -162,12 +163,26 @@ static int journal_recover_segment(const JournalDir *dir,
         journal_recover_scan(recovery, segment, sessions, &scan);
         journal_recover_report(segment, &scan, is_last);
         if (scan.n_records == 0) {
-                journal_recover_drop(segment);
+                journal_recover_drop(recovery, segment);
                 return 0;
         }
         segment_end_at(segment, scan.end, recovery->last_seq, is_last);
         journal_recover_link(recovery, segment);
         return 0;
+}
+
+bool journal_recover_misses(JournalRecovery *recovery, uint64_t noted_index) {
+        uint64_t last_index = recovery->last_index;
+
+        if (recovery->empty_index > last_index)
+                last_index = recovery->empty_index;
+        if (noted_index <= last_index || (recovery->newest && recovery->last_index == 0))
+                return false;
+        log_error("journal_segment_missing after=%s count=%" PRIu64,
+                  recovery->newest ? recovery->newest->name : "none",
+                  noted_index - last_index);
+        recovery->last_index = noted_index;
+        return true;
 }
 
 int journal_recover(const JournalDir *dir, Sessions *sessions, JournalRecovery *ret_recovery) {

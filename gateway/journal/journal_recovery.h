@@ -21,6 +21,7 @@ struct JournalRecovery {
         size_t n_segments;
         uint64_t n_bytes;           /* of the files */
         uint64_t last_index;        /* of a segment */
+        uint64_t empty_index;       /* of the last one that was removed; 0 = none */
         uint64_t last_seq;          /* used by any record */
         uint64_t first_message_seq; /* 0 = no message */
         uint64_t last_message_seq;
@@ -28,6 +29,10 @@ struct JournalRecovery {
         uint64_t damaged_until_seq; /* ... and before this one; 0 = there is none */
         size_t n_damaged_most;      /* records that it can have cost */
 };
+
+/* The newest was the one of @noted_index (0: not known): is it missing? Then that is reported, and
+ * the next one follows it. */
+bool journal_recover_misses(JournalRecovery *recovery, uint64_t noted_index);
 
 MUST_CHECK int journal_recover(const JournalDir *dir,
                                Sessions *sessions,

@@ -39,11 +39,13 @@ struct Journal {
          * sync thread never take it; they see what has been published.
          */
         pthread_mutex_t lock;
-        Segment *active;        /* {lock} NULL = the next append makes one; reference */
-        Segment *newest;        /* {lock} end of the list; reference; may be the active one */
-        uint64_t next_seq;      /* {lock} */
-        uint64_t begin_seq;     /* next_seq - 1 at the start */
-        uint64_t used_seq;      /* {lock} the last number that a record has */
+        Segment *active;      /* {lock} NULL = the next append makes one; reference */
+        Segment *newest;      /* {lock} end of the list; reference; may be the active one */
+        uint64_t next_seq;    /* {lock} */
+        uint64_t begin_seq;   /* next_seq - 1 at the start */
+        uint64_t used_seq;    /* {lock} the last number that a record has */
+        uint64_t missing_seq; /* raw: what was at the end, and is gone, was not above it; 0 = all is
+                                 there */
         uint64_t recovered_seq; /* raw: of the last message that was there then */
         uint64_t damaged_after_seq, damaged_until_seq; /* raw; until 0: no damage was found */
         size_t n_damaged_most;
@@ -73,7 +75,8 @@ struct Journal {
         JournalFlights flights;    /* {reader} */
         Text flights_text;         /* {reader} of these */
         JournalKeep keep;          /* {reader} */
-        JournalNote note;          /* {reader} */
+        JournalNote note;          /* {reader} how far the database is */
+        JournalNote newest_note;   /* {lock} */
         JournalGone gone;          /* {reader} but for its count */
         JournalWriters writers;    /* {reader} */
         int wake_fd;
@@ -81,6 +84,9 @@ struct Journal {
 
         JournalSync sync; /* runs with fsync=interval */
 };
+
+/* The end of all appending: what is on the disk is for the next start. */
+void journal_seal(Journal *journal);
 
 /* {lock} What is no message, with a number of its own. 0, JOURNAL_E_FULL. */
 MUST_CHECK int journal_write_record(Journal *journal, SegmentRecord *record, Text body);

@@ -91,8 +91,9 @@ static int books_note_gaps(Books *books, uint64_t position) {
         int r = 0;
 
         while (r == 0 && journal_find_hole(books->journal, position, &after_seq, &last_seq)) {
-                log_error("journal_gap after=%llu last=%llu position=%llu hint=\"the database is"
-                          " older than what the journal has kept: these numbers are in neither\"",
+                log_error("journal_gap after=%llu last=%llu position=%llu hint=\"in neither"
+                          " the journal nor the database: that is older than what is kept, or"
+                          " files are missing\"",
                           (unsigned long long)after_seq,
                           (unsigned long long)last_seq,
                           (unsigned long long)position);

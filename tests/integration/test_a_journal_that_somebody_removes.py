@@ -134,3 +134,42 @@ def test_who_removes_the_lock_starts_no_second_one(make_gateway, publisher, data
     second.process = None
     publish(publisher, range(10))
     stored(database, range(10))
+
+
+@pytest.mark.parametrize("of", ["the newest file", "all files"])
+def test_what_went_while_it_did_not_run_is_missed(cut_off, database, postgres, publisher, of):
+    cut_off.kill()
+    cut_off.start(wait=False)
+    wait_until(lambda: cut_off.status("/livez") == 200, "the next run")
+    publish(publisher, range(20, 25))
+    wait_until(lambda: cut_off.metric("tidegate_received_total", door="mqtt") == 5, "a file of its own")
+    cut_off.kill()
+    for path in segments(cut_off)[-1:] if of == "the newest file" else segments(cut_off):
+        path.unlink()
+
+    postgres.start()
+    cut_off.start()
+    wait_until(lambda: cut_off.metric("tidegate_journal_gaps") == 1, "what is missing to be named")
+    assert "journal_segment_missing after=" in cut_off.log()
+    publish(publisher, [25])
+    stored(database, [*range(20 if of == "the newest file" else 10), 25])
+    assert cut_off.get("/readyz").json()["notes"] == ["journal_gap"]
+    found = cut_off.cli("journal", "verify", check=False)
+    assert found.returncode == 1 and "open gaps: 1, " in found.stdout, found.stdout
+    cut_off.cli("journal", "verify", "--accept")
+    assert cut_off.terminate() == 0
+    cut_off.start()
+    assert cut_off.cli("journal", "verify").returncode == 0
+
+
+def test_what_is_stored_may_go_while_it_does_not_run(cut_off, database, postgres, publisher):
+    postgres.start()
+    stored(database, range(20))
+    assert cut_off.terminate() == 0
+    for path in segments(cut_off):
+        path.unlink()
+    cut_off.start()
+    publish(publisher, [20])
+    stored(database, range(21))
+    assert "journal_segment_missing" not in cut_off.log()
+    assert cut_off.cli("journal", "verify").returncode == 0

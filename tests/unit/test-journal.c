@@ -729,6 +729,51 @@ static void test_what_is_gone_is_known_by_its_numbers(void **state) {
         assert_false(journal_find_hole(f->journal, to, &from, &to));
 }
 
+static void test_what_is_gone_at_the_end_is_missed(void **state) {
+        Fixture *f = *state;
+        uint64_t from, to, kept, last;
+        char path[512];
+
+        start(f);
+        (void)append_numbers(f, 2000);
+        kept = journal_last_seq(f->journal);
+        restart(f);
+        last = append_numbers(f, 10);
+        f->journal = journal_close(f->journal);
+        while (segment_path(f->dir, 1, path, sizeof(path)))
+                assert_int_equal(unlink(path), 0);
+
+        for (int i = 0; i < 3;
+             ++i) { /* and once more, though nothing follows, and then though much does */
+                start(f);
+                assert_true(journal_find_hole(f->journal, 17, &from, &to));
+                assert_true(from < kept && to >= last);
+                assert_false(journal_find_hole(f->journal, to, &from, &to));
+                if (i > 0)
+                        assert_true(append_numbers(f, 10) > to);
+                f->journal = journal_close(f->journal);
+        }
+}
+
+static void test_what_is_all_gone_is_missed_unless_it_was_stored(void **state) {
+        Fixture *f = *state;
+        uint64_t from, to, last = 0;
+        char path[512];
+
+        for (int is_stored = 0; is_stored < 2; ++is_stored) {
+                start(f);
+                last = append_numbers(f, 10);
+                if (is_stored)
+                        journal_note_stored(f->journal, last);
+                f->journal = journal_close(f->journal);
+                while (segment_path(f->dir, 0, path, sizeof(path)))
+                        assert_int_equal(unlink(path), 0);
+                start(f);
+                assert_int_equal(journal_find_hole(f->journal, last - 1, &from, &to), !is_stored);
+                f->journal = journal_close(f->journal);
+        }
+}
+
 static void test_a_restart_is_no_hole(void **state) {
         Fixture *f = *state;
         uint64_t from, to;
@@ -1356,6 +1401,8 @@ int main(void) {
                 T(test_what_is_to_be_stored_again_does_not_go),
                 T(test_what_is_held_stays_beyond_its_time),
                 T(test_what_is_gone_is_known_by_its_numbers),
+                T(test_what_is_gone_at_the_end_is_missed),
+                T(test_what_is_all_gone_is_missed_unless_it_was_stored),
                 T(test_a_restart_is_no_hole),
                 T(test_records_are_counted_between_two_numbers),
                 T(test_a_copy_is_made_beside_the_process_that_writes),

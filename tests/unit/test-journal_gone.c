@@ -64,9 +64,14 @@ static size_t remove_files(const char *end) {
 static int teardown(void **state) {
         (void)state;
         journal = journal_close(journal);
-        for (const char *const *name =
-                     (const char *const[]){
-                             ".seg", "identity", "lock", "numbers", "stored", "writers", NULL };
+        for (const char *const *name = (const char *const[]){ ".seg",
+                                                              "identity",
+                                                              "lock",
+                                                              "newest",
+                                                              "numbers",
+                                                              "stored",
+                                                              "writers",
+                                                              NULL };
              *name;
              ++name)
                 (void)remove_files(*name);
@@ -142,7 +147,8 @@ static void test_a_folder_that_is_gone_ends_it_only_once_all_is_stored(void **st
         append("a");
         look();
         for (const char *const *name =
-                     (const char *const[]){ ".seg", "identity", "lock", "numbers", "stored", NULL };
+                     (const char *const[]){
+                             ".seg", "identity", "lock", "newest", "numbers", "stored", NULL };
              *name;
              ++name)
                 (void)remove_files(*name);
