@@ -258,15 +258,20 @@ int db_letters_refuse(DbConn *conn, int64_t letter_id, const char *outcome) {
                             NULL);
 }
 
-int db_letters_exists(DbConn *conn, int64_t letter_id, bool *ret_exists) {
+int db_letters_exists(DbConn *conn, int64_t letter_id, int64_t received_us, bool *ret_exists) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        char id[LETTERS_ID_SIZE];
-        const char *args[] = { id };
+        char id[LETTERS_ID_SIZE], received[LETTERS_ID_SIZE];
+        const char *args[] = { id, received };
         int r;
 
         snprintf(id, sizeof(id), "%lld", (long long)letter_id);
+        snprintf(received, sizeof(received), "%lld", (long long)received_us);
         r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT FROM dead_letters WHERE id = $1::bigint", 1, args },
+                         &(DbQuery){ "SELECT FROM dead_letters WHERE id = $1::bigint"
+                                     " AND received_at = timestamptz 'epoch'"
+                                     " + $2::bigint * interval '1 microsecond'",
+                                     N_ELEMENTS(args),
+                                     args },
                          &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;

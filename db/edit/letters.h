@@ -52,4 +52,7 @@ MUST_CHECK int db_letters_claim(DbConn *conn,
                                 void *arg);
 /* It could not be journalled. */
 MUST_CHECK int db_letters_refuse(DbConn *conn, int64_t letter_id, const char *outcome);
-MUST_CHECK int db_letters_exists(DbConn *conn, int64_t letter_id, bool *ret_exists);
+MUST_CHECK int db_letters_exists(DbConn *conn,
+                                 int64_t letter_id,
+                                 int64_t received_us,
+                                 bool *ret_exists);

@@ -363,6 +363,7 @@ static void rows_add_letter(DbRows *rows, const Record *record) {
         db_array_int(&columns[0], (int64_t)record->seq);
         db_array_int(&columns[1], record->letter_id);
         db_array_bytes(&columns[2], text_of(outcome));
+        db_array_time(&columns[3], record_first_us(record));
 }
 
 void db_rows_add(DbRows *rows, const Record *record, size_t index) {

@@ -364,7 +364,10 @@ static int follower_find_letter(Follower *follower) {
         FollowerNews news = { 0 };
         int r;
 
-        r = db_letters_exists(follower->conn, follower->question->letter_id, &news.exists);
+        r = db_letters_exists(follower->conn,
+                              follower->question->letter_id,
+                              follower->question->letter_us,
+                              &news.exists);
         if (r == DB_E_REJECTED)
                 return follower_refused(follower);
         if (r != 0)

@@ -37,9 +37,9 @@ typedef enum FollowerKind {
 
 struct FollowerQuestion {
         FollowerKind kind;
-        uint64_t seq; /* of the record that asks; comes back with the answer */
-        int64_t letter_id;
-        Text code, name; /* of the device, as is what follows; copied */
+        uint64_t seq;                 /* of the record that asks; comes back with the answer */
+        int64_t letter_id, letter_us; /* when it came first */
+        Text code, name;              /* of the device, as is what follows; copied */
         int64_t user_id;
         const char *device_type; /* static */
         Text more;               /* others to be created along with it, if they can: a list, see

@@ -185,7 +185,9 @@ static size_t known_list(Known *known, const Batch *batch, Buf *list) {
 int known_ask(Known *known, const Batch *batch) {
         const Record *record = batch_wanting(batch);
         const DbRegistration registration = known_registration(record);
-        FollowerQuestion question = { .seq = record->seq, .letter_id = record->letter_id };
+        FollowerQuestion question = { .seq = record->seq,
+                                      .letter_id = record->letter_id,
+                                      .letter_us = record_first_us(record) };
         CLEANUP_BUF Buf list = { 0 };
         int r;
 

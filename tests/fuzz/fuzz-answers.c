@@ -304,7 +304,7 @@ static void check_letters(void) {
         FUZZ_CHECK(db_letters_outcomes(conn, "{1}", on_outcome, &n) >= 0);
         FUZZ_CHECK(db_letters_claim(conn, EPOCH, "s", on_letter, &n) >= 0);
         FUZZ_CHECK(db_letters_refuse(conn, 1, "gone") >= 0);
-        FUZZ_CHECK(db_letters_exists(conn, 1, &exists) >= 0);
+        FUZZ_CHECK(db_letters_exists(conn, 1, 1, &exists) >= 0);
         FUZZ_CHECK(db_letters_withdraw(conn, "{1}") >= 0);
         FUZZ_CHECK(db_letters_forget(conn, "{1}") >= 0);
         FUZZ_CHECK(db_letter_rows(conn, &query, on_letter_row, &n, &cursor) >= 0);

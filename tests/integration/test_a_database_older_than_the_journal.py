@@ -213,3 +213,23 @@ def test_one_that_is_made_anew_beneath_it_gets_all_that_is_kept(older, what, dat
     assert database.value("SELECT count(*) FROM dead_letters") == 0
     balanced(older)
     assert "database_older position=" in older.log() and older.process.poll() is None
+
+
+def test_a_letter_that_came_back_takes_no_other_along(older, broker, database, postgres):
+    """Letters have other ids the second time."""
+    backup = Backup(postgres, database)
+    for name in ("USV-8", "USV-9"):
+        broker.publish(f"seano/{name}/raw_log", name)
+    database.wait_for("SELECT count(*) FROM dead_letters", 2)
+    older.add_vehicle("USV-8", "ana")
+    assert older.cli("dead-letters", "replay", "1").stdout == "replayed 1\n"
+    assert older.terminate() == 0
+
+    backup.restore()
+    older.add_vehicle("USV-8", "ana")
+    older.start()
+    broker.publish("seano/USV-1/raw_log", "the last")
+    database.wait_for("SELECT count(*) FROM raw_logs WHERE logs = 'the last'", 1)
+    assert logs_of(database) == ["USV-8", "the last"]
+    assert database.rows("SELECT id, topic FROM dead_letters") == [(1, "seano/USV-9/raw_log")]
+    balanced(older)

@@ -13,6 +13,8 @@
 #include "model/metrics.h"
 #include "postgres.h"
 
+#define NOON INT64_C(1760788800000000) /* of 2025-10-18 */
+
 #define WAIT_MS 30000
 
 typedef struct Fixture Fixture;
@@ -90,9 +92,17 @@ static void test_a_device_is_known_when_a_question_after_it_is_answered(void **s
                      "INSERT INTO dead_letters (id, seq, journal_id, received_at, topic,"
                      " payload, reason) OVERRIDING SYSTEM VALUE"
                      " VALUES (5, 1, 1, '2025-10-18 12:00+00', 't', '', 'bad_json')");
-        fixture_ask(&f, (FollowerQuestion){ .kind = FOLLOWER_LETTER, .letter_id = 5 });
+        fixture_ask(&f,
+                    (FollowerQuestion){
+                            .kind = FOLLOWER_LETTER, .letter_id = 5, .letter_us = NOON });
         assert_true(fixture_next(&f, FOLLOWER_LETTER).exists);
-        fixture_ask(&f, (FollowerQuestion){ .kind = FOLLOWER_LETTER, .letter_id = 6 });
+        fixture_ask(&f,
+                    (FollowerQuestion){
+                            .kind = FOLLOWER_LETTER, .letter_id = 6, .letter_us = NOON });
+        assert_false(fixture_next(&f, FOLLOWER_LETTER).exists);
+        fixture_ask(&f,
+                    (FollowerQuestion){
+                            .kind = FOLLOWER_LETTER, .letter_id = 5, .letter_us = NOON + 1 });
         assert_false(fixture_next(&f, FOLLOWER_LETTER).exists);
         fixture_done(&f);
 }
