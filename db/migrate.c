@@ -104,6 +104,18 @@ static int migrate_apply(DbConn *conn, const Migration *migration) {
         return r < 0 ? err_up(r) : r;
 }
 
+/* In another encoding than what comes there are texts that no table takes, dead letters neither. */
+static int migrate_begin(DbConn *conn) {
+        int r;
+
+        r = db_conn_script(conn,
+                           "DO $$ BEGIN IF current_setting('server_encoding') <> 'UTF8' THEN"
+                           " RAISE EXCEPTION 'the database has the encoding %, and has to have"
+                           " UTF8: createdb -E UTF8 -T template0 NAME',"
+                           " current_setting('server_encoding'); END IF; END $$");
+        return r < 0 ? err_up(r) : r;
+}
+
 static int migrate_all(DbConn *conn, int *ret_from, int *ret_to) {
         int from = 0;
         int to;
@@ -116,6 +128,8 @@ static int migrate_all(DbConn *conn, int *ret_from, int *ret_to) {
                            " applied_at timestamptz NOT NULL DEFAULT now())");
         if (r == 0)
                 r = migrate_compare(conn, &from);
+        if (r == 0 && from == 0)
+                r = migrate_begin(conn);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
 

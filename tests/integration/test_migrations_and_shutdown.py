@@ -2,8 +2,10 @@
 import signal
 import subprocess
 
+import pytest
+
 from conftest import populate
-from servers import TIDEGATE
+from servers import TIDEGATE, Database
 from viewers import refused
 from waiting import PATIENCE, wait_until
 
@@ -24,6 +26,21 @@ def test_migrate_makes_the_schema_and_may_run_twice(make_gateway, empty_database
     assert TABLES <= tables
     gateway.cli("migrate")
     assert empty_database.rows("SELECT * FROM schema_migrations ORDER BY 1") == first
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "EUC_JP"])
+def test_a_new_database_has_to_be_in_utf8(make_gateway, postgres, encoding):
+    database = Database(postgres, f"in_{encoding.lower()}")
+    postgres.execute("postgres", f"CREATE DATABASE {database.name} ENCODING '{encoding}' TEMPLATE template0")
+    gateway = make_gateway(database=database)
+    done = gateway.cli("migrate", check=False)
+    assert done.returncode == 1
+    assert f"the database has the encoding {encoding}, and has to have UTF8" in done.stderr
+    gateway.start(wait=False)
+    wait_until(lambda: f"has the encoding {encoding}" in gateway.log(), "it to be said")
+    assert gateway.terminate() == 0
+    assert database.value("SELECT to_regclass('users')") is None
+    postgres.execute("postgres", f"DROP DATABASE {database.name} WITH (FORCE)")
 
 
 def test_migrations_that_run_at_the_same_time_wait_for_each_other(make_gateway, empty_database):
