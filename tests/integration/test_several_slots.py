@@ -255,3 +255,25 @@ def test_one_that_was_stopped_stores_nothing_twice(make_node, database, publishe
         first.process = None
     publish(publisher, range(4, 8))
     wait_for_all(database, 8)
+
+
+def test_what_slots_that_are_no_more_have_left_is_told(make_node, database, postgres, publisher):
+    """Who makes them fewer is to let the gateways store all before; who did not finds it, and goes back."""
+    node = make_node("n1").start()
+    publish(publisher, [0])
+    wait_for_all(database, 1)
+    postgres.stop()
+    publish(publisher, [1])
+    wait_until(lambda: node.metric("tidegate_in_journal") == len(VEHICLES), "the journals to have them")
+    node.kill()
+    node.write_conf(cluster__slots=2)
+    postgres.start()
+    node.start()
+    wait_until(lambda: node.metric("tidegate_journals_left") == 2, "those of two slots to be missed")
+    assert node.get("/readyz").json()["notes"] == ["journals_left"]
+
+    assert node.terminate() == 0
+    node.write_conf(cluster__slots=SLOTS)
+    node.start()
+    wait_for_all(database, 2)
+    wait_until(lambda: node.metric("tidegate_journals_left") == 0, "none to be missed")
