@@ -126,7 +126,7 @@ static int discovery_make_patterns(const Findings *findings, Patterns *ret_patte
         if (!topics)
                 return err_new(-ENOMEM);
         for (; at; at = at->next)
-                if (!at->is_shared)
+                if (!at->is_refused)
                         topics[n++] = at->topic;
         r = patterns_make(ret_patterns, topics, n);
         free(topics);

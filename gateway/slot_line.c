@@ -305,8 +305,8 @@ int slot_line_open(SlotLine *line) {
 int slot_line_set_routes(SlotLine *line, Routes *own, Routes *routes) {
         routes_unref(line->own);
         line->own = routes_ref(own);
-        inlet_set_routes(line->inlet, own);            /* what is discovered has no each */
         processor_set_routes(line->processor, routes); /* before their messages come */
+        inlet_set_routes(line->inlet, routes);
         return line->source ? err_up(slot_line_set_filters(line)) : 0;
 }
 
@@ -497,7 +497,7 @@ int slot_line_start(SlotLine *line, Discovery *discovery, Routes *own, Routes *r
 
         line->discovery = discovery;
         line->own = routes_ref(own);
-        inlet_set_routes(line->inlet, own);
+        inlet_set_routes(line->inlet, routes);
         r = slot_line_start_lease(line);
         if (r == 0)
                 r = slot_line_start_processor(line, routes);

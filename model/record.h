@@ -179,6 +179,7 @@ struct Record {
         int64_t node_seq, bd_seq;    /* Sparkplug: its counter, and the session; -1: it says none */
         bool may_ask;                /* Sparkplug: its node may be asked to be born again */
         Text birth;                  /* Sparkplug: whose birth it is; absent: it is none */
+        Text birth_said;             /* what is remembered of it; absent: its payload */
         Stale stale;                 /* Sparkplug: why it is a duplicate */
         bool is_history;             /* it says itself that it is nothing of now */
         bool has_clock;              /* time_us is the device's own, and believed */

@@ -322,15 +322,18 @@ static void rows_add_notes(DbRows *rows, const Record *record) {
         }
 }
 
+/* Also of what leaves no row: what it said may count for what comes later. */
 static void rows_add_birth(DbRows *rows, const Record *record) {
         DbArray *columns = rows->columns[DB_SHEET_BIRTHS];
+        Text said;
 
         if (!record->birth.data)
                 return;
         db_array_bytes(&columns[0], record->birth);
         db_array_int(&columns[1], (int64_t)record->seq);
         db_array_time(&columns[2], record->received_us);
-        db_array_bytes(&columns[3], record->payload.data ? record->payload : TEXT(""));
+        said = record->birth_said.data ? record->birth_said : record->payload;
+        db_array_bytes(&columns[3], said.data ? said : TEXT(""));
 }
 
 static void rows_add_clock(DbRows *rows, const Record *record) {
@@ -372,9 +375,9 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
                 return;
         if (record->letter_id != 0 || record->duplicate)
                 rows_add_letter(rows, record);
+        rows_add_birth(rows, record);
         if (record->duplicate)
                 return;
-        rows_add_birth(rows, record);
         rows_add_clock(rows, record);
         if (record->reason != REASON_NONE) {
                 rows_add_dead_letter(rows,

@@ -21,6 +21,29 @@ static void discovered_show(const char *before, Text text, const char *after) {
         printf("%s%s%s", before, shown, after);
 }
 
+static void discovered_print_points(const FoundTopic *topic) {
+        for (const FoundPoint *at = topic->points; at; at = at->next) {
+                discovered_show("    ", at->name, "");
+                discovered_show(" = ", at->line, "");
+                discovered_show("  [", at->unit, "]");
+                printf(at->is_missing ? "  (not announced any more)\n" : "\n");
+        }
+}
+
+/* Topics that say whether it is there: each for itself, or all of them together. */
+static void discovered_print_sources(const FoundDevice *device) {
+        static const char *const how[] = { "status", "status: all", "status: any" };
+        RouteMode mode = device->n_sources > 1 ? device->mode : ROUTE_LATEST;
+
+        for (size_t i = 0; i < device->n_sources; ++i) {
+                discovered_show("  ", device->sources[i]->topic, "");
+                printf("  (%s%s)\n",
+                       how[mode],
+                       device->sources[i]->n_sharers > 1 ? ", shared" : "");
+                discovered_print_points(device->sources[i]);
+        }
+}
+
 static void discovered_print_device(const FoundDevice *device) {
         discovered_show("", device->code, "");
         discovered_show("  ", device->name, "");
@@ -30,16 +53,12 @@ static void discovered_print_device(const FoundDevice *device) {
         discovered_show(", of ", device->user, "");
         printf("\n");
         for (const FoundTopic *topic = device->topics; topic; topic = topic->sibling) {
-                if (topic->is_shared)
+                if (topic->is_status)
                         continue;
-                discovered_show("  ", topic->topic, topic->is_status ? "  (status)\n" : "\n");
-                for (const FoundPoint *at = topic->points; at; at = at->next) {
-                        discovered_show("    ", at->name, "");
-                        discovered_show(" = ", at->line, "");
-                        discovered_show("  [", at->unit, "]");
-                        printf(at->is_missing ? "  (not announced any more)\n" : "\n");
-                }
+                discovered_show("  ", topic->topic, "\n");
+                discovered_print_points(topic);
         }
+        discovered_print_sources(device);
 }
 
 static void discovered_print(const Findings *findings) {

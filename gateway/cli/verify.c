@@ -14,6 +14,7 @@
 #include "gateway/journal/journal.h"
 #include "gateway/memory/judge.h"
 #include "gateway/memory/lateness.h"
+#include "gateway/memory/presence.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/nodes.h"
 #include "model/registry.h"
@@ -34,6 +35,7 @@ struct Verify {
         Former *former; /* what was accepted before is read as it was meant */
         Judge *judge;
         Nodes *nodes; /* what names aliases had at each number */
+        Presence *presence;
         Batch *batch;
         DbMend *mend;
         Record *missing[VERIFY_CHUNK]; /* of the chunk */
@@ -88,7 +90,11 @@ static int verify_on_birth(void *arg, Text thing, uint64_t seq, Text payload) {
         Verify *verify = arg;
         int r = 0;
 
-        if (seq < journal_first_seq(verify->journal))
+        if (seq >= journal_first_seq(verify->journal))
+                return 0;
+        if (presence_is_key(thing))
+                r = presence_restore(verify->presence, thing, payload, seq);
+        else
                 r = nodes_restore(verify->nodes, thing, seq, payload);
         return r == 0 ? 0 : err_up(r);
 }
@@ -98,6 +104,8 @@ static int verify_load_births(Verify *verify) {
                                        .max_metrics = verify->config->sparkplug_max_metrics };
         int r = nodes_new(&verify->nodes, &options);
 
+        if (r == 0)
+                r = presence_new(&verify->presence);
         if (r == 0)
                 r = db_directory_births(verify->conn, verify_on_birth, verify);
         return r < 0 ? err_up(r) : r;
@@ -150,6 +158,7 @@ Verify *verify_free(Verify *verify) {
         lateness_free(verify->latest);
         former_free(verify->former);
         nodes_free(verify->nodes);
+        presence_free(verify->presence);
         judge_free(verify->judge);
         registry_free(verify->registry);
         journal_close(verify->journal);
@@ -343,6 +352,7 @@ static int verify_chunk(Verify *verify, uint64_t *after_seq, uint64_t last_seq, 
                 .by = { .routes = verify->config->routes,
                         .former = verify->former,
                         .nodes = verify->nodes,
+                        .presence = verify->presence,
                         .zones = registry_zones(verify->registry) },
                 .registry = verify->registry,
                 .latest = verify->latest,

@@ -68,6 +68,13 @@ int routes_new_behind(Routes **ret_routes, Routes *base) {
         return 0;
 }
 
+static void route_joint_done(RouteJoint *joint) {
+        free(joint->device);
+        for (size_t i = 0; i < joint->n_topics; ++i)
+                free(joint->topics[i]);
+        free(joint->topics);
+}
+
 void route_done(Route *route) {
         free(route->name);
         free(route->origin);
@@ -85,6 +92,9 @@ void route_done(Route *route) {
         condition_free(route->when);
         json_path_free(route->each);
         map_free(route->map);
+        for (size_t i = 0; i < route->n_joints; ++i)
+                route_joint_done(&route->joints[i]);
+        free(route->joints);
 }
 
 Routes *routes_ref(Routes *routes) {
@@ -117,7 +127,7 @@ int routes_add(Routes *routes, const Route *route) {
         if (r != 0)
                 return err_up(r);
         routes->items[routes->n_items++] = *route;
-        routes->have_each = routes->have_each || route->each;
+        routes->have_each = routes->have_each || route->each || route->n_joints > 1;
         routes->have_merge |= route->merges;
         return 0;
 }

@@ -27,7 +27,22 @@
 #define ROUTE_EACH_MAX_MOST    4096
 
 typedef struct Route Route;
+typedef struct RouteJoint RouteJoint;
 typedef struct Routes Routes;
+
+/* A device of which a topic says whether it is there: maybe one of several, and of several. */
+typedef enum RouteMode {
+        ROUTE_LATEST, /* what was said last, on whichever topic */
+        ROUTE_ALL,    /* it is there while all of its topics say so, */
+        ROUTE_ANY,    /* or any */
+} RouteMode;
+
+struct RouteJoint {
+        char *device;
+        RouteMode mode;
+        char **topics; /* of ALL and ANY: all that say so, with this one */
+        size_t n_topics;
+};
 
 struct Route {
         char *name;
@@ -56,7 +71,9 @@ struct Route {
         size_t use;        /* routes of one use of a profile have the same; 0 = of none */
         char *said_name, *said_location; /* of its device, as was announced; NULL: not known */
         char *said_maker, *said_model, *said_firmware;
-        Map *map; /* NULL: the payload has the members of its kind */
+        RouteJoint *joints; /* device_status: whose each message is, one for each */
+        size_t n_joints;    /* 0: of whom topic or map say */
+        Map *map;           /* NULL: the payload has the members of its kind */
 };
 
 MUST_CHECK int routes_new(Routes **ret_routes);
@@ -67,7 +84,7 @@ Routes *routes_unref(Routes *routes);
 
 MUST_CHECK int routes_add(Routes *routes,
                           const Route *route); /* takes what it points to on success; -ENOMEM */
-bool routes_have_each(const Routes *routes);   /* does any? */
+bool routes_have_each(const Routes *routes);   /* does any, or has joints? */
 bool routes_have_merge(const Routes *routes);
 size_t routes_length(const Routes *routes);
 const Route *routes_get(const Routes *routes, size_t i);

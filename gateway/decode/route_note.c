@@ -40,6 +40,20 @@ static void route_note_put_map(FILE *file, const Map *map) {
         }
 }
 
+/* Without a target: whose the message is, and how. */
+static void route_note_put_joints(FILE *file, const Route *route) {
+        static const char *const modes[] = { "latest", "all", "any" };
+
+        for (size_t i = 0; i < route->n_joints; ++i) {
+                const RouteJoint *joint = &route->joints[i];
+
+                fprintf(file, "\t\t%s\t%s", modes[joint->mode], joint->device);
+                for (size_t k = 0; k < joint->n_topics; ++k)
+                        fprintf(file, "\t%s", joint->topics[k]);
+                fputc('\n', file);
+        }
+}
+
 static void route_note_put(FILE *file, const Routes *routes) {
         for (size_t i = 0; i < routes_length(routes); ++i) {
                 const Route *route = routes_get(routes, i);
@@ -76,6 +90,7 @@ static void route_note_put(FILE *file, const Routes *routes) {
                         fprintf(file, "%s\tmerge", route->each ? "" : "\t-\t0");
                 fputc('\n', file);
                 route_note_put_map(file, route->map);
+                route_note_put_joints(file, route);
         }
 }
 
@@ -262,6 +277,44 @@ static int route_note_take(RouteNoteReader *reader, char *line) {
         return err_up(r);
 }
 
+static int route_note_take_topics(RouteJoint *joint, char *line) {
+        size_t n = 0;
+
+        for (const char *at = line; at && *at; at = strchr(at, '\t'), at = at ? at + 1 : at)
+                ++n;
+        joint->topics = calloc(n + 1, sizeof(*joint->topics));
+        if (!joint->topics)
+                return err_new(-ENOMEM);
+        for (char *at = line, *one; n > 0 && (one = strsep(&at, "\t"));) {
+                joint->topics[joint->n_topics] = strdup(one);
+                if (!joint->topics[joint->n_topics++])
+                        return err_new(-ENOMEM);
+        }
+        return 0;
+}
+
+static int route_note_take_joint(Route *route, char *line) {
+        const char *mode = strsep(&line, "\t");
+        const char *device = strsep(&line, "\t");
+        RouteJoint *joints;
+
+        if (!device)
+                return 0;
+        joints = realloc(route->joints, (route->n_joints + 1) * sizeof(*joints));
+        if (!joints)
+                return err_new(-ENOMEM);
+        route->joints = joints;
+        joints[route->n_joints] = (RouteJoint){
+                .device = strdup(device),
+                .mode = strcmp(mode, "all") == 0   ? ROUTE_ALL
+                        : strcmp(mode, "any") == 0 ? ROUTE_ANY
+                                                   : ROUTE_LATEST,
+        };
+        if (!joints[route->n_joints++].device)
+                return err_new(-ENOMEM);
+        return err_up(route_note_take_topics(&joints[route->n_joints - 1], line));
+}
+
 /* A line of the map of the route before it. */
 static int route_note_take_map(RouteNoteReader *reader, char *line) {
         char why[MAP_WHY_SIZE];
@@ -270,6 +323,8 @@ static int route_note_take_map(RouteNoteReader *reader, char *line) {
 
         if (!reader->has_route || !line)
                 return 0;
+        if (!*target)
+                return err_up(route_note_take_joint(&reader->route, line));
         if (!reader->route.map)
                 r = map_new(&reader->route.map, reader->route.kind);
         if (r == 0)

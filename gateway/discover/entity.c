@@ -68,9 +68,10 @@ static const JsonNode *entity_get(const Entity *entity, const JsonNode *object, 
 
 /* Of an entity within a device also what all of them share. */
 static const JsonNode *entity_member(const Entity *entity, const char *key) {
-        static const char *const shared[] = { "state_topic",        "availability",
-                                              "availability_topic", "availability_template",
-                                              "payload_available",  "payload_not_available" };
+        static const char *const shared[] = { "state_topic",           "availability",
+                                              "availability_mode",     "availability_topic",
+                                              "availability_template", "payload_available",
+                                              "payload_not_available" };
         const JsonNode *value = entity_get(entity, entity->own, key);
 
         for (size_t i = 0; !value && entity->own != entity->root && i < N_ELEMENTS(shared); ++i)
@@ -390,6 +391,30 @@ static int entity_add_status(Entity *entity, const JsonNode *object, Text topic,
                                                    .is_missing = entity->notice->is_missing }));
 }
 
+/* Who does not say takes what was said last. */
+static int entity_read_mode(const Entity *entity) {
+        static const struct {
+                Text text;
+                RouteMode mode;
+        } modes[] = {
+                { TEXT("all"), ROUTE_ALL },
+                { TEXT("any"), ROUTE_ANY },
+                { TEXT("latest"), ROUTE_LATEST },
+        };
+        Text text;
+        int r = entity_text(entity, entity_member(entity, "availability_mode"), &text);
+
+        if (r != 0 || !text.data)
+                return err_up(r);
+        for (size_t i = 0; i < N_ELEMENTS(modes); ++i)
+                if (text_equal(text, modes[i].text))
+                        return err_up(findings_set_mode(entity->findings,
+                                                        entity->device,
+                                                        modes[i].mode,
+                                                        entity->notice->topic));
+        return err_up(entity_refuse(entity, "not an availability_mode", text));
+}
+
 static int entity_read_availability(Entity *entity) {
         const JsonNode *one = entity_member(entity, "availability_topic");
         const JsonNode *list = entity_member(entity, "availability");
@@ -410,7 +435,7 @@ static int entity_read_availability(Entity *entity) {
                 if (r == 0 && topic.data)
                         r = entity_add_status(entity, list, topic, "value_template");
         }
-        return err_up(r);
+        return r == 0 ? err_up(entity_read_mode(entity)) : err_up(r);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------- */

@@ -155,6 +155,7 @@ static const struct {
         { "action_template", "act_tpl" },
         { "action_topic", "act_t" },
         { "availability", "avty" },
+        { "availability_mode", "avty_mode" },
         { "availability_template", "avty_tpl" },
         { "availability_topic", "avty_t" },
         { "brightness_state_topic", "bri_stat_t" },

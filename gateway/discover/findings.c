@@ -255,6 +255,7 @@ static int findings_make_topic(Findings *findings,
                 r = index_put(findings->topics, found->topic.data, found->topic.n, found);
         if (r != 0)
                 return err_up(r);
+        found->last_sharer = &found->sharers;
         found->sibling = device->topics;
         device->topics = found;
         *findings->last_topic = found;
@@ -370,13 +371,77 @@ int findings_add_time(Findings *findings, const FoundDevice *device, Text topic,
         return err_up(findings_keep(findings, line, &found->time));
 }
 
+int findings_set_mode(Findings *findings, FoundDevice *device, RouteMode mode, Text config) {
+        if (device->has_mode && device->mode != mode)
+                return findings_refuse(findings,
+                                       config,
+                                       TEXT("status"),
+                                       "another availability_mode than its device has",
+                                       device->code);
+        device->has_mode = true;
+        device->mode = mode;
+        return 0;
+}
+
 /* A topic that is of no use is there as well, so that it is refused once and not by each entity. */
 static int findings_refuse_status(Findings *findings,
                                   FoundTopic *topic,
                                   const FoundPoint *point,
                                   const char *why) {
-        topic->is_status = topic->is_shared = true;
+        topic->is_status = topic->is_refused = true;
         return findings_refuse(findings, point->config, point->name, why, topic->topic);
+}
+
+static bool device_has_source(const FoundDevice *device, const FoundTopic *topic) {
+        for (size_t i = 0; i < device->n_sources; ++i)
+                if (device->sources[i] == topic)
+                        return true;
+        return false;
+}
+
+/* NULL, or why the topic that says so of others already does not of this one. */
+static const char *topic_refuses_sharer(const FoundTopic *topic,
+                                        const FoundDevice *device,
+                                        bool is_json,
+                                        const FoundPoint *point) {
+        if (topic->device->rule != device->rule || !text_equal(topic->device->user, device->user))
+                return "a topic of another device";
+        if (topic->is_json != is_json || !text_equal(topic->points->line, point->line))
+                return "a topic that another device reads otherwise";
+        if (topic->n_sharers >= FINDINGS_MAX_SHARERS)
+                return "more devices of a topic than a message may be of";
+        return NULL;
+}
+
+static int findings_share(Findings *findings, FoundTopic *topic, FoundDevice *device) {
+        FoundSharer *sharer = findings_alloc(findings, sizeof(*sharer));
+
+        if (!sharer)
+                return err_new(-ENOMEM);
+        sharer->device = device;
+        *topic->last_sharer = sharer;
+        topic->last_sharer = &sharer->next;
+        ++topic->n_sharers;
+        device->sources[device->n_sources++] = topic;
+        return 0;
+}
+
+static int findings_make_status(Findings *findings,
+                                FoundDevice *device,
+                                Text topic,
+                                bool is_json,
+                                const FoundPoint *point,
+                                FoundTopic **ret_topic) {
+        const char *why = findings_forbids(findings, device, topic, point->config);
+        int r = findings_make_topic(findings, device, topic, is_json, ret_topic);
+
+        if (r == 0 && why)
+                return findings_refuse_status(findings, *ret_topic, point, why);
+        if (r == 0) {
+                (*ret_topic)->is_status = true;
+                r = findings_put(findings, *ret_topic, point);
+        }
+        return err_up(r);
 }
 
 int findings_add_status(Findings *findings,
@@ -385,22 +450,23 @@ int findings_add_status(Findings *findings,
                         bool is_json,
                         const FoundPoint *point) {
         FoundTopic *found = findings_topic(findings, topic);
-        const char *why = findings_forbids(findings, device, topic, point->config);
-        int r;
+        const char *why = NULL;
+        int r = 0;
 
-        if (found && (!found->is_status || found->is_shared || found->device == device))
+        if (found && (!found->is_status || found->is_refused || device_has_source(device, found)))
                 return 0; /* the first that says so counts, and a point before it */
-        if (found)
-                return findings_refuse_status(findings, found, point, "a topic of several devices");
-        if (topic.n > DISCOVER_MAX_TOPIC)
+        if (device->n_sources == FINDINGS_MAX_SOURCES)
+                why = "more topics of availability than a device may have";
+        else if (found || topic.n > DISCOVER_MAX_TOPIC)
+                why = findings_forbids(findings, device, topic, point->config);
+        if (found && !why)
+                why = topic_refuses_sharer(found, device, is_json, point);
+        if (why)
                 return findings_refuse(findings, point->config, point->name, why, topic);
-        r = findings_make_topic(findings, device, topic, is_json, &found);
-        if (r == 0 && why)
-                return findings_refuse_status(findings, found, point, why);
-        if (r == 0) {
-                found->is_status = true;
-                r = findings_put(findings, found, point);
-        }
+        if (!found)
+                r = findings_make_status(findings, device, topic, is_json, point, &found);
+        if (r == 0 && !found->is_refused)
+                r = findings_share(findings, found, device);
         return err_up(r);
 }
 

@@ -5,8 +5,8 @@
  *
  * A point is a topic, a place in its payload and a member of telemetry. A topic belongs to the
  * device that named it first, so that a message is stored once and nobody takes another's over; own
- * routes come before any. Whether a device is there is said by a topic that it shares with nobody.
- * What comes of it is a table of routes.
+ * routes come before any. Whether a device is there is said by topics that it may share with
+ * others, each by itself or all together. What comes of it is a table of routes.
  *
  * Made anew of all announcements at each change, in the order of their first arrival, and immutable
  * then. Texts live as long as the findings.
@@ -17,13 +17,16 @@
 #include "gateway/decode/route.h"
 #include "gateway/discover/rule.h"
 
-#define FINDINGS_MAX_REFUSED 1000 /* that are listed; more are counted */
-#define FINDINGS_MAX_TEXT    512  /* bytes of what was refused that are kept */
+#define FINDINGS_MAX_REFUSED 1000                /* that are listed; more are counted */
+#define FINDINGS_MAX_TEXT    512                 /* bytes of what was refused that are kept */
+#define FINDINGS_MAX_SOURCES 8                   /* topics that say whether a device is there */
+#define FINDINGS_MAX_SHARERS ROUTE_EACH_MAX_MOST /* devices of which one topic says so */
 
 typedef struct Findings Findings;
 typedef struct FoundDevice FoundDevice;
 typedef struct FoundPoint FoundPoint;
 typedef struct FoundRefusal FoundRefusal;
+typedef struct FoundSharer FoundSharer;
 typedef struct FoundTopic FoundTopic;
 
 struct FoundDevice {
@@ -31,7 +34,11 @@ struct FoundDevice {
         Text name, model, manufacturer, firmware, area;
         const DiscoverRule *rule; /* borrowed */
         size_t n_points;
-        FoundTopic *topics; /* by their siblings */
+        FoundTopic *topics;                        /* by their siblings */
+        FoundTopic *sources[FINDINGS_MAX_SOURCES]; /* that say whether it is there */
+        size_t n_sources;
+        RouteMode mode; /* how they say it */
+        bool has_mode;
         FoundDevice *next;
 };
 
@@ -47,13 +54,20 @@ struct FoundPoint {
 struct FoundTopic {
         Text topic;
         FoundDevice *device;
-        bool is_json;   /* else bare text */
-        bool is_status; /* whether the device is there */
-        bool is_shared; /* and several devices say so: of no use */
-        Text time;      /* line of a map: when a message is of; absent: of when it comes */
+        bool is_json;                        /* else bare text */
+        bool is_status;                      /* whether its devices are there */
+        bool is_refused;                     /* and it may not: of no use */
+        FoundSharer *sharers, **last_sharer; /* these devices, in their order */
+        size_t n_sharers;
+        Text time; /* line of a map: when a message is of; absent: of when it comes */
         size_t n_points;
         FoundPoint *points;         /* in their order */
         FoundTopic *next, *sibling; /* of all, and of the device's; the latter the newest first */
+};
+
+struct FoundSharer {
+        FoundDevice *device;
+        FoundSharer *next;
 };
 
 struct FoundRefusal {
@@ -84,6 +98,12 @@ MUST_CHECK int findings_add(Findings *findings,
                             Text topic,
                             bool is_json,
                             const FoundPoint *point);
+/* How the topics say it that say whether @device is there. The first announcement that says how
+ * counts. */
+MUST_CHECK int findings_set_mode(Findings *findings,
+                                 FoundDevice *device,
+                                 RouteMode mode,
+                                 Text config);
 /* Whether @device is there: its line gives online or offline. */
 MUST_CHECK int findings_add_status(Findings *findings,
                                    FoundDevice *device,

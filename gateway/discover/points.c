@@ -32,8 +32,53 @@ static int points_add_constant(Route *route, Text target, Text value) {
         return points_add_line(route, target, (Text){ .data = text, .n = (size_t)n });
 }
 
+/* Is it said of one device, and by this topic alone, or by each for itself? */
+static bool topic_is_of_one(const FoundTopic *topic) {
+        const FoundDevice *device = topic->device;
+
+        return !topic->is_status ||
+               (topic->n_sharers == 1 && (device->n_sources == 1 || device->mode == ROUTE_LATEST));
+}
+
+static int points_join_topics(RouteJoint *joint, const FoundDevice *device) {
+        joint->topics = calloc(device->n_sources, sizeof(*joint->topics));
+        if (!joint->topics)
+                return err_new(-ENOMEM);
+        for (size_t i = 0; i < device->n_sources; ++i) {
+                Text topic = device->sources[i]->topic;
+
+                joint->topics[i] = strndup(topic.data, topic.n);
+                if (!joint->topics[i])
+                        return err_new(-ENOMEM);
+                ++joint->n_topics;
+        }
+        return 0;
+}
+
+/* A message for each device, in the order in which they were announced. */
+static int points_join(Route *route, const FoundTopic *topic) {
+        int r = 0;
+
+        route->joints = calloc(topic->n_sharers, sizeof(*route->joints));
+        if (!route->joints)
+                return err_new(-ENOMEM);
+        for (const FoundSharer *at = topic->sharers; r == 0 && at; at = at->next) {
+                RouteJoint *joint = &route->joints[route->n_joints++];
+                const FoundDevice *device = at->device;
+
+                joint->mode = device->n_sources > 1 ? device->mode : ROUTE_LATEST;
+                joint->device = strndup(device->code.data, device->code.n);
+                r = joint->device ? 0 : err_new(-ENOMEM);
+                if (r == 0 && joint->mode != ROUTE_LATEST)
+                        r = points_join_topics(joint, device);
+        }
+        return err_up(r);
+}
+
 static int points_add_lines(Route *route, const FoundTopic *topic) {
-        int r = points_add_constant(route, TEXT("device"), topic->device->code);
+        int r = topic_is_of_one(topic)
+                        ? points_add_constant(route, TEXT("device"), topic->device->code)
+                        : points_join(route, topic);
 
         if (r == 0 && topic->device->user.data)
                 r = points_add_constant(route, TEXT("user"), topic->device->user);
@@ -90,7 +135,7 @@ static int points_make_route(Route *route, const FoundTopic *topic) {
         r = topic_template_new(&route->topic, text);
         if (r == 0 && rule->zone)
                 r = zone_new(&route->zone, zone_name(rule->zone));
-        if (r == 0)
+        if (r == 0 && topic->n_sharers <= 1)
                 r = points_describe(route, topic->device);
         if (r == 0)
                 r = map_new(&route->map, route->kind);
@@ -107,7 +152,7 @@ int points_add_routes(const Findings *findings, Routes *routes) {
         for (const FoundTopic *at = findings_topics(findings); r == 0 && at; at = at->next) {
                 Route route;
 
-                if (at->is_shared)
+                if (at->is_refused)
                         continue;
                 r = points_make_route(&route, at);
                 if (r == 0)
@@ -129,7 +174,7 @@ uint64_t points_hash(const Findings *findings) {
         uint64_t hash = TEXT_HASH;
 
         for (const FoundTopic *at = findings_topics(findings); at; at = at->next) {
-                const bool flags[] = { at->is_json, at->is_status, at->is_shared };
+                const bool flags[] = { at->is_json, at->is_status, at->is_refused };
 
                 hash = points_hash_text(hash, at->topic);
                 hash = points_hash_text(hash, at->device->code);
@@ -141,6 +186,12 @@ uint64_t points_hash(const Findings *findings) {
                 hash = points_hash_text(hash, at->device->firmware);
                 hash = points_hash_text(hash, at->time);
                 hash = text_hash(hash, flags, sizeof(flags));
+                for (const FoundSharer *one = at->sharers; one; one = one->next) {
+                        const size_t how[] = { one->device->n_sources, one->device->mode };
+
+                        hash = points_hash_text(hash, one->device->code);
+                        hash = text_hash(hash, how, sizeof(how));
+                }
                 for (const FoundPoint *point = at->points; point; point = point->next) {
                         hash = points_hash_text(hash, point->name);
                         hash = points_hash_text(hash, point->line);
@@ -169,6 +220,8 @@ static void points_write_point(JsonOut *out, const FoundTopic *topic, const Foun
 }
 
 static void points_write_device(JsonOut *out, const FoundDevice *device) {
+        static const char *const modes[] = { "latest", "all", "any" };
+
         json_out_object(out, NULL);
         json_out_text(out, "device", device->code);
         json_out_text(out, "user", device->user);
@@ -178,10 +231,13 @@ static void points_write_device(JsonOut *out, const FoundDevice *device) {
         json_out_text(out, "manufacturer", device->manufacturer);
         json_out_text(out, "firmware", device->firmware);
         json_out_text(out, "area", device->area);
+        json_out_string(out, "availability_mode", modes[device->mode]);
         json_out_array(out, "points");
         for (const FoundTopic *topic = device->topics; topic; topic = topic->sibling)
-                for (const FoundPoint *at = topic->points; !topic->is_shared && at; at = at->next)
+                for (const FoundPoint *at = topic->points; !topic->is_status && at; at = at->next)
                         points_write_point(out, topic, at);
+        for (size_t i = 0; i < device->n_sources; ++i)
+                points_write_point(out, device->sources[i], device->sources[i]->points);
         json_out_array_end(out);
         json_out_object_end(out);
 }

@@ -165,8 +165,7 @@ static bool batch_is_ahead(const Batch *batch, const Record *record) {
         return false;
 }
 
-/* One device is to be created: which others follow? One by one, a crowd of new ones would hold up
- * everybody. */
+/* Which others are created with this one? One by one, a crowd would hold up everybody. */
 static int batch_look_ahead(Batch *batch, const BatchContext *context, size_t first, size_t n) {
         size_t n_max = context->n_may_register - 1;
 
@@ -199,6 +198,8 @@ static void batch_ignore(Record *record) {
                             .letter_id = record->letter_id,
                             .first_us = record->first_us,
                             .origin = record->origin,
+                            .birth = record->birth,
+                            .birth_said = record->birth_said,
                             .retained = record->retained,
                             .duplicate = true };
 }
@@ -258,8 +259,7 @@ static bool batch_is_history(const Record *record) {
                record->kind != KIND_VEHICLE_LOG;
 }
 
-/* An older database is filled again while live goes on: what it lacked is no news to who has been
- * heard of since. */
+/* What an older database lacked is no news to who has been heard of since. */
 static bool batch_is_overtaken(const BatchContext *context,
                                const DeviceState *state,
                                const Record *record) {

@@ -8,6 +8,7 @@
 #include "db/follow/directory.h"
 #include "db/write/books.h"
 #include "db/write/partitions.h"
+#include "gateway/memory/presence.h"
 #include "gateway/memory/sensors.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/books.h"
@@ -326,14 +327,17 @@ int clerk_tell_sensors(Clerk *clerk, Sensors *sensors) {
         return r == 0 ? 0 : err_up(r);
 }
 
-int clerk_tell_births(Clerk *clerk, Nodes *nodes) {
+int clerk_tell_births(Clerk *clerk, Nodes *nodes, Presence *presence) {
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < clerk->n_births; ++i)
-                r = nodes_restore(nodes,
-                                  clerk->births[i].thing,
-                                  clerk->births[i].seq,
-                                  clerk->births[i].payload);
+        for (size_t i = 0; r == 0 && i < clerk->n_births; ++i) {
+                const ClerkBirth *birth = &clerk->births[i];
+
+                if (presence_is_key(birth->thing))
+                        r = presence_restore(presence, birth->thing, birth->payload, birth->seq);
+                else
+                        r = nodes_restore(nodes, birth->thing, birth->seq, birth->payload);
+        }
         return r == 0 ? 0 : err_up(r);
 }
 

@@ -19,6 +19,7 @@ typedef struct Clerk Clerk;
 typedef struct Database Database;
 typedef struct Merged Merged;
 typedef struct Nodes Nodes;
+typedef struct Presence Presence;
 typedef struct Sensors Sensors;
 
 typedef enum ClerkJob {
@@ -51,7 +52,7 @@ void clerk_forget_latest(Clerk *clerk);
 MUST_CHECK int clerk_tell_sensors(Clerk *clerk, Sensors *sensors);
 
 /* Hands over the births that the last opening read, if any. */
-MUST_CHECK int clerk_tell_births(Clerk *clerk, Nodes *nodes);
+MUST_CHECK int clerk_tell_births(Clerk *clerk, Nodes *nodes, Presence *presence);
 /* And what changes of devices come to. */
 MUST_CHECK int clerk_tell_merged(Clerk *clerk, Merged *merged);
 

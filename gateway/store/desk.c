@@ -13,6 +13,7 @@
 #include "gateway/memory/judge.h"
 #include "gateway/memory/lateness.h"
 #include "gateway/memory/origins.h"
+#include "gateway/memory/presence.h"
 #include "gateway/memory/sensors.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/books.h"
@@ -88,6 +89,8 @@ static int desk_init_messages(Desk *desk, Queue *outbox) {
                 r = nodes_new(&desk->nodes, &desk->options.nodes);
         if (r == 0)
                 r = origins_new(&desk->origins);
+        if (r == 0)
+                r = presence_new(&desk->presence);
         if (r == 0)
                 r = merged_new(&desk->merged, &desk->options.merged);
         if (r == 0)
@@ -198,6 +201,7 @@ Desk *desk_free(Desk *desk) {
         sensors_free(desk->sensors);
         nodes_free(desk->nodes);
         origins_free(desk->origins);
+        presence_free(desk->presence);
         merged_free(desk->merged);
         former_free(desk->former);
         routes_unref(desk->routes);
@@ -213,7 +217,8 @@ BatchContext desk_context(Desk *desk, bool is_final) {
                 .by = { .routes = desk->routes,
                         .former = desk->former,
                         .nodes = desk->nodes,
-                        .origins = desk->origins },
+                        .origins = desk->origins,
+                        .presence = desk->presence },
                 .latest = desk->latest,
                 .judge = desk->judge,
                 .sensors = desk->sensors,

@@ -27,6 +27,7 @@ typedef struct Merged Merged;
 typedef struct Nodes Nodes;
 typedef struct Origins Origins;
 typedef struct Outbox Outbox;
+typedef struct Presence Presence;
 typedef struct Queue Queue;
 typedef struct Routes Routes;
 typedef struct Sensors Sensors;
@@ -44,6 +45,7 @@ struct Desk {
         Sensors *sensors;
         Nodes *nodes;
         Origins *origins;
+        Presence *presence;
         Merged *merged;
         Outbox *outbox;
         Showing *showing;

@@ -128,7 +128,7 @@ static int opening_opened(Opening *opening, Desk *desk) {
         opening_show_latest(desk);
         r = clerk_tell_sensors(desk->clerk, desk->sensors);
         if (r == 0)
-                r = clerk_tell_births(desk->clerk, desk->nodes);
+                r = clerk_tell_births(desk->clerk, desk->nodes, desk->presence);
         clerk_forget_latest(desk->clerk);
         if (r != 0)
                 return err_up(r);

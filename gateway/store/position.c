@@ -6,6 +6,7 @@
 #include "gateway/memory/judge.h"
 #include "gateway/memory/lateness.h"
 #include "gateway/memory/origins.h"
+#include "gateway/memory/presence.h"
 #include "gateway/store/books.h"
 #include "gateway/store/database.h"
 #include "gateway/store/desk.h"
@@ -52,6 +53,7 @@ static int position_move_on(Desk *desk, uint64_t position) {
         showing_move(desk->showing, stored_seq, position, by);
         nodes_move(desk->nodes, stored_seq, by);
         origins_move(desk->origins, stored_seq, by);
+        presence_move(desk->presence, stored_seq, by);
         merged_move(desk->merged, stored_seq, by);
         lane_forget_ahead(desk->lane);
         lane_restart(desk->lane, position);

@@ -1,6 +1,7 @@
 #include "gateway/store/understand.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "gateway/decode/decode.h"
 #include "gateway/decode/elements.h"
@@ -8,6 +9,7 @@
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/memory/origins.h"
+#include "gateway/memory/presence.h"
 #include "gateway/store/letter.h"
 #include "gateway/store/nodes.h"
 #include "model/edge/uplink.h"
@@ -32,6 +34,7 @@ struct Reading {
         const JournalRecord *entry;
         const Record *envelope;
         Elements *elements;
+        Presence *presence; /* or NULL */
         Parsed parsed;
         bool is_ignored; /* by a table that has no route for it */
         bool is_other;   /* a table takes it, and it is not as many messages as it was taken for */
@@ -51,6 +54,84 @@ static int understand_element(const Reading *reading, Record *ret_record) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/* ---- whether devices are there ---- */
+
+/* Beside the status: what each topic has said. With keep = all there may be more beside it. */
+static int understand_tell_topics(const Reading *reading,
+                                  const PresenceAsked *asked,
+                                  Record *record) {
+        Text before = record->status.extra;
+        CLEANUP_BUF Buf buf = { 0 };
+
+        buf_append_string(&buf, "{\"availability\":");
+        presence_write(reading->presence, asked, record->seq, &buf);
+        if (before.n > 2)
+                buf_append_char(&buf, ',');
+        buf_append_text(&buf, before.n > 2 ? (Text){ before.data + 1, before.n - 1 } : TEXT("}"));
+        if (buf_failed(&buf))
+                return err_new(-ENOMEM);
+        record->status.extra = record->data = arena_copy(reading->arena, buf.data, buf.n);
+        return record->data.data ? 0 : err_new(-ENOMEM);
+}
+
+/* A word about a device, of which other topics have said theirs: what they come to together. */
+static int understand_together(const Reading *reading, const RouteJoint *joint, Record *record) {
+        const PresenceAsked asked = { .device = text_of(joint->device),
+                                      .topics = joint->topics,
+                                      .n_topics = joint->n_topics,
+                                      .is_all = joint->mode == ROUTE_ALL };
+        bool is_here = text_equal(record->status.status, TEXT("online"));
+        CLEANUP_BUF Buf key = { 0 };
+        PresenceAnswer answer;
+        int r = presence_say(reading->presence, asked.device, record->topic, record->seq, is_here);
+
+        if (r != 0)
+                return err_up(r);
+        presence_key(asked.device, record->topic, &key);
+        if (buf_failed(&key))
+                return err_new(-ENOMEM);
+        record->birth = arena_copy(reading->arena, key.data, key.n);
+        record->birth_said = is_here ? TEXT("online") : TEXT("offline");
+        if (!record->birth.data)
+                return err_new(-ENOMEM);
+        answer = presence_ask(reading->presence, &asked, record->seq);
+        if (answer == PRESENCE_UNKNOWN) { /* the others will tell */
+                record->ignored = record->duplicate = true;
+                return 0;
+        }
+        record->status.status = answer == PRESENCE_HERE ? TEXT("online") : TEXT("offline");
+        return err_up(understand_tell_topics(reading, &asked, record));
+}
+
+/* The message of a topic that several devices share is one for each. What cannot be read of it is
+ * one dead letter, and a letter is read as what it says alone. */
+static int understand_joint(Reading *reading,
+                            const Route *route,
+                            TopicMatch *match,
+                            Record *ret_record) {
+        const RouteJoint *joint = &route->joints[reading->entry->place];
+        bool is_news = reading->envelope->letter_id == 0;
+        int r;
+
+        match->device = text_of(joint->device);
+        r = decode_parsed(reading->arena,
+                          route,
+                          match,
+                          reading->envelope,
+                          &reading->parsed,
+                          ret_record);
+        if (r != 0)
+                return err_up(r);
+        ret_record->seq = reading->entry->seq;
+        if (ret_record->reason != REASON_NONE) {
+                ret_record->ignored = ret_record->duplicate = reading->entry->place > 0;
+                return 0;
+        }
+        if (joint->mode != ROUTE_LATEST && reading->presence && is_news)
+                r = understand_together(reading, joint, ret_record);
+        return err_up(r);
+}
+
 /* UNDERSTAND_E_NONE: not by this route. */
 static int understand_by_route(Reading *reading, const Route *route, Record *ret_record) {
         uint32_t n = understand_count_of(reading->entry);
@@ -58,7 +139,9 @@ static int understand_by_route(Reading *reading, const Route *route, Record *ret
         int r = 0;
 
         (void)topic_template_match(route->topic, reading->envelope->topic, &match);
-        if (!route->each && n == 1) {
+        if (route->n_joints > 0 && route->n_joints == n)
+                return err_up(understand_joint(reading, route, &match, ret_record));
+        if (!route->each && route->n_joints == 0 && n == 1) {
                 r = decode_parsed(reading->arena,
                                   route,
                                   &match,
@@ -169,7 +252,7 @@ static int understand_door(Arena *arena,
 
 static bool understand_has_each(const Route *const routes[], size_t n) {
         for (size_t i = 0; i < n; ++i)
-                if (routes[i]->each)
+                if (routes[i]->each || routes[i]->n_joints > 1)
                         return true;
         return false;
 }
@@ -269,7 +352,11 @@ int understand(Arena *arena,
                Record *ret_record) {
         Record envelope;
         Reading reading = {
-                .arena = arena, .entry = entry, .envelope = &envelope, .elements = elements
+                .arena = arena,
+                .entry = entry,
+                .envelope = &envelope,
+                .elements = elements,
+                .presence = by->presence,
         };
         TopicMatch match = { 0 };
         bool is_new, has_nodes;
@@ -319,6 +406,8 @@ int understand_count(Arena *arena,
         }
         if (r == 0 && elements.route)
                 *ret_n = elements_count(&elements);
+        if (r == 0 && route && route->n_joints > 1)
+                *ret_n = (uint32_t)route->n_joints;
         elements_done(&elements);
         parsed_done(&parsed);
         return r == 0 ? 0 : err_up(r);

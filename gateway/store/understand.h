@@ -16,6 +16,7 @@ typedef struct Former Former;
 typedef struct JournalRecord JournalRecord;
 typedef struct Nodes Nodes;
 typedef struct Origins Origins;
+typedef struct Presence Presence;
 typedef struct Routes Routes;
 typedef struct UnderstandContext UnderstandContext;
 typedef struct Zones Zones;
@@ -26,6 +27,7 @@ struct UnderstandContext { /* borrowed */
         const Zones *zones; /* instead of the route's; NULL: none */
         Nodes *nodes;       /* NULL: nothing is known of any */
         Origins *origins;   /* NULL: each is new */
+        Presence *presence; /* NULL: each topic speaks for itself */
 };
 
 /*

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         FUZZ_CHECK(notices_read(notices, NULL, &findings) == 0);
         FUZZ_CHECK(findings_n_devices(findings) <= 2 && findings_n_points(findings) <= 40);
         for (const FoundTopic *at = findings_topics(findings); at; at = at->next)
-                n_topics += !at->is_shared;
+                n_topics += !at->is_refused;
         FUZZ_CHECK(routes_new(&routes) == 0);
         FUZZ_CHECK(points_add_routes(findings, routes) == 0);
         FUZZ_CHECK(routes_length(routes) == n_topics);

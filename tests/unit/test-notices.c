@@ -74,7 +74,7 @@ static Findings *found(World *world) {
 static const FoundPoint *point(const Findings *findings, const char *topic, const char *name) {
         for (const FoundTopic *at = findings_topics(findings); at; at = at->next)
                 for (const FoundPoint *one = at->points; one; one = one->next)
-                        if (text_equal(at->topic, text_of(topic)) && !at->is_shared &&
+                        if (text_equal(at->topic, text_of(topic)) && !at->is_refused &&
                             text_equal(one->name, text_of(name)))
                                 return one;
         return NULL;
@@ -293,7 +293,8 @@ static void test_a_user_points_at_what_is_below_it(void **state) {
         expect_line(world, "users/eve/t", "x", "/");
 }
 
-static void test_what_others_share_says_nothing_of_one(void **state) {
+static void test_a_topic_that_others_share_is_said_of_each(void **state) {
+        CLEANUP(findings_free) Findings *findings = NULL;
         World *world = *state;
 
         hear(world,
@@ -303,8 +304,19 @@ static void test_what_others_share_says_nothing_of_one(void **state) {
         hear(world,
              "homeassistant/sensor/b/config",
              "{\"stat_t\":\"t/b\",\"avty\":{\"t\":\"bridge\"},\"dev\":{\"ids\":\"b\"}}");
-        expect_refused(world, "a topic of several devices", "bridge");
+        hear(world,
+             "homeassistant/sensor/c/config",
+             "{\"stat_t\":\"t/c\",\"avty\":{\"t\":\"bridge\",\"pl_avail\":\"up\"},"
+             "\"dev\":{\"ids\":\"c\"}}");
+        expect_line(world, "bridge", "status", "/ | word online=online offline=offline");
         expect_line(world, "a/here", "status", "/state | word online=online offline=offline");
+        expect_refused(world, "a topic that another device reads otherwise", "bridge");
+        findings = found(world);
+        assert_int_equal(findings_devices(findings)->n_sources, 2);
+        assert_int_equal(findings_devices(findings)->next->n_sources, 1);
+        assert_ptr_equal(findings_devices(findings)->sources[0],
+                         findings_devices(findings)->next->sources[0]);
+        assert_int_equal(findings_devices(findings)->sources[0]->n_sharers, 2);
 }
 
 static void test_a_tasmota_says_it_its_own_way(void **state) {
@@ -554,7 +566,7 @@ int main(void) {
                 WITH_WORLD(test_a_name_that_cuts_a_line_is_refused),
                 WITH_WORLD(test_what_is_too_deep_is_refused),
                 WITH_WORLD(test_a_user_points_at_what_is_below_it),
-                WITH_WORLD(test_what_others_share_says_nothing_of_one),
+                WITH_WORLD(test_a_topic_that_others_share_is_said_of_each),
                 WITH_WORLD(test_a_tasmota_says_it_its_own_way),
                 WITH_WORLD(test_a_tasmota_has_words_of_its_own),
                 WITH_WORLD(test_what_was_heard_is_there_after_a_restart),
