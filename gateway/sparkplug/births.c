@@ -171,6 +171,7 @@ int births_add(Births *births, Text key, uint64_t seq, Text payload) {
         CLEANUP(sparkplug_payload_free) SparkplugPayload *opened = NULL;
         Thing *thing = births_thing(births, key);
         Birth birth = { .seq = seq };
+        uint64_t count;
         size_t at = thing ? thing_count_before(thing, seq) : 0;
         int r;
 
@@ -196,6 +197,8 @@ int births_add(Births *births, Text key, uint64_t seq, Text payload) {
                 sparkplug_table_unref(birth.table);
                 return err_up(r);
         }
+        if (sparkplug_payload_seq(opened, &count))
+                births_set_count(births, node_of(key), seq, count);
         thing_forget(thing, births->stored_seq);
         return 0;
 }
@@ -248,6 +251,10 @@ bool births_is_gap(Births *births, Text node, uint64_t seq, uint64_t count, bool
         thing->count_seq = seq;
         thing->count = count;
         return is_gap;
+}
+
+void births_set_count(Births *births, Text node, uint64_t seq, uint64_t count) {
+        (void)births_is_gap(births, node, seq, count, true);
 }
 
 bool births_may_ask(Births *births, Text node, int64_t now_us, int64_t pause_us) {

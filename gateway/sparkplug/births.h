@@ -50,6 +50,9 @@ bool births_tell(Births *births, Text thing, uint64_t seq);
 /* Counter @count (0 to 255) of message @seq of that node: is it another than that behind the last
  * one's? Read once, in the order of the journal; what is read again is not. */
 bool births_is_gap(Births *births, Text node, uint64_t seq, uint64_t count, bool begins);
+/* Message @seq of that node had that counter, as a database remembers it. Nothing of a node that is
+ * not known, or where a later one was read. */
+void births_set_count(Births *births, Text node, uint64_t seq, uint64_t count);
 /* May a node be asked to be born again? Then not again for @pause_us. */
 bool births_may_ask(Births *births, Text node, int64_t now_us, int64_t pause_us);
 

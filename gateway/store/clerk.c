@@ -338,6 +338,11 @@ int clerk_tell_births(Clerk *clerk, Nodes *nodes, Presence *presence) {
                 else
                         r = nodes_restore(nodes, birth->thing, birth->seq, birth->payload);
         }
+        for (size_t i = 0; r == 0 && i < clerk->n_births; ++i)
+                (void)nodes_restore_count(nodes,
+                                          clerk->births[i].thing,
+                                          clerk->births[i].seq,
+                                          clerk->births[i].payload);
         return r == 0 ? 0 : err_up(r);
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "base/queue.h"
+#include "base/text.h"
 #include "gateway/decode/route.h"
 #include "gateway/sparkplug/births.h"
 #include "gateway/sparkplug/order.h"
@@ -15,7 +16,8 @@
 #include "model/metrics.h"
 
 #define NODES_TIME_SIZE 24
-#define NODES_DEATH     1024              /* bytes of a death that are journalled for each device */
+#define NODES_COUNT     "/count/" /* the last counter of a node, beside births in the database */
+#define NODES_DEATH     1024      /* bytes of a death that are journalled for each device */
 #define NODES_PAUSE_US  INT64_C(60000000) /* until a node is asked again */
 
 typedef struct Telling Telling;
@@ -276,6 +278,37 @@ static bool judge_is_gap(const Telling *telling) {
                              telling->topic.type == SPARKPLUG_NBIRTH);
 }
 
+/* Who brings data of a life that nobody has told us of: a host that has no birth asks for it. */
+static bool judge_lacks_birth(const Telling *telling) {
+        const Births *births = telling->nodes->births;
+        uint64_t seq = telling->record->seq;
+
+        if (telling->topic.type != SPARKPLUG_NDATA && telling->topic.type != SPARKPLUG_DDATA)
+                return false;
+        return !births_before(births, buf_text(&telling->node), seq) ||
+               !births_before(births, buf_text(&telling->thing), seq);
+}
+
+/* The next process goes on counting. What brings a birth has its counter in it. */
+static int judge_keep_count(const Telling *telling, Arena *arena) {
+        Record *record = telling->record;
+        CLEANUP_BUF Buf key = { 0 };
+        char count[NODES_TIME_SIZE];
+
+        if (record->node_seq < 0 || record->letter_id != 0 || record->birth.data ||
+            record->ignored ||
+            !births_before(telling->nodes->births, buf_text(&telling->node), record->seq))
+                return 0;
+        buf_append_string(&key, NODES_COUNT);
+        buf_append_text(&key, buf_text(&telling->node));
+        snprintf(count, sizeof(count), "%lld", (long long)record->node_seq);
+        if (buf_failed(&key))
+                return err_new(-ENOMEM);
+        record->birth = arena_copy(arena, key.data, key.n);
+        record->birth_said = arena_copy(arena, count, strlen(count));
+        return record->birth.data && record->birth_said.data ? 0 : err_new(-ENOMEM);
+}
+
 static int judge(Telling *telling, Arena *arena) {
         bool is_gap;
         int r = 0;
@@ -287,7 +320,7 @@ static int judge(Telling *telling, Arena *arena) {
         is_gap = judge_is_gap(telling);
         if (is_gap)
                 metric_add(METRIC_SPARKPLUG_GAPS, 1);
-        if (is_gap || judge_lacks_names(telling->record))
+        if (is_gap || judge_lacks_names(telling->record) || judge_lacks_birth(telling))
                 r = telling_ask(telling);
         if (r != 0)
                 return err_up(r);
@@ -306,6 +339,8 @@ static int judge(Telling *telling, Arena *arena) {
         default:
                 break;
         }
+        if (r == 0)
+                r = judge_keep_count(telling, arena);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -320,6 +355,20 @@ int nodes_judge(Nodes *nodes, Arena *arena, const Routes *routes, Record *record
         buf_done(&telling.thing);
         buf_done(&telling.node);
         return r == 0 ? 0 : err_up(r);
+}
+
+bool nodes_restore_count(const Nodes *nodes, Text key, uint64_t seq, Text said) {
+        const size_t n = strlen(NODES_COUNT);
+        uint64_t count;
+
+        if (!text_begins(key, TEXT(NODES_COUNT)))
+                return false;
+        if (text_to_number(said, 255, &count))
+                births_set_count(nodes->births,
+                                 (Text){ .data = key.data + n, .n = key.n - n },
+                                 seq,
+                                 count);
+        return true;
 }
 
 int nodes_restore(Nodes *nodes, Text thing, uint64_t seq, Text payload) {

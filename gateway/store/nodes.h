@@ -41,8 +41,10 @@ void nodes_look(const Nodes *nodes, Record *envelope);
 /* And after, by the table that it was read by. */
 MUST_CHECK int nodes_judge(Nodes *nodes, Arena *arena, const Routes *routes, Record *record);
 
-/* What a database has. */
+/* What a database has; of things that are none nothing. */
 MUST_CHECK int nodes_restore(Nodes *nodes, Text thing, uint64_t seq, Text payload);
+/* Behind all births: the last counter of a node. False: it is none. */
+bool nodes_restore_count(const Nodes *nodes, Text key, uint64_t seq, Text said);
 void nodes_stored(Nodes *nodes, uint64_t seq); /* all up to here is */
 /* What is behind @stored_seq has numbers that are larger by @by from here on. */
 void nodes_move(Nodes *nodes, uint64_t stored_seq, uint64_t by);

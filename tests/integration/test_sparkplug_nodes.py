@@ -290,3 +290,43 @@ def test_nobody_is_asked_who_did_not_want_it(make_gateway, node, database):
     node.say("NDATA", metric(None, "Float", 1, alias=1))
     database.wait_for("SELECT count(*) FROM dead_letters", 1)
     assert gateway.metric("tidegate_sparkplug_rebirths_asked_total") == 0
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize("behind", ["birth", "data"])
+def test_a_restart_goes_on_counting(make_gateway, node, database, end, behind):
+    """What a node said next is no gap; what is missing since is one, and asked for."""
+    gateway = started(make_gateway, ROUTES + "rebirth = on\n")
+    node.birth()
+    if behind == "data":
+        node.say("NDATA", metric(None, "Float", 1.5, alias=1))
+    database.wait_for("SELECT count(*) FROM telemetry", 2 if behind == "data" else 1)
+    settled(gateway)
+    (gateway.kill if end == "kill" else gateway.stop)()
+    gateway.start()
+    node.say("NDATA", metric(None, "Float", 2.5, alias=1))
+    database.wait_for("SELECT count(*) FROM telemetry WHERE payload->>'Motor/Temp' = '2.5'", 1)
+    assert gateway.metric("tidegate_sparkplug_gaps_total") == 0
+    settled(gateway)
+    (gateway.kill if end == "kill" else gateway.stop)()
+    node.seq += 3
+    gateway.start()
+    node.say("NDATA", metric(None, "Float", 3.5, alias=1))
+    assert node.client.next("command")["topic"] == "spBv1.0/plant/NCMD/press"
+    database.wait_for("SELECT count(*) FROM telemetry WHERE payload->>'Motor/Temp' = '3.5'", 1)
+    assert gateway.metric("tidegate_sparkplug_gaps_total") == 1
+    settled(gateway)
+
+
+@pytest.mark.parametrize("kind", ["NDATA", "DDATA"])
+def test_who_has_no_birth_is_asked_for_one_and_its_data_are_kept(make_gateway, node, database, kind):
+    """Also where its metrics have names, and nothing of it would be missed."""
+    gateway = started(make_gateway, ROUTES + "rebirth = on\n")
+    if kind == "DDATA":
+        node.birth()
+        database.wait_for("SELECT count(*) FROM telemetry", 1)
+    node.say(kind, metric("Motor/Speed", "Int32", 7), **({"device": "motor"} if kind == "DDATA" else {}))
+    assert node.client.next("command")["topic"] == "spBv1.0/plant/NCMD/press"
+    database.wait_for("SELECT count(*) FROM telemetry WHERE payload->>'Motor/Speed' = '7'", 1)
+    assert database.rows("SELECT * FROM dead_letters") == []
+    settled(gateway)
