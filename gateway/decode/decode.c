@@ -9,6 +9,7 @@
 #include "gateway/decode/decoder.h"
 #include "gateway/decode/elements.h"
 #include "gateway/decode/json_check.h"
+#include "gateway/decode/json_scan.h"
 
 #define DECODE_COUNT_BLOCK ((size_t)16 * 1024)
 #define DECODE_TRIAL_BYTES 65536
@@ -91,15 +92,25 @@ static int check_topic(Decoder *decoder) {
         return r;
 }
 
+/* From the first of the NULs that are at the end, also where the ends of lines are among them. */
+static Text without_nuls(Text payload) {
+        size_t n = payload.n;
+
+        for (size_t i = n;
+             i > 0 && (payload.data[i - 1] == '\0' || json_is_space(payload.data[i - 1]));
+             --i)
+                if (payload.data[i - 1] == '\0')
+                        n = i - 1;
+        return (Text){ .data = payload.data, .n = n };
+}
+
 /* What an editor, or a C string, has left around it. */
 static Text body_of(Text payload) {
         static const Text mark = TEXT("\xef\xbb\xbf");
 
         if (payload.n >= mark.n && memcmp(payload.data, mark.data, mark.n) == 0)
                 payload = (Text){ .data = payload.data + mark.n, .n = payload.n - mark.n };
-        while (payload.n > 0 && payload.data[payload.n - 1] == '\0')
-                --payload.n;
-        return payload;
+        return without_nuls(payload);
 }
 
 static int check_payload(Decoder *decoder) {

@@ -1,5 +1,6 @@
 #include "gateway/decode/json_scan.h"
 
+#include <ctype.h>
 #include <float.h>
 #include <math.h>
 #include <strings.h>
@@ -23,6 +24,29 @@ bool json_scan_word(JsonCursor *cursor, Text word) {
         return true;
 }
 
+/* As the C of Microsoft writes them: 1.#QNAN, -1.#IND, 1.#INF00, and now nan(ind). */
+static void scan_kind_of_nan(JsonCursor *cursor) {
+        JsonCursor ahead = *cursor;
+
+        if (!json_scan_char(&ahead, '('))
+                return;
+        while (ahead.at < ahead.end && (isalnum(byte_at(ahead.at)) || *ahead.at == '_'))
+                ++ahead.at;
+        if (json_scan_char(&ahead, ')'))
+                *cursor = ahead;
+}
+
+static bool scan_no_number_of_microsoft(JsonCursor *cursor) {
+        JsonCursor ahead = *cursor;
+
+        if (!json_scan_word(&ahead, TEXT("1.#")))
+                return false;
+        while (ahead.at < ahead.end && isalnum(byte_at(ahead.at)))
+                ++ahead.at;
+        *cursor = ahead;
+        return true;
+}
+
 bool json_scan_no_number(JsonCursor *cursor) {
         static const Text words[] = { TEXT("nan"), TEXT("infinity"), TEXT("inf") };
         JsonCursor ahead = *cursor;
@@ -33,9 +57,13 @@ bool json_scan_no_number(JsonCursor *cursor) {
                 if ((size_t)(ahead.end - ahead.at) >= words[i].n &&
                     strncasecmp(ahead.at, words[i].data, words[i].n) == 0) {
                         cursor->at = ahead.at + words[i].n;
+                        scan_kind_of_nan(cursor);
                         return true;
                 }
-        return false;
+        if (!scan_no_number_of_microsoft(&ahead))
+                return false;
+        *cursor = ahead;
+        return true;
 }
 
 /* ---- strings ---- */

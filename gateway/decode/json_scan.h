@@ -40,7 +40,8 @@ static inline bool json_scan_char(JsonCursor *cursor, char c) {
 bool json_scan_string(JsonCursor *cursor, JsonToken *ret_token); /* with its quotes */
 bool json_scan_number(JsonCursor *cursor, JsonToken *ret_token);
 bool json_scan_word(JsonCursor *cursor, Text word);
-/* NaN and Infinity, as printf(), Python and JavaScript write them, with a sign or without. */
+/* NaN and Infinity, as printf() of all systems, Python and JavaScript write them, with a sign or
+ * without: nan, -nan(ind), 1.#QNAN, Infinity. */
 bool json_scan_no_number(JsonCursor *cursor);
 
 /* Behind `\u`: the code point, and the second half of a pair is taken, too; -1: no hexadecimal

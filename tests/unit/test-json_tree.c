@@ -138,6 +138,10 @@ static void test_a_value_that_is_odd_costs_itself(void **state) {
                       TEXT("[NaN,-Infinity,inf,-nan,1e400,null]"),
                       "[null,null,null,null,null,null]");
         check_written(*state,
+                      TEXT("[1.#QNAN,-1.#IND,1.#INF00,nan(ind),-nan(snan)]"),
+                      "[null,null,null,null,null]");
+        check_refused(*state, TEXT("[nan(ind]"), REASON_BAD_JSON, 4);
+        check_written(*state,
                       TEXT("{\"unit\":\"\xb0"
                            "C\"}"),
                       "{\"unit\":\"\xef\xbf\xbd"
