@@ -20,6 +20,15 @@ static inline Text text_trim(Text text) {
         return text;
 }
 
+/* Nor with ends of lines. */
+static inline Text text_bare(Text text) {
+        while (text.n > 0 && memchr(" \t\r\n", *text.data, 4))
+                text = (Text){ .data = text.data + 1, .n = text.n - 1 };
+        while (text.n > 0 && memchr(" \t\r\n", text.data[text.n - 1], 4))
+                --text.n;
+        return text;
+}
+
 static inline bool text_begins(Text text, Text with) {
         return text.n >= with.n && memcmp(text.data, with.data, with.n) == 0;
 }

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "base/timestamp.h"
 #include "gateway/decode/decoder.h"
 
@@ -68,6 +69,7 @@ int member_text(Decoder *decoder,
 }
 
 Text member_meaning(Text word, const MemberWord words[]) {
+        word = text_bare(word);
         for (size_t i = 0; words[i].word; ++i)
                 if (word.n == strlen(words[i].word) &&
                     strncasecmp(words[i].word, word.data, word.n) == 0)

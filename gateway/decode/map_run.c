@@ -20,8 +20,12 @@ static int useless(MapValue *value, const char **ret_why, const char *why) {
         return 0;
 }
 
+/* White space around it is no part of it, unless the word has it. */
 static bool is_word(Text text, Text word) {
-        return text.n == word.n && strncasecmp(text.data, word.data, word.n) == 0;
+        Text bare = text_bare(text);
+
+        return (text.n == word.n && strncasecmp(text.data, word.data, word.n) == 0) ||
+               (bare.n == word.n && strncasecmp(bare.data, word.data, word.n) == 0);
 }
 
 /* Numbers, text that is one, and switches have digits; absent: none. */

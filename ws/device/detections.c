@@ -2,7 +2,7 @@
 
 #include <json-c/json.h>
 
-#define WS_DETECTIONS_DEPTH 32
+#define WS_DETECTIONS_DEPTH 40   /* more than the 32 levels that the decoder leaves */
 #define WS_DETECTIONS_MAX   4096 /* as decode.h */
 #define WS_DETECTIONS_HASH  64
 
