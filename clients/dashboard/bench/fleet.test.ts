@@ -1,7 +1,7 @@
 /**
  * How many frames a second the map draws of 10,000 vehicles that move 5,000 times a second, and whether its memory stays
  * as it is: `npm run bench`, on a machine with nothing else to do, with TIDEGATE_BIN a release. Prints a line of JSON for
- * each half minute, with the CPU a frame of each sort of Chromium's processes, and asserts nothing about time. MINUTES
+ * each half minute, with the CPU a frame of each sort of Chromium's processes and, after a collection, the heap and how many nodes and listeners there are, and asserts nothing about time. MINUTES
  * (10), VEHICLES (10000), RATE (5000) are the environment's.
  */
 import { expect, test } from "vitest";
@@ -46,7 +46,8 @@ test("a large fleet moves", { timeout: (Number(MINUTES) + 5) * 60_000 }, async (
     const cpuMsPerFrame = Object.fromEntries(Object.entries(after).map(([type, s]) => [type, +((s - (before.cpu[type] ?? 0)) * 1000 / frames).toFixed(1)]));
     await session.send("HeapProfiler.collectGarbage");
     const { usedSize } = await session.send("Runtime.getHeapUsage");
-    console.log(JSON.stringify({ lap, framesPerSecond: +(frames / seconds).toFixed(1), storedPerSecond: Math.round(stored / seconds), cpuMsPerFrame, heapMB: +(usedSize / 1e6).toFixed(1) }));
+    const { nodes, jsEventListeners: listeners } = await session.send("Memory.getDOMCounters");
+    console.log(JSON.stringify({ lap, framesPerSecond: +(frames / seconds).toFixed(1), storedPerSecond: Math.round(stored / seconds), cpuMsPerFrame, heapMB: +(usedSize / 1e6).toFixed(1), nodes, listeners }));
   }
   await shoot(page, "fleet");
   expect(await page.evaluate(() => (window as any).drawn)).toBeGreaterThan(0);
