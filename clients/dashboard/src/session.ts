@@ -14,6 +14,7 @@ export const base = (): URL => new URL(".", document.baseURI);
 
 interface Answer {
   access_token?: string;
+  code?: string;
   detail?: string;
 }
 
@@ -30,10 +31,10 @@ async function ask(path: string, init: RequestInit): Promise<Response> {
 
 let n = 0;
 
-/** Does the gateway let in who says no name? */
-export const mayGuestsEnter = (): Promise<boolean> => ask("api/me", { method: "GET" })
-  .then(async (answer) => answer.ok && ((await answer.json()) as { guests?: boolean }).guests === true)
-  .catch(() => false);
+/** Does the gateway let in who says no name? undefined: it cannot say now. */
+export const mayGuestsEnter = (): Promise<boolean | undefined> => ask("api/me", { method: "GET" })
+  .then(async (answer) => answer.ok ? ((await answer.json()) as { guests?: boolean }).guests === true : answer.status < 500 ? false : undefined)
+  .catch(() => undefined);
 
 export class Session {
   /** Of this page: another one is another connection. */
@@ -53,10 +54,11 @@ export class Session {
 
   static async signIn(username: string, password: string): Promise<Session> {
     const answer = await ask("api/token", { body: new URLSearchParams({ username, password }) });
-    const { access_token: token, detail } = await answer.json().catch(() => ({})) as Answer;
+    const { access_token: token, code, detail } = await answer.json().catch(() => ({})) as Answer;
 
     if (answer.status === 401) throw new Failure(t("session.wrong"));
     if (answer.status === 429) throw new Failure(t("session.too_many", { seconds: answer.headers.get("Retry-After") ?? "?" }));
+    if (code === "unavailable") throw new Failure(t("session.unavailable"));
     if (!answer.ok || !token) throw new Failure(t("app.error", { status: answer.status, message: detail ?? "" }));
     sessionStorage.setItem(NAME, token);
     return new Session(token);

@@ -32,7 +32,7 @@ function wanted({ status, headers }: Response): number | undefined {
  * `client.fetch()` of what is only read (a GET). It is asked for again where the gateway says that it goes better soon: what
  * one may see has changed meanwhile, or too much is asked of it. What would take longer than `patience` is the answer.
  */
-export async function read(client: Client, path: string, init: Omit<RequestInit, "method" | "body"> & Patience = {}): Promise<Response> {
+export async function read(client: Pick<Client, "fetch">, path: string, init: Omit<RequestInit, "method" | "body"> & Patience = {}): Promise<Response> {
   const { patience = PATIENCE_MS, ...rest } = init;
 
   for (let waited = 0; ; ) {

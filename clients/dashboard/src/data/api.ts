@@ -1,7 +1,7 @@
 /** What is asked of the gateway by HTTP, through the client, which has the token. */
-import type { Client } from "@tidegate/client";
+import { read, type Client, type Patience } from "@tidegate/client";
 import { useClient } from "@tidegate/client/react";
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { t } from "../i18n";
 import { heardSecond } from "./clock";
 
@@ -19,13 +19,19 @@ export class Failed extends Error {
   }
 }
 
-/** JSON of a path below the gateway; rejects with Failed, whose message is for people. */
-export async function ask<T>(client: Client, path: string, init: RequestInit = {}): Promise<T> {
-  const sentAt = performance.now();
+/** JSON of a path below the gateway; what is only read is asked for again where that goes better soon. Rejects with Failed,
+ * whose message is for people. */
+export async function ask<T>(client: Client, path: string, init: RequestInit & Patience = {}): Promise<T> {
+  let sentAt = performance.now();
   let answer: Response;
+  const fetch = (path: string, init?: RequestInit): Promise<Response> => {
+    sentAt = performance.now();
+    return client.fetch(path, init);
+  };
 
   try {
-    answer = await client.fetch(path, { cache: "no-store", credentials: "omit", ...init });
+    const all = { cache: "no-store", credentials: "omit", ...init } as const;
+    answer = await (init.method ? fetch(path, all) : read({ fetch }, path, all));
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new Failed(0, undefined, t("app.unreachable"));
@@ -34,7 +40,13 @@ export async function ask<T>(client: Client, path: string, init: RequestInit = {
   const body = answer.status === 204 ? null : await answer.json().catch(() => null);
   if (answer.ok) return body as T;
   const { code, detail, title } = (body ?? {}) as { code?: string; detail?: string; title?: string };
-  throw new Failed(answer.status, code, t("app.error", { status: answer.status, message: detail ?? title ?? "" }), detail);
+  throw new Failed(answer.status, code, wordsOf(answer.status, code, detail ?? title), detail);
+}
+
+/** For people. */
+export function wordsOf(status: number, code: string | undefined, detail = ""): string {
+  if (status === 503 && code === "unavailable") return t("app.unavailable");
+  return t("app.error", { status, message: detail });
 }
 
 export const send = <T>(client: Client, method: string, path: string, body?: unknown): Promise<T> =>
@@ -47,43 +59,66 @@ export interface Asked<T> {
   again(): void;
 }
 
-/** What a path says; asked anew when it changes, and where `everyMs` is given by that. What was there stays until then. */
-export function useAsked<T>(path: string | null, everyMs?: number): Asked<T> {
+/** What may have gone by itself is asked for again, ms. */
+const RETRY_MS = 5_000;
+
+/** May it go better without anybody doing something? */
+const isPassing = (error: unknown): boolean => error instanceof Failed && (error.status === 0 || error.status === 429 || error.status >= 500);
+
+/**
+ * What @run says; asked anew when @key changes, where `everyMs` is given by that, and where it may go better by itself a
+ * little later and when there is a connection again. What was there stays until then. @param key null: nothing is asked
+ */
+export function useFound<T>(key: string | null, run: (client: Client, signal: AbortSignal) => Promise<T>, everyMs?: number): Asked<T> {
   const client = useClient();
   const [n, setN] = useState(0);
-  const [told, setTold] = useState<Omit<Asked<T>, "again"> & { path: string | null }>(
-    { path: null, value: undefined, error: undefined, isBusy: false });
+  const [told, setTold] = useState<Omit<Asked<T>, "again"> & { key: string | null }>(
+    { key: null, value: undefined, error: undefined, isBusy: false });
 
   useEffect(() => {
-    if (path === null) return;
+    if (key === null) return;
     const ended = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const run = async (): Promise<void> => {
+    let isWaiting = false; /* for it to go better */
+    const ask = async (): Promise<void> => {
+      let nextMs = everyMs;
+
+      clearTimeout(timer);
+      isWaiting = false;
       setTold((before) => ({ ...before, isBusy: true }));
       try {
-        const value = await ask<T>(client, path, { signal: ended.signal });
-        setTold({ path, value, error: undefined, isBusy: false });
+        const value = await run(client, ended.signal);
+        if (!ended.signal.aborted) setTold({ key, value, error: undefined, isBusy: false });
       } catch (error) {
         if (ended.signal.aborted) return;
-        setTold((before) => ({ ...before, path, error: error as Error, isBusy: false }));
+        setTold((before) => ({ ...before, key, error: error as Error, isBusy: false }));
+        isWaiting = isPassing(error);
+        if (isWaiting) nextMs = Math.min(everyMs ?? Infinity, RETRY_MS);
       }
-      if (everyMs && !ended.signal.aborted) timer = setTimeout(run, everyMs);
+      if (nextMs && !ended.signal.aborted) timer = setTimeout(ask, nextMs);
     };
+    const stop = client.onConnection(({ state }) => isWaiting && state !== "connecting" && state !== "closed" && void ask());
 
-    void run();
+    void ask();
     return () => {
+      stop();
       clearTimeout(timer);
       ended.abort();
     };
-  }, [client, path, everyMs, n]);
-  const isMine = told.path === path;
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- key says all that run is made of
+  }, [client, key, everyMs, n]);
+  const isMine = told.key === key;
   return {
-    value: path === null ? undefined : told.value,
+    value: key === null ? undefined : told.value,
     error: isMine ? told.error : undefined,
-    isBusy: path !== null && (told.isBusy || !isMine),
-    again: () => setN((before) => before + 1),
+    isBusy: key !== null && (told.isBusy || !isMine),
+    again: useCallback(() => setN((before) => before + 1), []),
   };
 }
+
+/** What a path says, likewise. */
+export const useAsked = <T>(path: string | null, everyMs?: number): Asked<T> =>
+  useFound<T>(path, (client, signal) => ask<T>(client, path!, { signal }), everyMs);
 
 export interface Listing<T> {
   items: T[];

@@ -20,6 +20,7 @@ export class Names {
   #vehicles: ReadonlyMap<number, Vehicle> = new Map();
   #askedAt = -Infinity;
   #isBusy = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: Client) {
     this.#client = client;
@@ -28,7 +29,10 @@ export class Names {
   readonly subscribe = (tell: () => void): (() => void) => {
     this.#tell.add(tell);
     if (this.#vehicles.size === 0) void this.#read();
-    return () => void this.#tell.delete(tell);
+    return () => {
+      this.#tell.delete(tell);
+      if (this.#tell.size === 0) clearTimeout(this.#retry);
+    };
   };
 
   readonly read = (): ReadonlyMap<number, Vehicle> => this.#vehicles;
@@ -43,6 +47,7 @@ export class Names {
 
   async #read(): Promise<void> {
     if (this.#isBusy || performance.now() - this.#askedAt < AGAIN_MS) return;
+    clearTimeout(this.#retry);
     this.#isBusy = true;
     this.#askedAt = performance.now();
     try {
@@ -51,6 +56,7 @@ export class Names {
       for (const tell of this.#tell) tell();
     } catch {
       // numbers stand for them until it goes better
+      if (this.#tell.size > 0) this.#retry = setTimeout(() => void this.#read(), AGAIN_MS);
     } finally {
       this.#isBusy = false;
     }

@@ -83,7 +83,7 @@ async function look(client: Client): Promise<void> {
   if (!last) return;
   const sought = last;
   try {
-    const { items: [newest] } = await ask<Listing<Heard>>(client, pathOf(sought));
+    const { items: [newest] } = await ask<Listing<Heard>>(client, pathOf(sought), { patience: 0 });
     const now = performance.now();
     answeredSince ??= now;
     if (newest?.cursor && !isBehind(placeOf(sought), newest.cursor)) stored(placeOf(sought));

@@ -1,7 +1,7 @@
 import { createColumnHelper, flexRender, getCoreRowModel, getSortedRowModel, useReactTable, type SortingState } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import type { DeviceWithClock } from "@tidegate/client";
-import { useDevices } from "@tidegate/client/react";
+import { useConnection, useDevices } from "@tidegate/client/react";
 import { useMemo, useRef, useState } from "react";
 import { now } from "../data/clock";
 import { ago, t, time } from "../i18n";
@@ -39,6 +39,7 @@ const columns = [
 
 export function DeviceList() {
   const live = useSlow(useDevices({ maxHz: 1 }), 500);
+  const isKnown = useConnection().state !== "connecting";
   const [search, setSearch] = useState("");
   const [status, setStatus] = useState("");
   const [group, setGroup] = useState("");
@@ -110,7 +111,7 @@ export function DeviceList() {
             {below > 0 && <tr aria-hidden="true"><td colSpan={columns.length} style={{ height: below }} /></tr>}
           </tbody>
         </table>
-        {rows.length === 0 && <p className="quiet">{t(all.length ? "devices.none_found" : "devices.none")}</p>}
+        {rows.length === 0 && <p className="quiet">{t(all.length ? "devices.none_found" : isKnown ? "devices.none" : "app.loading")}</p>}
       </div>
     </section>
   );

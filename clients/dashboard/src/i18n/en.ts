@@ -14,6 +14,7 @@ export const en = {
   "app.theme.dark": "Colours: dark",
   "app.error": "The gateway answered {status}: {message}",
   "app.unreachable": "The gateway cannot be reached",
+  "app.unavailable": "The database is away, or too much is asked of it. This comes by itself when it goes better",
 
   "dialog.close": "Close",
   "dialog.cancel": "Cancel",
@@ -57,6 +58,7 @@ export const en = {
   "session.guest": "Guest",
   "session.as_guest": "Look around as a guest",
   "session.wrong": "User name or password is wrong",
+  "session.unavailable": "The database is away, and with it who may sign in: try again in a little while",
   "session.too_many": "Too many attempts: try again in {seconds} s",
   "session.over": "Your session has ended: please sign in again",
   "session.changed": "Your access has changed: please sign in again",

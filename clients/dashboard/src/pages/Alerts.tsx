@@ -56,7 +56,7 @@ export default function Alerts() {
       {error && <p role="alert" className="quiet">{error}</p>}
       {isBusy ? <p className="quiet" role="status">{t("app.loading")}</p> : (
         <>
-          <h2 ref={heading} tabIndex={-1} className={css.part}>{t("alerts.open")} <span>{number(open.length)}{hasOlder.open && "+"}</span></h2>
+          <h2 ref={heading} tabIndex={-1} className={css.part}>{t("alerts.open")} {(open.length > 0 || !error) && <span>{number(open.length)}{hasOlder.open && "+"}</span>}</h2>
           {open.length === 0 && !error && <p className={css.none}>{t(done.length ? "alerts.open.none" : "alerts.none")}</p>}
           <ol className={css.list} aria-label={t("alerts.open")}>{open.map(line)}</ol>
           {hasOlder.open && <button type="button" onClick={() => void view.older("open")}>{t("alerts.open.older")}</button>}

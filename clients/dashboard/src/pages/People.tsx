@@ -56,9 +56,9 @@ export default function People() {
       </div>
       {!stats && error && <p className="quiet" role="status">{error.message}</p>}
       <div className={css.tiles}>
-        <Tile title={t("people.now")} value={stats?.total.estimated_people} more={t("people.devices", { n: stats?.total.unique_devices ?? 0 })} isFirst />
+        <Tile title={t("people.now")} value={stats?.total.estimated_people} more={stats && t("people.devices", { n: stats.total.unique_devices })} isFirst />
         {ZONES.map((zone) => (
-          <Tile key={zone} title={t(`people.${zone}`)} value={zones[zone]?.estimated_people ?? (stats && 0)} more={t("people.devices", { n: zones[zone]?.unique_devices ?? 0 })} />
+          <Tile key={zone} title={t(`people.${zone}`)} value={zones[zone]?.estimated_people ?? (stats && 0)} more={stats && t("people.devices", { n: zones[zone]?.unique_devices ?? 0 })} />
         ))}
       </div>
       <div className="panel">
@@ -82,21 +82,21 @@ function labelOf(start: string, range: string): string {
   return new Date(start).toLocaleString(locale, range === "week" ? { weekday: "short", hour: "2-digit" } : { hour: "2-digit", minute: "2-digit" });
 }
 
-function Tile({ title, value, more, isFirst }: { title: string; value: number | undefined; more: string; isFirst?: boolean }) {
+function Tile({ title, value, more, isFirst }: { title: string; value: number | undefined; more: string | undefined; isFirst?: boolean }) {
   return (
     <div className={css.tile} data-first={isFirst}>
       <h2>{title}</h2>
       <strong>{value === undefined ? "–" : number(value)}</strong>
-      <span>{more}</span>
+      {more && <span>{more}</span>}
     </div>
   );
 }
 
 function Scanners() {
-  const { value, error } = useAsked<Scanner[]>("api/v1/devices", 15_000);
+  const { value } = useAsked<Scanner[]>("api/v1/devices", 15_000);
 
   useTick(1000);
-  if (!value?.length) return error ? <p className="quiet" role="status">{error.message}</p> : null;
+  if (!value?.length) return null;
   return (
     <div className="panel">
       <h2>{t("people.scanners")}</h2>

@@ -14,7 +14,7 @@ const devices = (): Field => ({ name: "devices", label: t("groups.devices"), hin
 export function Groups() {
   const client = useClient();
   const list = useList<Group>("groups");
-  const known = useList<User>("users").items?.map(({ username }) => username) ?? [];
+  const known = useList<User>("users").value?.map(({ username }) => username) ?? [];
   const put = async (name: string, text: string): Promise<void> => void await send(client, "POST", "api/manage/groups", { name, devices: codesOf(text) });
   const add: Act = {
     key: "add", title: t("groups.add"), hint: t("groups.add.hint"), fields: [{ name: "name", label: t("owned.name"), isNeeded: true }, devices()],

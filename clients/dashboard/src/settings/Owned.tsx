@@ -63,7 +63,7 @@ function useRights() {
   const isAdmin = user?.role === "admin";
   const users = useList<User>(isAdmin ? "users" : null);
 
-  return { isAdmin, mayChange: isAdmin || user?.role === "user", known: users.items?.map(({ username }) => username) ?? [] };
+  return { isAdmin, mayChange: isAdmin || user?.role === "user", known: users.value?.map(({ username }) => username) ?? [] };
 }
 
 const search = ({ code, name, user }: Owned): string => `${code} ${name ?? ""} ${user ?? ""}`;

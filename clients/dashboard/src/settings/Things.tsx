@@ -1,11 +1,11 @@
 import { useState, type ReactNode } from "react";
+import type { Asked } from "../data/api";
 import { number, t } from "../i18n";
 import { Confirm } from "../ui/Confirm";
 import { Dialog } from "../ui/Dialog";
 import { Form, type Field } from "../ui/Form";
 import { Secret, type Shown } from "../ui/Secret";
 import table from "../ui/Table.module.css";
-import type { List } from "./gateway";
 import css from "./Things.module.css";
 
 /** Something that can be done. With fields it asks for them; without, whether it is meant. */
@@ -30,7 +30,7 @@ export interface Column<T> {
 
 interface Props<T> {
   title: string;
-  list: List<T>;
+  list: Asked<T[]>;
   nameOf(item: T): string;
   /** What a search looks at. */
   textOf(item: T): string;
@@ -42,7 +42,7 @@ interface Props<T> {
 const MOST = 200;
 
 /** A list of things, each with what can be done to it. */
-export function Things<T extends { id: number }>({ title, list: { items, error, again }, nameOf, textOf, columns, add, acts }: Props<T>) {
+export function Things<T extends { id: number }>({ title, list: { value: items, error, again }, nameOf, textOf, columns, add, acts }: Props<T>) {
   const [sought, seek] = useState("");
   const [opened, open] = useState<number>();
   const [chosen, choose] = useState<{ act: Act; name: string }>();

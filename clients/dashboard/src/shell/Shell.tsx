@@ -31,7 +31,8 @@ export function Shell() {
   const page = place.page ? mine.find(({ path }) => path === place.page) : mine[0];
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
-  const title = page ? t(page.title) : t("app.nowhere");
+  const isUnknown = !page && user === undefined && pages.some(({ path }) => path === place.page); // who looks is not known yet
+  const title = page ? t(page.title) : t(isUnknown ? "app.loading" : "app.nowhere");
 
   useClockLook();
   useEffect(() => {
@@ -56,7 +57,7 @@ export function Shell() {
         <Unstored />
         <ErrorBoundary key={page?.path}>
           <Suspense fallback={<p className="quiet" role="status">{t("app.loading")}</p>}>
-            <Shown page={page} />
+            <Shown page={page} title={title} />
           </Suspense>
         </ErrorBoundary>
       </main>
@@ -65,8 +66,8 @@ export function Shell() {
   );
 }
 
-function Shown({ page }: { page: Page | undefined }) {
-  if (!page) return <section className="notice"><h1>{t("app.nowhere")}</h1></section>;
+function Shown({ page, title }: { page: Page | undefined; title: string }) {
+  if (!page) return <section className="notice"><h1>{title}</h1></section>;
   const Component = componentOf(page);
   return <Component />;
 }

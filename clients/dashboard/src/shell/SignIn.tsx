@@ -4,11 +4,28 @@ import { mayGuestsEnter, Session } from "../session";
 import { Logo } from "./Logo";
 import css from "./SignIn.module.css";
 
-function useGuests(): boolean {
-  const [mayEnter, setMayEnter] = useState(false);
+const AGAIN_MS = 5_000;
 
-  useEffect(() => void mayGuestsEnter().then(setMayEnter), []);
-  return mayEnter;
+function useGuests(): boolean {
+  const [mayEnter, setMayEnter] = useState<boolean>();
+
+  useEffect(() => {
+    let isOver = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ask = async (): Promise<void> => {
+      const told = await mayGuestsEnter();
+      if (isOver) return;
+      if (told === undefined) timer = setTimeout(ask, AGAIN_MS);
+      else setMayEnter(told);
+    };
+
+    void ask();
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }, []);
+  return mayEnter === true;
 }
 
 export function SignIn({ why, enter }: { why: string; enter(session: Session): void }) {
