@@ -146,8 +146,9 @@ def answers_mqtt(door):
 class Node(Gateway):
     """A gateway on a machine of its own, started again whenever it ends, as a service manager does."""
 
-    def __init__(self, folder, name, database, broker):
+    def __init__(self, folder, name, database, broker, n_slots):
         self.name = name
+        self.n_slots = n_slots
         self.is_wanted = False
         self.is_stopped = False
         self.n_ended = 0
@@ -157,7 +158,7 @@ class Node(Gateway):
             **{"http__listen": f"{address}:8000", "mqtt__url": broker.url, "mqtt__keep_alive": "5s",
                "database__url": f"postgresql://tidegate@{net.ADDRESSES['np']}/{database.name}",
                "cluster__node": name, "cluster__advertise": f"http://{address}:8000",
-               "cluster__lease": f"{LEASE_S:.0f}s", "mqtt__receive_maximum": RECEIVE_MAXIMUM,
+               "cluster__lease": f"{LEASE_S:.0f}s", "cluster__slots": n_slots if n_slots > 1 else None, "mqtt__receive_maximum": RECEIVE_MAXIMUM,
                "ws__max_connections_per_user": 100, "ws__queue_bytes": "64M", "journal__segment_bytes": "1M"})
         self.port = 8000
         self.inside = net.inside(name)

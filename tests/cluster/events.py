@@ -18,12 +18,13 @@ class Event:
     is_clean: bool
     row: str  # of the table of failures
     brokers: tuple  # with which it is played
+    where: str      # played where "one" stores, or "several"; "": both
 
 
-def event(row, is_clean=True, brokers=("mosquitto", "nats")):
+def event(row, is_clean=True, brokers=("mosquitto", "nats"), where=""):
     def add(function):
         name = function.__name__.replace("_", "-")
-        EVENTS[name] = Event(name, function, is_clean, row, brokers)
+        EVENTS[name] = Event(name, function, is_clean, row, brokers, where)
         return function
     return add
 
@@ -44,7 +45,7 @@ def the_owner_is_killed_and_back_at_once(town, dice):
     town.wait_owner()
 
 
-@event("a node dies")
+@event("a node dies", where="one")
 def a_standby_is_killed(town, dice):
     node = dice.choice(town.others())
     node.kill()
@@ -89,7 +90,7 @@ def the_owner_is_unplugged(town, dice):
     town.wait_other(owner)
 
 
-@event("a node is cut off")
+@event("a node is cut off", where="one")
 def a_standby_is_unplugged(town, dice):
     town.net.unplug(dice.choice(town.others()).name)
     town.pause(LEASE_S * 1.5)
@@ -139,7 +140,7 @@ def the_owner_is_drained(town, dice):
     owner.up()
 
 
-@event("a node joins or leaves")
+@event("a node joins or leaves", where="one")
 def a_standby_leaves_and_comes_back(town, dice):
     node = dice.choice(town.others())
     town.complain(node.leave())
@@ -149,13 +150,22 @@ def a_standby_leaves_and_comes_back(town, dice):
 
 @event("a viewer's node dies")
 def all_viewers_are_moved(town, dice):
-    """To a node that is drained into its turn; a standby takes no viewers."""
+    """To a node that is drained into its turn, where a standby takes no viewers."""
     owner, node = town.owner(), dice.choice(town.others())
     for viewer in town.viewers:
         viewer.move(node)
     town.complain(owner.leave())
     town.wait_other(owner)
     owner.up()
+
+
+@event("a viewer's node dies", where="several")
+def each_viewer_moves_about(town, dice):
+    """By itself, several times, while all store."""
+    for _ in range(60):
+        viewer = dice.choice(town.viewers)
+        viewer.move(dice.choice(town.nodes))
+        town.pause(dice.uniform(0, 0.1))
 
 
 @event("clocks")

@@ -12,7 +12,8 @@ Two things are not the gateway's faults, or are known, and are counted apart, ne
 import collections
 import itertools
 
-ROWS = """SELECT journal_id, seq, xmin::text::bigint AS written, n FROM (
+ROWS = """SELECT (SELECT slot FROM journal_positions p WHERE p.journal_id = stored.journal_id), journal_id, seq,
+        xmin::text::bigint AS written, n FROM (
         SELECT journal_id, seq, xmin, split_part(logs, ' ', 1)::bigint AS n FROM raw_logs
         UNION ALL SELECT journal_id, seq, xmin, speed::bigint FROM vehicle_logs
         UNION ALL SELECT journal_id, seq, xmin, (payload::jsonb->>'n')::bigint FROM telemetry
@@ -33,7 +34,8 @@ class Ledger:
         self.owed_before = set()  # since an earlier step
         self.floor = 0            # what is below was found right, and is no more looked at one by one
         self.closed_twice = set()  # of what is below
-        self.closed = collections.Counter()  # of what is below: rows, the highest number, repeated, late, acknowledged
+        self.closed = collections.Counter()  # of what is below: rows, repeated, late, acknowledged
+        self.closed_highest = {}  # and the highest number of each slot
         self.n_unclean = 0        # take-overs without a proper end
         self.rows, self.stored, self.repeated, self.late = [], set(), set(), set()
         self.counts = collections.Counter()
@@ -41,6 +43,10 @@ class Ledger:
     def read(self):
         self.rows = self.database.rows(ROWS.format(f">= {self.floor}"))
         self.stored = {n for *_, n in self.rows}
+
+    def flows_beyond(self, n):
+        """Whether of each stream there is something newer."""
+        return len({stream(row[-1]) for row in self.database.rows(ROWS.format(f"> {n}"))}) == 16
 
     def owed(self):
         return self.acknowledged() - self.stored - self.broker
@@ -51,10 +57,11 @@ class Ledger:
     def close(self):
         """All was found right: what has been said is not looked at again, but for how much it is."""
         floor = min([*self.owed(), *(one.number() for one in self.publishers.all)])
-        below = [row for row in self.rows if row[3] < floor]
+        below = [row for row in self.rows if row[-1] < floor]
         self.closed["rows"] += len(below)
-        before = itertools.takewhile(lambda row: row[3] < floor, self.rows)  # in the order of writing
-        self.closed["highest"] = max([self.closed["highest"], *(seq for _, seq, _, n in before if n not in self.late)])
+        for slot, _, seq, _, n in itertools.takewhile(lambda row: row[-1] < floor, self.rows):  # in the order of writing
+            if n not in self.late:
+                self.closed_highest[slot] = max(seq, self.closed_highest.get(slot, 0))
         self.closed["acknowledged"] += len([n for n in self.acknowledged() if n < floor])
         for name, numbers in (("repeated", self.repeated), ("late", self.late)):
             self.closed[name] += len([n for n in numbers if n < floor])
@@ -109,9 +116,9 @@ class Ledger:
 
     def _rows(self):
         """In the order in which they were written."""
-        first, newest, highest = {}, {}, self.closed["highest"]
-        repeated, late = set(), set()
-        for journal, seq, _written, n in self.rows:
+        first, newest, highest = {}, {}, dict(self.closed_highest)
+        repeated, late, below = set(), set(), set()
+        for slot, journal, seq, _written, n in self.rows:
             if n in first:
                 if first[n] == journal and self.keeps_order:
                     yield f"{n} is twice in one journal"
@@ -120,13 +127,15 @@ class Ledger:
             first[n] = journal
             if n < newest.get(stream(n), -1):
                 late.add(n)
-            elif seq <= highest and self.keeps_order:
-                yield f"{n} has a number below an older one's"
+            elif seq <= highest.get(slot, 0):
+                below.add(n)
             newest[stream(n)] = max(n, newest.get(stream(n), -1))
-            highest = max(highest, seq)
+            highest[slot] = max(seq, highest.get(slot, 0))
         self.repeated, self.late = repeated, late
         for name, numbers in (("repeated", repeated), ("late", late)):
             self.counts[name] = self.closed[name] + len(numbers)
+        if below and self.keeps_order:
+            yield f"{some(below)} with a number below an older one's of the slot"
         if repeated and self.keeps_order:
             yield f"{some(repeated)} twice"
         if late and self.keeps_order and not self.n_unclean:

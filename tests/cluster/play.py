@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 
+import psycopg2
 import requests
 
 import cast
@@ -32,21 +33,25 @@ OWED_S = 2.0  # what is not stored by then is in the journal of one whose turn i
 
 
 class Town:
-    def __init__(self):
+    def __init__(self, n_slots):
         FOLDER.mkdir(mode=0o755)
+        self.n_slots = n_slots
         self.faults, self.nodes, self.viewers = [], [], []
         self.publishers = None
         self.n_copies = 0
         self.taken_over_s = []  # of this step
+        self.turns = []         # the nodes, as this step looks for one that stores
 
     def open(self, make_broker, rate):
+        n_slots = self.n_slots
         self.net = net.Net([*NODES, *make_broker.machines, "np"])
         self.postgres = cast.Database(FOLDER / "pg")
         self.postgres.start()
         self.postgres.execute("postgres", "CREATE DATABASE cluster")
         self.database = servers.Database(self.postgres, "cluster")
         self.broker = make_broker(FOLDER / "broker").start()
-        self.nodes = [cast.Node(FOLDER / name, name, self.database, self.broker) for name in NODES]
+        self.nodes = [cast.Node(FOLDER / name, name, self.database, self.broker, n_slots) for name in NODES]
+        self.turns = self.nodes
         self.publishers = Publishers(self.broker.doors, rate)
         first = self.nodes[0]
         first.cli("migrate")
@@ -59,7 +64,8 @@ class Town:
             node.up()
         self.wait_owner()
         things = [None, None, *(n % watching.N_THINGS for n in range(N_VIEWERS - 2))]
-        self.viewers = [Viewer(self.nodes, "root" if thing is None else f"user-{thing}", thing) for thing in things]
+        self.viewers = [Viewer(self.nodes[n % len(NODES):] + self.nodes[:n % len(NODES)],
+                               "root" if thing is None else f"user-{thing}", thing) for n, thing in enumerate(things)]
         wait_until(lambda: all(v.is_connected() for v in self.viewers), "the viewers", PATIENCE)
         self.ledger = Ledger(self.database, self.publishers, self.viewers, self.broker.keeps_order)
         self.publishers.go()
@@ -89,31 +95,50 @@ class Town:
         return wait_until(look, what, PATIENCE, step=0.1)
 
     def owner(self):
-        return self.wait_until(lambda: next((n for n in self.nodes if n.is_ready()), None), "one to store")
+        """One that stores; of several, the same one for as long as it does, and another one in another step."""
+        return self.wait_until(lambda: next((n for n in self.turns if n.is_ready()), None), "one to store")
 
-    wait_owner = owner
+    def storing(self):
+        """The names of those that have slots; of a slot that nobody has, or an earlier process of a node: None."""
+        return {name for name, in self.database.rows(
+            "SELECT n.node FROM generate_series(%s, %s) AS slot LEFT JOIN slots USING (slot)"
+            " LEFT JOIN nodes n USING (instance)", *self.slots())}
+
+    def slots(self):
+        return (0, self.n_slots - 1)
+
+    def has_all(self, nodes):
+        """All that is to be stored is stored by these, and by nobody else."""
+        if self.n_slots == 1:
+            return any(node.is_ready() for node in nodes)
+        with contextlib.suppress(psycopg2.OperationalError):  # the server may be away
+            storing = self.storing()
+            return storing <= {n.name for n in nodes} and all(n.is_ready() for n in nodes if n.name in storing)
+        return False
+
+    def wait_owner(self):
+        self.wait_until(lambda: self.has_all(self.nodes), "all to be stored by somebody")
 
     def wait_other(self, former):
-        """Who has taken over; how long that took is noted."""
+        """Others have taken over; how long that took is noted."""
         begin = time.monotonic()
-        other = self.wait_until(lambda: next((n for n in self.nodes if n is not former and n.is_ready()), None),
-                           f"another one than {former.name} to store")
+        others = [node for node in self.nodes if node is not former]
+        self.wait_until(lambda: self.has_all(others), f"others than {former.name} to store")
         self.taken_over_s.append(time.monotonic() - begin)
-        return other
 
     def others(self):
         owner = self.owner()
         return [node for node in self.nodes if node is not owner]
 
-    def n_stored(self):
-        with contextlib.suppress(Exception):  # the server may be away
-            return self.database.value("SELECT " + " + ".join(
-                f"(SELECT count(*) FROM {table})" for table in ("raw_logs", "vehicle_logs", "telemetry", "sensor_logs")))
-        return 0
+    def wait_flow(self):
+        """Of all that is published something is stored that is said from now on."""
+        newest = max(one.number() for one in self.publishers.all)
 
-    def wait_flow(self, n=20):
-        goal = self.n_stored() + n
-        self.wait_until(lambda: self.n_stored() >= goal, f"{n} more rows")
+        def flows():
+            with contextlib.suppress(psycopg2.OperationalError):  # the server may be away
+                return self.ledger.flows_beyond(newest)
+            return False
+        self.wait_until(flows, "all to flow")
 
     def wait_named(self, node):
         self.wait_until(lambda: self.database.value("SELECT pid FROM nodes WHERE node = %s", node.name) == node.pid,
@@ -129,21 +154,21 @@ class Town:
                    "the journal to be stored")
 
     def wait_subscribed(self):
-        self.wait_until(lambda: any(n.is_ready() and self.metric(n, "tidegate_mqtt_connected") for n in self.nodes),
-                   "one to be subscribed")
+        self.wait_until(lambda: sum(self.metric(n, "tidegate_mqtt_connected") or 0 for n in self.nodes if n.is_ready()) == self.n_slots,
+                        "all to be subscribed")
 
     def copies_of(self, node):
         """Of its configuration, with a journal of its own and with the same one."""
         self.n_copies += 1
         for kind in ("journal", "folder"):
-            copy = cast.Node(FOLDER / f"{node.name}-{kind}-{self.n_copies}", node.name, self.database, self.broker)
+            copy = cast.Node(FOLDER / f"{node.name}-{kind}-{self.n_copies}", node.name, self.database, self.broker, self.n_slots)
             copy.write_conf(http__listen=f"{net.ADDRESSES[node.name]}:{8000 + (kind == 'journal')}")
             if kind == "folder":
                 copy.write_conf(journal__dir=node.folder / "journal")
             yield copy
 
-    def owner_name(self):
-        return next((n.name for n in self.nodes if n.is_ready()), "nobody")
+    def owner_names(self):
+        return " ".join(n.name for n in self.nodes if n.is_ready()) or "nobody"
 
     def said(self):
         counts = self.ledger.counts
@@ -187,7 +212,7 @@ class Town:
             rest = [one for one in self.nodes if one is not node]
             for one in rest:
                 self.complain(one.leave())
-            self.wait_until(node.is_ready, f"{node.name} to have its turn")
+            self.wait_until(lambda n=node: self.has_all([n]), f"{node.name} to have its turn")
             self.wait_stored()
             for one in rest:
                 one.up()
@@ -214,13 +239,15 @@ def deck(seed, n_events, names):
 
 def play(town, args):
     """The number of events that held."""
-    names = [name for name, one in EVENTS.items() if args.only in name and args.broker in one.brokers]
+    names = [name for name, one in EVENTS.items()
+             if args.only in name and args.broker in one.brokers and one.where in ("", "several" if args.slots > 1 else "one")]
     n_held = 0
     for number, name in enumerate(deck(args.seed, args.events, names), 1):
         one = EVENTS[name]
         begin = time.monotonic()
         town.ledger.n_unclean += not one.is_clean
         town.taken_over_s.clear()
+        town.turns = random.Random(f"{args.seed} {number} turns").sample(town.nodes, len(town.nodes))
         try:
             one.play(town, random.Random(f"{args.seed} {number}"))
             town.mend()
@@ -232,7 +259,7 @@ def play(town, args):
             town.complain(f"{type(error).__name__}: {error}")
         took = "".join(f"taken over in {seconds:.2f} s, " for seconds in town.taken_over_s)
         print(f"{'FAILED' if town.faults else 'ok'}: seed {args.seed} step {number}: {name} "
-              f"({time.monotonic() - begin:.1f} s; {took}owner {town.owner_name()}, {town.said()})", flush=True)
+              f"({time.monotonic() - begin:.1f} s; {took}owner {town.owner_names()}, {town.said()})", flush=True)
         if town.faults:
             return n_held
         n_held += 1
@@ -265,6 +292,7 @@ def main():
     parser = argparse.ArgumentParser(prog="tests/cluster/run", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a run")
     parser.add_argument("--events", type=int, default=20, metavar="N")
+    parser.add_argument("--slots", type=int, default=1, metavar="N", help="cluster.slots")
     parser.add_argument("--broker", choices=list(BROKERS), default="mosquitto")
     parser.add_argument("--rate", type=int, default=100, help="messages a second")
     parser.add_argument("--only", default="", metavar="TEXT", help="events whose name has it")
@@ -274,8 +302,8 @@ def main():
         print(*(f"{e.name}: {e.row}" for e in EVENTS.values()), sep="\n")
         return 0
     end_when_told()
-    print(f"seed {args.seed}, {args.events} events, {args.broker}", flush=True)
-    town, n_held = Town(), 0
+    print(f"seed {args.seed}, {args.events} events, {args.broker}, slots {args.slots}", flush=True)
+    town, n_held = Town(args.slots), 0
     try:
         town.open(BROKERS[args.broker], args.rate)
         n_held = play(town, args)
