@@ -40,8 +40,7 @@ struct Lease {
         unsigned counts_for; /* metrics.h */
         char instance[SECRET_ID_SIZE], place[LEASE_PLACE_SIZE], host[HOST_NAME_MAX + 1];
         char note[PATH_MAX];
-        char client_id[DB_SLOTS_TEXT_SIZE]; /* written before there is a state that lets it be read
-                                             */
+        char client_id[DB_SLOTS_TEXT_SIZE]; /* written before a state lets it be read */
         _Atomic int state;
         _Atomic bool is_drained; /* when it stops */
         _Atomic bool is_let_go;  /* it is to be said that it is free */
@@ -182,6 +181,7 @@ static void lease_take(Lease *lease, const DbSlot *slot, int64_t asked_us) {
         LeaseState state = lease_state(lease);
 
         lease->watch = (LeaseWatch){ 0 };
+        journal_set_unsure(lease->options.journal, false);
         lease->beats = slot->beats;
         atomic_store(&lease->confirmed_us, asked_us);
         metric_add(METRIC_LEASE_RENEWED, 1);
@@ -335,6 +335,8 @@ static void lease_guess(Lease *lease) {
 static int lease_fail(Lease *lease) {
         int max_ms = lease_watch_part_ms(lease->options.lease_ms, 6, LEASE_PAUSE_MAX_MS);
 
+        if (!lease_is_awake(lease))
+                journal_set_unsure(lease->options.journal, true);
         lease->watch = (LeaseWatch){ 0 };
         if (lease_state(lease) == LEASE_UNKNOWN || lease_state(lease) == LEASE_NEW)
                 lease_guess(lease);

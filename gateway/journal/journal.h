@@ -111,6 +111,10 @@ const Text *journal_held(Journal *journal, uint64_t after_seq);
  * is not told from what is new. Until the next one begins nothing is taken by MQTT
  * (JOURNAL_E_STALE). Any thread, before anything is learnt. */
 void journal_end_connection(Journal *journal);
+/* What comes now may have gone to another gateway, too, which nobody can be asked about: it is to
+ * be stored before it is shown. Any thread. */
+void journal_set_unsure(Journal *journal, bool is_unsure);
+bool journal_is_unsure(const Journal *journal);
 /* All of it is learnt, and the turn begins that the fence names: as its owner the journal may be
  * stored. Any thread; 0: none has. */
 void journal_begin_turn(Journal *journal, uint64_t fence);

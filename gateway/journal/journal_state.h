@@ -63,6 +63,7 @@ struct Journal {
         JournalSpace space;
         _Atomic uint64_t others_seq; /* of others of our slot, before our turn came again */
         _Atomic uint64_t stored_seq; /* raw, of the database */
+        _Atomic bool is_unsure;      /* whether what comes is ours alone */
         _Atomic uint64_t turn;       /* the fence with which others' flights were learnt */
         _Atomic uint64_t late_seq;   /* raw: up to here it came before others had their turn */
         _Atomic uint64_t first_seq;  /* raw, as all numbers here but those that readers see */

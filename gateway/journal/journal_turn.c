@@ -51,6 +51,14 @@ void journal_end_connection(Journal *journal) {
         pthread_mutex_unlock(&journal->lock);
 }
 
+void journal_set_unsure(Journal *journal, bool is_unsure) {
+        atomic_store(&journal->is_unsure, is_unsure);
+}
+
+bool journal_is_unsure(const Journal *journal) {
+        return atomic_load(&journal->is_unsure);
+}
+
 uint64_t journal_turn(const Journal *journal) {
         return atomic_load(&journal->turn);
 }

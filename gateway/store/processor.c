@@ -46,12 +46,19 @@ struct Processor {
         int64_t waits_since_us;    /* when that was received; 0: not looked up */
 };
 
-/* While the store lags, live does not wait for it. */
+/* While the store lags, live does not wait for it; but what another one may have been sent as well
+ * is shown by who stores it. */
+static bool processor_goes_ahead(const Processor *processor) {
+        const Desk *desk = processor->desk;
+
+        return desk->was_ready && storing_lags(desk) && !journal_is_unsure(desk->journal);
+}
+
 static int processor_show_ahead(Processor *processor) {
         BatchContext context;
         int r;
 
-        if (!processor->desk->was_ready || !storing_lags(processor->desk))
+        if (!processor_goes_ahead(processor))
                 return 0;
         context = desk_context(processor->desk, false);
         r = showing_go_ahead(processor->desk->showing, processor->desk->lane, &context);
@@ -160,7 +167,7 @@ static int processor_timeout_ms(const Processor *processor) {
 
 /* The descriptor that says when there is more to read; -1: there is already; -2: no matter. */
 static int processor_journal_fd(Processor *processor) {
-        if (processor->desk->was_ready && storing_lags(processor->desk))
+        if (processor_goes_ahead(processor))
                 return journal_poll_fd(processor->desk->journal,
                                        showing_seq(processor->desk->showing));
         if (!database_is_ready(processor->desk->database) ||

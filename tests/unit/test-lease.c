@@ -44,7 +44,8 @@ static _Atomic uint64_t others_seq, behind_seq;
 static _Atomic int n_ended;  /* connections */
 static _Atomic int n_learnt; /* flights of others: of both passes, and one that is held */
 
-static _Atomic bool is_ours, has_namesake, is_full;
+static _Atomic bool is_ours, has_namesake, is_full, is_unsure;
+static _Atomic int slow_ms; /* takes one answer */
 
 static int turn(void) {
         return fence + (n_more > 0 ? 2 : 0);
@@ -87,6 +88,7 @@ void db_conn_set_stop(DbConn *conn, int fd) {
 
 int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         (void)conn;
+        (void)poll(NULL, 0, atomic_exchange(&slow_ms, 0));
         *ret_slot = (DbSlot){ .is_ours = is_ours,
                               .is_agreed = true,
                               .fence = is_ours ? (uint64_t)turn() : 2,
@@ -161,6 +163,11 @@ void journal_learn_held(Journal *journal, Text flights, bool has_hole) {
 void journal_end_connection(Journal *journal) {
         (void)journal;
         ++n_ended;
+}
+
+void journal_set_unsure(Journal *journal, bool is) {
+        (void)journal;
+        is_unsure = is;
 }
 
 void journal_learn_begin(Journal *journal) {
@@ -250,7 +257,8 @@ static int setup(void **state) {
         fence = 1;
         n_learnt = n_ended = 0;
         others_seq = behind_seq = 0;
-        is_full = false;
+        is_full = is_unsure = false;
+        slow_ms = 0;
         is_ours = true;
         has_namesake = false;
         snprintf(folder, sizeof(folder), "/tmp/tidegate-lease.XXXXXX");
@@ -449,6 +457,22 @@ static void test_a_database_that_is_away_changes_nothing(void **state) {
         wait_for_attempts();
         assert_int_equal(lease_state(lease), LEASE_HELD);
         assert_true(lease_is_awake(lease));
+        assert_false(is_unsure);
+}
+
+/* Somebody may have been there meanwhile, whom the database names once it can. */
+static void test_who_slept_and_cannot_ask_is_unsure(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        answer = DB_E_OFFLINE;
+        slow_ms = 2 * LEASE_MS;
+        wait_for_attempts();
+        assert_true(lease_is_awake(lease));
+        assert_true(is_unsure);
+        answer = 0;
+        wait_for_attempts();
+        assert_int_equal(lease_state(lease), LEASE_HELD);
+        assert_false(is_unsure);
 }
 
 int main(void) {
@@ -484,6 +508,9 @@ int main(void) {
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_a_database_that_is_away_changes_nothing,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_who_slept_and_cannot_ask_is_unsure,
                                                 setup,
                                                 teardown),
         };
