@@ -162,8 +162,16 @@ int64_t slot_line_wait_us(const SlotLine *line) {
         return left_us > 0 ? left_us : 0;
 }
 
-static bool slot_line_is_ours(const void *lease) {
-        return lease_is_confirmed(lease);
+static bool slot_line_is_ours(const void *owner) {
+        const SlotLine *line = owner;
+
+        return lease_is_confirmed(line->lease);
+}
+
+static bool slot_line_may_be_others(const void *owner) {
+        const SlotLine *line = owner;
+
+        return journal_is_unsure(line->journal);
 }
 
 /* The session is the one that goes with the lease. */
@@ -185,8 +193,9 @@ static int slot_line_open_source(SlotLine *line) {
                 .session_resumed = inlet_session_resumed,
                 .session_lost = inlet_session_lost,
                 .is_high = inlet_is_high,
-                .owner = line->lease,
+                .owner = line,
                 .is_ours = slot_line_is_ours,
+                .may_be_others = slot_line_may_be_others,
                 .is_wanted = discovery_wants,
                 .wanted = line->discovery,
         };

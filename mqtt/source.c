@@ -244,11 +244,16 @@ static bool mqtt_source_is_ours(const MqttSource *source) {
         return !source->sink.is_ours || source->sink.is_ours(source->sink.owner);
 }
 
+static bool mqtt_source_may_be_others(const MqttSource *source) {
+        return source->sink.may_be_others && source->sink.may_be_others(source->sink.owner);
+}
+
 /*
  * Another client with our id makes the broker drop us; if it comes back as we do, the two take the
  * session from each other for ever. MQTT 5 says so; with 3.1.1 it shows in connections that never
  * last. From the second time on the longest pause is right, and people have to be told. Where it
- * is not sure that the session is ours, it is left to the other one.
+ * is not sure that the session is ours, it is left to the other one: of who waits in a callback
+ * when the broker says it, Paho hears no more than that the connection is over.
  */
 static void mqtt_source_lost(MqttSource *source) {
         bool was_short = clock_mono_us() - source->connected_us < MQTT_SOURCE_STABLE_US;
@@ -266,7 +271,8 @@ static void mqtt_source_lost(MqttSource *source) {
         retry_ms = mqtt_source_back_off(source);
 
         source->is_left =
-                (code == MQTT_SESSION_TAKEN_OVER || source->n_short >= MQTT_SOURCE_FLAPS) &&
+                (code == MQTT_SESSION_TAKEN_OVER || source->n_short >= MQTT_SOURCE_FLAPS ||
+                 mqtt_source_may_be_others(source)) &&
                 !mqtt_source_is_ours(source);
         if (source->is_left)
                 log_info("mqtt_session_left client_id=%s hint=\"another gateway has taken it, and "

@@ -43,6 +43,9 @@ struct MqttSink {
          * client takes it, it is left to that one until it is. NULL: always. */
         const void *owner;
         bool (*is_ours)(const void *owner);
+        /* Nor can it be said that nobody else is there: whatever ends the connection, another
+         * client may have taken the session. NULL: never. */
+        bool (*may_be_others)(const void *owner);
 };
 
 enum {
