@@ -119,7 +119,8 @@ static int adoption_try(Adoption *adoption) {
                         db_adopt_cancel(adoption->conn);
                 return r;
         case DB_E_NOT_FOUND:
-                return ADOPTION_E_UNKNOWN;
+                return journal_last_seq(adoption->journal) == 0 ? ADOPTION_E_EMPTY
+                                                                : ADOPTION_E_UNKNOWN;
         case DB_E_BUSY:
                 return ADOPTION_E_OWNED;
         default:

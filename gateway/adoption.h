@@ -37,6 +37,7 @@ enum {
         ADOPTION_E_SLOT,     /* its slot is none of those that are configured */
         ADOPTION_E_ENDED,    /* some was stored, or none: n_left is what is not */
         ADOPTION_E_DATABASE, /* as db_conn_error() of @conn says */
+        ADOPTION_E_EMPTY,    /* nothing ever came there, and it never had its turn */
 };
 
 /* @dir: of one journal. @conn: to the database of @config, and nobody else's meanwhile. What is not

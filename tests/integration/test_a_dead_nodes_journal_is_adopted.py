@@ -343,6 +343,20 @@ def test_of_several_slots(make_gateway, database, publisher, postgres, folder):
     assert database.value("SELECT count(*) FROM journal_differences") == 0
 
 
+def test_of_slots_that_it_never_had(make_gateway, database):
+    """Their journals are in its folder as well, and the database has never heard of them."""
+    nodes = [make_gateway(cluster__node=f"n{n}", cluster__slots=SLOTS, cluster__lease="2s") for n in (1, 2)]
+    nodes[0].start()
+    wait_for_owners(database, n1=SLOTS)
+    nodes[1].start(wait=False)
+    wait_for_owners(database, n1=2, n2=2)
+    nodes[1].kill()
+    wait_for_owners(database, n1=SLOTS)
+    out = adopt(nodes[0], journal_of(nodes[1]))
+    assert out.count(": nothing in it, left 0\n") == 2
+    assert out.count("left 0\n") == SLOTS
+
+
 def test_owners_lose_the_database_one_after_the_other(make_gateway, broker, database, publisher, postgres, folder):
     """Each takes in until another one has its slot, ends, and stores what it has left as it starts: while the next
     owner, which has not read yet what is held, loses the database as well."""
