@@ -4,6 +4,7 @@ be mended by who plays it.
 `is_clean`: nothing may be owed after it, nor out of order: each that stored ended in order, or goes on.
 """
 import dataclasses
+import shutil
 import signal
 
 from cast import LEASE_S
@@ -34,6 +35,69 @@ def the_owner_is_killed(town, dice):
     owner = town.owner()
     owner.kill()
     town.wait_other(owner)
+    owner.up()
+
+
+def deafen_the_broker(town, node):
+    for machine in town.broker.machines:
+        town.net.mute(node.name, machine)
+
+
+@event("it committed m, its PUBACK did not get out", is_clean=False)
+def the_owner_dies_unheard(town, _dice):
+    owner = town.owner()
+    deafen_the_broker(town, owner)
+    town.wait_committed(owner, 2)
+    owner.kill()
+    town.wait_other(owner)
+    owner.up()
+
+
+@event("it journalled m, its PUBACK did not get out", is_clean=False)
+def the_owner_dies_unheard_before_its_commit(town, _dice):
+    owner = town.owner()
+    town.net.cut(owner.name, "np")
+    deafen_the_broker(town, owner)
+    town.wait_journalled(owner, 2)
+    owner.kill()
+    town.wait_other(owner)
+    town.net.heal()
+    owner.up()
+
+
+@event("it acknowledged m and died before the commit", is_clean=False)
+def the_owner_dies_before_its_commit_and_its_disk_is_adopted(town, dice):
+    owner = town.owner()
+    town.net.cut(owner.name, "np")
+    town.wait_journalled(owner, dice.randrange(5, 30))
+    owner.kill()
+    town.wait_other(owner)
+    town.net.heal()
+    done = town.owner().cli("journal", "adopt", str(owner.folder / "journal"), check=False)
+    town.complain(f"adopted with {done.returncode}: {done.stdout}{done.stderr}" if done.returncode or ", left 0" not in done.stdout else None)
+    owner.up()
+
+
+@event("its disk is gone for good", is_clean=False, brokers=("mosquitto",))
+def the_owner_dies_with_its_disk(town, dice):
+    """What it alone had is lost: named until somebody says that it is, and nothing else is."""
+    if not town.has_all_stored():
+        return  # of before: it would have to be told apart
+    owner = town.owner()
+    journals = town.journals_of(owner)
+    town.net.cut(owner.name, "np")
+    town.wait_journalled(owner, dice.randrange(5, 30))
+    owner.kill()
+    newest = town.newest()
+    shutil.rmtree(owner.folder / "journal")
+    town.wait_other(owner)
+    town.net.heal()
+    town.wait_flow()
+    slots, named = town.ledger.lose_disk(newest), town.missing_of(journals)
+    town.complain(f"lost of slots {slots}, named {named}" if not slots or not slots <= set(named) else None)
+    for journal in named.values():
+        town.owner().cli("journal", "forget", journal)
+    town.complain("named although it was forgotten" if town.missing_of(journals) else None)
     owner.up()
 
 

@@ -1,13 +1,17 @@
 """What has to hold, message by message: rows are what the broker acknowledged, once, in order; viewers are
 shown all of that which is theirs, once, and nothing else.
 
-Two things are not the gateway's faults, or are known, and are counted apart, never left out in silence:
+Three things are not the gateway's faults, or are known, and are counted apart, never left out in silence:
 
 - `broker`: what a broker that lost its store had acknowledged and not handed over;
+- `disk`: what a gateway had acknowledged and not stored when it died, and its disk with it;
 - `late`: acknowledged by an owner that was cut off or killed, and stored behind newer ones when that one had
   its turn again. Until then it is `owed`. Where the broker itself keeps no order (nats-server delivers at once
   what is new, and after ack_wait what was not acknowledged), that is in it too, no viewer's order is
   judged, and what is stored twice is counted (`repeated`), and no fault: see docs/cluster.md.
+
+And who was told that he may have missed something (`told`; what he had: `excused`) begins anew at the next node,
+which may be behind the one before: `again`.
 """
 import collections
 import itertools
@@ -31,6 +35,7 @@ class Ledger:
         self.keeps_order = keeps_order  # the broker, as it delivers once more
         self.database, self.publishers, self.viewers = database, publishers, viewers
         self.broker = set()       # lost by the broker itself
+        self.disk = set()         # lost with a gateway's disk
         self.owed_before = set()  # since an earlier step
         self.floor = 0            # what is below was found right, and is no more looked at one by one
         self.closed_twice = set()  # of what is below
@@ -49,7 +54,7 @@ class Ledger:
         return len({stream(row[-1]) for row in self.database.rows(ROWS.format(f"> {n}"))}) == 16
 
     def owed(self):
-        return self.acknowledged() - self.stored - self.broker
+        return self.acknowledged() - self.stored - self.broker - self.disk
 
     def acknowledged(self):
         return {n for n in self.publishers.acknowledged() if n >= self.floor}
@@ -67,7 +72,7 @@ class Ledger:
             self.closed[name] += len([n for n in numbers if n < floor])
         self.closed_twice |= {n for n in self.repeated if n < floor}
         for viewer in self.viewers:
-            viewer.numbers = [n for n in viewer.numbers if n >= floor]
+            viewer.forget(floor)
         self.floor = floor
 
     def lose(self):
@@ -76,6 +81,15 @@ class Ledger:
         self.read()
         self.broker |= self.owed() - self.owed_before
         self.counts["broker"] = len(self.broker)
+
+    def lose_disk(self, newest):
+        """All that was said up to then and is not on that disk is stored. The slots of what is lost."""
+        self.read()
+        lost = {n for n in self.owed() - self.owed_before if n < newest}
+        self.disk |= lost
+        self.counts["disk"] = len(self.disk)
+        streams = {stream(n) for n in lost}
+        return {slot for slot, *_, n in self.rows if stream(n) in streams}
 
     def is_settled(self, may_owe):
         """All is stored, but for what was owed before, and shown."""
@@ -87,6 +101,7 @@ class Ledger:
         """The faults, as texts. What is shown by now is in the rows that are read after."""
         shown = [list(viewer.numbers) for viewer in self.viewers]
         self.read()
+        self.counts["again"] = sum(viewer.n_again for viewer in self.viewers)
         faults = [*self._below(), *self._rows(), *(f for viewer, numbers in zip(self.viewers, shown) for f in self._viewer(viewer, numbers))]
         owed = self.owed()
         for name, numbers in (("acknowledged", self.acknowledged()), ("rows", self.rows)):
@@ -174,14 +189,15 @@ class Ledger:
         newest, wrong = {}, set()
         for n in shown:
             if n not in self.repeated | self.late | self.closed_twice:
-                wrong |= {n} if n < newest.get(stream(n), -1) else set()
-                newest[stream(n)] = n
+                line = (stream(n), viewer.lives.get(n))
+                wrong |= {n} if n < newest.get(line, -1) else set()
+                newest[line] = n
         if wrong and self.keeps_order:
             yield f"{of} {some(wrong)} out of order"
         foreign = {n for n in count if not viewer.sees(n)}
         if foreign:
             yield f"{of} {some(foreign)} of others"
-        unstored = set(count) - self.stored - self.owed() - self.closed_twice
+        unstored = set(count) - self.stored - self.owed() - self.disk - self.closed_twice
         if unstored:
             yield f"{of} {some(unstored)} that nobody stored"
 

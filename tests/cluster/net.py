@@ -11,8 +11,9 @@ ADDRESSES = {"nv": "10.77.0.1", "np": "10.77.0.2", "nb": "10.77.0.3", "nb1": "10
              "nb3": "10.77.0.5", "n1": "10.77.0.11", "n2": "10.77.0.12", "n3": "10.77.0.13"}
 RULES = """table inet cut {
         set away { type ipv4_addr; }
+        set deaf { type ipv4_addr; }
         chain from { type filter hook input priority 0; ip saddr @away drop; }
-        chain to { type filter hook output priority 0; ip daddr @away drop; }
+        chain to { type filter hook output priority 0; ip daddr @away drop; ip daddr @deaf drop; }
 }
 """
 
@@ -30,7 +31,7 @@ def inside(name):
 class Net:
     def __init__(self, names):
         self.names = ["nv", *names]
-        self._cuts, self._unplugged = set(), set()
+        self._cuts, self._unplugged = set(), set()  # a cut: the set, who, from whom
         run("ip", "link", "set", "lo", "up")
         run("ip", "link", "add", "hub", "type", "bridge", "forward_delay", "0", "stp_state", "0")
         run("ip", "address", "add", f"{ADDRESSES['nv']}/24", "dev", "hub")
@@ -48,10 +49,14 @@ class Net:
     def pairs(self):
         return list(itertools.combinations(self.names, 2))
 
-    def cut(self, one, other):
-        if (one, other) not in self._cuts:
-            run(*inside(one), "nft", "add", "element", "inet", "cut", "away", f"{{ {ADDRESSES[other]} }}")
-        self._cuts.add((one, other))
+    def cut(self, one, other, kind="away"):
+        if (kind, one, other) not in self._cuts:
+            run(*inside(one), "nft", "add", "element", "inet", "cut", kind, f"{{ {ADDRESSES[other]} }}")
+        self._cuts.add((kind, one, other))
+
+    def mute(self, one, other):
+        """What the other one says still comes."""
+        self.cut(one, other, "deaf")
 
     def unplug(self, name):
         """Its cable: it reaches nobody."""
@@ -59,8 +64,8 @@ class Net:
         self._unplugged.add(name)
 
     def heal(self):
-        for one, other in self._cuts:
-            run(*inside(one), "nft", "delete", "element", "inet", "cut", "away", f"{{ {ADDRESSES[other]} }}")
+        for kind, one, other in self._cuts:
+            run(*inside(one), "nft", "delete", "element", "inet", "cut", kind, f"{{ {ADDRESSES[other]} }}")
         for name in self._unplugged:
             run("ip", "link", "set", name, "up")
         self._cuts, self._unplugged = set(), set()

@@ -181,6 +181,10 @@ class Viewer(watching.Follower):
         self._n_tried = 0
         self.n_told = 0     # that something may be missing; the ledger takes it from here
         self.excused = set()  # and that it was
+        self.n_again = 0    # shown before it was told, and once more: the next node was not as far
+        self._before = set()
+        self.lives = {}     # of a number: how often it had been told by then
+        self._n_lives = 0
         super().__init__(nodes[0], user, True)
 
     def uri(self):
@@ -195,8 +199,25 @@ class Viewer(watching.Follower):
         super()._take(frame)
         if self.n_unrecovered > n_before and self.n_connects > 1:
             self.n_told += 1
+            self._n_lives += 1
+            self._before = set(self.numbers)
         if frame.get("id") == 1:
             self._n_tried = 0
+        if frame.get("type") in watching.KINDS and watching.shown_number(frame) >= 0:
+            self._sort(self.numbers[-1])
+
+    def _sort(self, n):
+        if n in self._before:
+            self._before.remove(n)
+            self.numbers.pop()
+            self.n_again += 1
+        else:
+            self.lives[n] = self._n_lives
+
+    def forget(self, floor):
+        """What is below."""
+        self.numbers = [n for n in self.numbers if n >= floor]
+        self.lives = {n: life for n, life in self.lives.items() if n >= floor}
 
     def move(self, node):
         self.preferred, self._n_tried = node, 0

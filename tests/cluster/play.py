@@ -1,6 +1,7 @@
 """tests/cluster/run: one broker, one database, three gateways, and what happens to them, from a seed."""
 import argparse
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -132,13 +133,42 @@ class Town:
 
     def wait_flow(self):
         """Of all that is published something is stored that is said from now on."""
-        newest = max(one.number() for one in self.publishers.all)
+        newest = self.newest()
 
         def flows():
             with contextlib.suppress(psycopg2.OperationalError):  # the server may be away
                 return self.ledger.flows_beyond(newest)
             return False
         self.wait_until(flows, "all to flow")
+
+    def newest(self):
+        return max(one.number() for one in self.publishers.all)
+
+    def wait_journalled(self, node, n):
+        """So many that it cannot store."""
+        self.wait_until(lambda: (self.metric(node, "tidegate_in_journal") or 0) >= n, f"{n} in the journal of {node.name}")
+
+    def wait_committed(self, node, n):
+        goal = (self.metric(node, "tidegate_committed_total") or 0) + n
+        self.wait_until(lambda: (self.metric(node, "tidegate_committed_total") or 0) >= goal, f"{node.name} to commit {n} more")
+
+    def has_all_stored(self):
+        """Nothing is on a disk alone."""
+        self.publishers.hold()
+        with contextlib.suppress(AssertionError):
+            self.wait_until(lambda: self.ledger.is_settled(False), "all to be stored")
+        self.publishers.go()
+        return not self.ledger.owed()
+
+    def journals_of(self, node):
+        return {epoch for epoch, in self.database.rows(
+            "SELECT s.epoch FROM slots s JOIN nodes n USING (instance) WHERE n.node = %s", node.name)}
+
+    def missing_of(self, journals):
+        """slot -> the journal behind which something may be, as who is there says it."""
+        said = json.loads(self.owner().cli("cluster", "status", "--json", check=False).stdout)
+        return {row["slot"]: row["journal"] for row in said["missing"]
+                if row["what"] == "in_journal" and row["journal"] in journals}
 
     def wait_named(self, node):
         self.wait_until(lambda: self.database.value("SELECT pid FROM nodes WHERE node = %s", node.name) == node.pid,
@@ -173,7 +203,7 @@ class Town:
     def said(self):
         counts = self.ledger.counts
         return ", ".join(f"{counts[name]} {name}" for name in (
-            "acknowledged", "rows", "repeated", "late", "owed", "broker", "told", "excused") if counts[name])
+            "acknowledged", "rows", "repeated", "late", "owed", "broker", "disk", "told", "excused", "again") if counts[name])
 
     # a step
 
