@@ -2,6 +2,8 @@
 
 #include <json-c/json.h>
 
+#include "ws/wire/weight.h"
+
 #define WS_DETECTIONS_DEPTH 40   /* more than the 32 levels that the decoder leaves */
 #define WS_DETECTIONS_MAX   4096 /* as decode.h */
 #define WS_DETECTIONS_HASH  64
@@ -13,7 +15,7 @@ static json_object *ws_detections_parse(Text json) {
         json_tokener *tokener;
         bool is_valid;
 
-        if (json.n == 0 || json.n > INT32_MAX)
+        if (json.n == 0 || json.n > INT32_MAX || !ws_weight_is_light(json))
                 return NULL;
         tokener = json_tokener_new_ex(WS_DETECTIONS_DEPTH);
         if (!tokener)

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/secret.h"
 #include "model/metrics.h"
+#include "ws/wire/weight.h"
 
 #define WS_ORDER_DEPTH      32
 #define WS_ORDER_TIMEOUT_MS 60000 /* where the options say nothing */
@@ -24,7 +25,7 @@ static json_object *ws_order_parse(const WsOptions *options, Text json) {
         json_tokener *tokener;
         bool is_valid;
 
-        if (json.n > INT32_MAX ||
+        if (json.n > INT32_MAX || !ws_weight_is_light(json) ||
             (options && options->check_json && options->check_json(json) != REASON_NONE))
                 return NULL;
         tokener = json_tokener_new_ex(WS_ORDER_DEPTH);

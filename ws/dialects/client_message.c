@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "ws/wire/weight.h"
 
 #define WS_CLIENT_MESSAGE_DEPTH 16
 
@@ -18,11 +19,14 @@ static json_object *ws_client_message_feed(json_tokener *tokener, Text message) 
 }
 
 int ws_client_message_parse(WsClientMessage *command, Text message) {
-        json_tokener *tokener = json_tokener_new_ex(WS_CLIENT_MESSAGE_DEPTH);
+        json_tokener *tokener;
         json_object *type = NULL;
         bool is_valid;
 
         *command = (WsClientMessage){ .type = TEXT("") };
+        if (!ws_weight_is_light(message))
+                return WS_CLIENT_MESSAGE_E_INVALID;
+        tokener = json_tokener_new_ex(WS_CLIENT_MESSAGE_DEPTH);
         if (!tokener)
                 return err_new(-ENOMEM);
 

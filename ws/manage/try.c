@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "ws/manage/change.h"
+#include "ws/wire/weight.h"
 
 #define WS_TRY_TOPIC_MAX 65535
 #define WS_TRY_PAYLOAD   65536 /* unless it is said otherwise, as is the next */
@@ -35,7 +36,7 @@ static json_object *ws_try_parse(const WsCall *call) {
         const WsOptions *options = call->options;
         json_tokener *tokener;
 
-        if (call->body.n == 0 || call->body.n > INT32_MAX ||
+        if (call->body.n == 0 || call->body.n > INT32_MAX || !ws_weight_is_light(call->body) ||
             (options->check_json && options->check_json(call->body) != REASON_NONE))
                 return NULL;
         tokener = json_tokener_new();

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/json_out.h"
 #include "ws/pages/page.h"
+#include "ws/wire/weight.h"
 
 /* The zones of the people counter: PROTOCOL 3 A. What is shown here is what the decoder goes by:
  * its registry and this one are told alike. */
@@ -22,8 +23,9 @@ static int ws_thresholds_parse(Text text, struct json_object **ret_body) {
         if (!tokener)
                 return err_new(-ENOMEM);
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-        *ret_body =
-                text.n <= INT32_MAX ? json_tokener_parse_ex(tokener, text.data, (int)text.n) : NULL;
+        *ret_body = text.n <= INT32_MAX && ws_weight_is_light(text)
+                            ? json_tokener_parse_ex(tokener, text.data, (int)text.n)
+                            : NULL;
         json_tokener_free(tokener);
         return 0;
 }

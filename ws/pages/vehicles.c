@@ -14,6 +14,7 @@
 #define WS_VEHICLES_LOGS  1000
 #define WS_VEHICLES_DATE  10 /* characters: YYYY-MM-DD */
 #define WS_VEHICLES_DEPTH 8
+#define WS_VEHICLES_LOGIN 16384 /* bytes of it that are read */
 
 DEFINE_CLEANUP(json_object *, json_object_put);
 
@@ -227,9 +228,12 @@ int ws_page_vehicle_refresh(WsCall *call) {
 
 static json_object *ws_vehicles_parse(Text body) {
         CLEANUP(json_object_put) json_object *root = NULL;
-        json_tokener *tokener = json_tokener_new_ex(WS_VEHICLES_DEPTH);
+        json_tokener *tokener;
 
-        if (!tokener || body.n > INT32_MAX)
+        if (body.n > WS_VEHICLES_LOGIN) /* of somebody whom we do not know yet */
+                return NULL;
+        tokener = json_tokener_new_ex(WS_VEHICLES_DEPTH);
+        if (!tokener)
                 return NULL;
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
         root = json_tokener_parse_ex(tokener, body.data, (int)body.n);
