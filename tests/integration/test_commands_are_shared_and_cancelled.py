@@ -191,13 +191,13 @@ def test_who_loses_the_right_loses_what_he_had_queued(make_gateway, database):
     users = {name: database.value("INSERT INTO users (username, password_hash) VALUES (%s, 'x')"
                                   " RETURNING id", name)
              for name in ("shared", "grouped", "disabled", "lowered", "deleted", "past")}
+    database.rows("UPDATE devices SET user_id = %s WHERE id = %s", users["past"], device)
     group = database.value("INSERT INTO groups (name) VALUES ('Floor 1') RETURNING id")
     database.rows("INSERT INTO device_groups (device_id, group_id) VALUES (%s, %s)", device, group)
     database.rows("INSERT INTO shares (user_id, group_id) VALUES (%s, %s)", users["grouped"], group)
     for name in ("shared", "disabled", "lowered", "deleted"):
         database.rows("INSERT INTO shares (user_id, device_id) VALUES (%s, %s)", users[name],
                       device)
-    database.rows("UPDATE devices SET user_id = %s WHERE id = %s", users["past"], device)
     gateway.start()
     ids = {name: command(gateway, name) for name in users}
 

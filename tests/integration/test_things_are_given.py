@@ -178,3 +178,27 @@ def test_who_had_it_hears_no_more_of_it_on_any_socket(gateway, broker, viewer, w
         heard = "".join(v.frames[before[path]:])
         assert "line 2" not in heard and '"n":2' not in heard and '"temperature":2' not in heard and '"count":1' not in heard, (path, heard)
         assert not v.closed, path
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "an end"])
+def test_who_saw_it_by_a_share_of_its_owner_sees_nothing_of_the_next_one(gateway, broker, database, viewer, way):
+    gateway.add_user("carl")
+    for what, code in (("device", "dev-1"), ("vehicle", "USV-1")):
+        assert gateway.put(f"/api/manage/{what}s/{gateway.ids[code]}/shares", "ana", json={"user": "carl"}).status_code == 201
+        wait_until(lambda w=what, c=code: gateway.get(f"/api/{w}s/{c}", "carl").status_code == 200, "carl to see it")
+    carl = viewer("/api/ws/vehicle/USV-1", "carl")
+    WAYS[way](gateway)
+    assert carl.wait_closed()[0] == 4004
+    for path in ("/api/devices/dev-1", "/api/vehicles/USV-1"):
+        wait_until(lambda p=path: gateway.get(p, "ben").status_code == 200, "ben to have it")
+        assert gateway.get(path, "carl").status_code == 404
+    assert database.value("SELECT count(*) FROM shares") == 0
+
+
+def test_what_is_nobodys_meanwhile_stays_shared_until_somebody_has_it(gateway, database):
+    database.rows("INSERT INTO shares (user_id, device_id) VALUES (%s, %s)", gateway.ids["ben"], gateway.ids["dev-1"])
+    assert give(gateway, "/api/devices/dev-1", "root", {"user": None}).status_code == 200
+    assert database.value("SELECT count(*) FROM shares") == 1
+    gateway.add_user("dora")
+    wait_until(lambda: give(gateway, "/api/devices/dev-1", "root", {"user": "dora"}).status_code == 200, "her to be known")
+    assert database.value("SELECT count(*) FROM shares") == 0
