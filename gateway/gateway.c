@@ -170,6 +170,7 @@ static void gateway_wire(Gateway *gateway, WsOptions *options, const Routes *rou
         options->ask_arg = gateway;
         options->inbound = slot_lines_take;
         options->inbound_arg = gateway->lines;
+        options->cluster = gateway->config->cluster_name;
         options->has_peers = gateway->live != NULL;
         options->stored = gateway->live ? NULL : slot_lines_stored;
         options->sum = crc32c;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/figures.h"
 #include "model/metrics.h"
 
 enum {
@@ -81,11 +82,13 @@ static int node_watch(Node *node, const DbBeatOwner *owner) {
 int node_turn(Node *node, DbConn *conn, bool takes_part) {
         bool is_lapsed = node_has_lapsed(node);
         const NodeOptions *options = &node->options;
+        CLEANUP_BUF Buf figures = { 0 };
         DbBeatOwner owner;
         int r;
 
         if (clock_mono_us() < node->next_us)
                 return 0;
+        figures_write(&figures);
         r = db_beat(conn,
                     &(DbBeat){ .cluster = options->cluster,
                                .node = node->name,
@@ -99,6 +102,7 @@ int node_turn(Node *node, DbConn *conn, bool takes_part) {
                                .waiting = metric_get(METRIC_IN_JOURNAL),
                                .is_draining = atomic_load(&node->is_draining),
                                .is_fixed = options->name != NULL,
+                               .figures = buf_failed(&figures) ? NULL : figures.data,
                                .seen_instance = is_lapsed ? node->seen.instance : "",
                                .seen_beats = node->seen.beats },
                     &owner);

@@ -30,6 +30,7 @@ Query *query_free(Query *query) {
         }
         free(query->replay);
         free(query->user_ids);
+        free(query->cluster);
         free(query->command_id);
         free(query->action);
         free(query->payload);

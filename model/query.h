@@ -55,6 +55,7 @@ typedef enum QueryKind {
         QUERY_LETTERS_ASK, /* letters, user_ids[0] (an admin) -> one body; 202: all of these are to
                               be taken in again, 403 */
         QUERY_LETTERS_STATE, /* -> one body: what became of all that were asked for; 200 */
+        QUERY_NODES,         /* cluster -> one body: what all nodes of it say; 200 */
         QUERY_LETTER_STATE,  /* letter_id -> one body; 200, 404: nobody has asked, or long ago */
         QUERY_TRY,    /* attempt -> one body; 200: what routes would make of it, 422: what is wrong
                          with it, as members of a problem */
@@ -129,6 +130,7 @@ struct Query {
         uint64_t journal;             /* QUERY_UPLINK: its epoch */
         int64_t vehicle_id, owner_id; /* QUERY_OWNER; owner 0: nobody. QUERY_PENDING_COMMANDS */
 
+        char *cluster;                            /* owned; QUERY_NODES */
         char *command_id;                         /* owned */
         char *action, *payload, *idempotency_key; /* owned; QUERY_COMMAND; action alone is there
                                                      always; user_ids[0] is who commands */

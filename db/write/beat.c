@@ -18,14 +18,16 @@ static void beat_arg(char ret_text[BEAT_ARG_SIZE], int64_t value) {
 }
 
 /* Asked for first, so that the server has no error to log. */
-static int beat_find(DbConn *conn) {
+static int beat_find(DbConn *conn, bool *ret_has_figures) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        const DbQuery query = { .sql = "SELECT to_regclass('nodes') IS NOT NULL" };
+        const DbQuery query = { .sql = "SELECT to_regclass('nodes') IS NOT NULL,"
+                                       " to_regclass('node_figures') IS NOT NULL" };
         int r;
 
         r = db_conn_exec(conn, &query, &result);
         if (r != 0)
                 return r;
+        *ret_has_figures = *PQgetvalue(result, 0, 1) == 't';
         return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_SCHEMA;
 }
 
@@ -36,6 +38,16 @@ static void beat_take(DbBeatOwner *owner, const PGresult *result) {
         owner->pid = (int)strtol(PQgetvalue(result, 0, 3), NULL, 10);
         owner->lease_ms = (int)strtol(PQgetvalue(result, 0, 4), NULL, 10);
         owner->is_us = *PQgetvalue(result, 0, 5) == 't';
+}
+
+static int beat_say(DbConn *conn, const DbBeat *beat) {
+        const char *args[] = { beat->cluster, beat->node, beat->instance, beat->figures };
+
+        return db_conn_exec(conn,
+                            &(DbQuery){ "SELECT tidegate_say_figures($1, $2, $3, $4::jsonb)",
+                                        N_ELEMENTS(args),
+                                        args },
+                            NULL);
 }
 
 int db_beat(DbConn *conn, const DbBeat *beat, DbBeatOwner *ret_owner) {
@@ -68,6 +80,7 @@ int db_beat(DbConn *conn, const DbBeat *beat, DbBeatOwner *ret_owner) {
                 N_ELEMENTS(args),
                 args,
         };
+        bool has_figures = false;
         int r;
 
         beat_arg(pid, beat->pid);
@@ -76,13 +89,13 @@ int db_beat(DbConn *conn, const DbBeat *beat, DbBeatOwner *ret_owner) {
         beat_arg(waiting, beat->waiting);
         beat_arg(lease, beat->lease_ms);
         beat_arg(seen, beat->seen_beats);
-        r = beat_find(conn);
+        r = beat_find(conn, &has_figures);
         if (r == 0)
                 r = db_conn_exec(conn, &query, &result);
         if (r != 0)
                 return r;
         beat_take(ret_owner, result);
-        return 0;
+        return ret_owner->is_us && has_figures && beat->figures ? beat_say(conn, beat) : 0;
 }
 
 int db_beat_end(DbConn *conn, const char *cluster, const char *instance) {

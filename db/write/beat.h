@@ -21,7 +21,8 @@ struct DbBeat {
         int pid, slot, lease_ms;
         int64_t waiting; /* in the journal, and not stored */
         bool is_draining;
-        bool is_fixed; /* somebody chose its name: it is nobody else's */
+        bool is_fixed;       /* somebody chose its name: it is nobody else's */
+        const char *figures; /* what it counts, as JSON (schema/0053); NULL: nothing is said */
 
         /* Of another one that has the name, and was watched for as long as its lease without a sign
          * of life; "": there is none. */

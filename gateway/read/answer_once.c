@@ -11,6 +11,7 @@
 #include "db/edit/owner.h"
 #include "db/read/letter_rows.h"
 #include "db/read/missed.h"
+#include "db/read/nodes.h"
 #include "db/read/pages.h"
 #include "db/read/statistics.h"
 #include "db/trouble.h"
@@ -240,6 +241,22 @@ static int answer_once_page(DbConn *conn, const Query *query, Answer *answer) {
         return r < 0 ? err_up(r) : r;
 }
 
+static int answer_once_uplink(DbConn *conn, const Query *query, Answer *answer) {
+        int r = db_uplinks_position(conn, query->device_id, query->journal, &answer->upto_seq);
+
+        if (r == 0)
+                answer->status = 200;
+        return r < 0 ? err_up(r) : r;
+}
+
+static int answer_once_nodes(DbConn *conn, const Query *query, Answer *answer) {
+        int r = db_nodes_read(conn, query->cluster, &answer->bodies[0]);
+
+        if (r == 0)
+                answer->status = 200;
+        return r < 0 ? err_up(r) : r;
+}
+
 int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer *answer) {
         int r;
 
@@ -276,8 +293,9 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
         case QUERY_PENDING_COMMANDS:
                 return db_command_rows_pending(conn, query, answer);
         case QUERY_UPLINK:
-                r = db_uplinks_position(conn, query->device_id, query->journal, &answer->upto_seq);
-                break;
+                return answer_once_uplink(conn, query, answer);
+        case QUERY_NODES:
+                return answer_once_nodes(conn, query, answer);
         case QUERY_PAGE:
                 return answer_once_page(conn, query, answer);
         case QUERY_LETTER_ASK:

@@ -64,6 +64,7 @@ static ReadersSort readers_sort(const Query *query) {
         case QUERY_LETTERS:
         case QUERY_LETTERS_ASK:
         case QUERY_LETTERS_STATE:
+        case QUERY_NODES:
                 return READERS_STATISTICS;
         case QUERY_REPLAY:
                 return READERS_RESUME;

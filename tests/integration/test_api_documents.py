@@ -195,6 +195,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
         "/sensor-logs": ["?sensor_id=5"],
         "/api/dead-letters": ["?by=reason,route,device,topic,detail", "?reason=bad_json"],
         "/api/dead-letters/notes": ["?by=member,reason"],
+        "/api/ws/stats": ["?scope=cluster", "?scope=node"],
         "/api/devices/{id}/telemetry": ["?member=v&points=5", "?interval=1h"],
         "/api/vehicles/{id}/series": ["?member=temperature&sensor_id=1"],
     }
@@ -203,7 +204,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
               "/api/vehicles/{id}/series": "?member=battery_voltage",
               "/api/vehicles/{id}/series.csv": "?member=battery_voltage", "/api/devices/{id}/telemetry.csv": "?member=v"}
     bad = {"/api/devices": "?limit=x", "/api/vehicles": "?limit=x", "/api/alerts": "?limit=x",
-           "/api/dead-letters": "?reason=x", "/api/dead-letters/notes": "?from=x",
+           "/api/ws/stats": "?scope=x", "/api/dead-letters": "?reason=x", "/api/dead-letters/notes": "?from=x",
            "/api/detections": "?zone=x", "/api/camera-events": "?limit=x", "/api/vehicles/{id}/logs": "?order=x",
            "/api/vehicles/{id}/track.geojson": "?simplify=x", "/api/vehicles/{id}/series": "?member=v&points=x",
            "/api/vehicles/{id}/series.csv": "?member=", "/api/devices/{id}/telemetry.csv": "?member=",
@@ -238,7 +239,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                 values["id"] = command.json()["command_id"]
             is_device = any("deviceToken" in s for s in operation["security"])
             token = ids["dev-1 token"] if is_device else \
-                gateway.token("root" if re.search("/owner$|/thresholds|/dead-letters|/unrouted|/discovered|/try$", path) else "ana")
+                gateway.token("root" if re.search("/owner$|/thresholds|/dead-letters|/unrouted|/discovered|/try$|/ws/stats$", path) else "ana")
             body = None if method == "get" else bodies.get(path)
             if path in ("/api/token/refresh", "/auth/refresh"):  # one of a log-in alone is renewed
                 token = gateway.post("/api/token", **bodies["/api/token"]).json()["access_token"]

@@ -47,7 +47,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "libpq-fe.h": {*(f"db/{x}.c" for x in ("conn", "migrate", "pooler", "target", "uplinks")),
                    *(f"db/edit/{x}.c" for x in ("admin", "command_rows", "import", "letters", "listing", "login", "manage", "owner")),
                    *(f"db/follow/{x}.c" for x in ("directory", "registration", "restore")),
-                   *(f"db/read/{x}.c" for x in ("statistics", "heads", "history_alerts", "history_camera_events", "history_detections", "history_export",
+                   *(f"db/read/{x}.c" for x in ("statistics", "heads", "nodes", "history_alerts", "history_camera_events", "history_detections", "history_export",
                                                 "history_logs", "history_series", "history_telemetry", "history_track", "letter_rows", "missed", "pages", "reading", "survey")),
                    *(f"db/write/{x}.c" for x in ("adopt", "beat", "books", "days", "mend", "notes", "partitions", "probe", "rollups", "slots", "store", "sums",
                                                   "takeover", "tidy"))},

@@ -18,6 +18,7 @@
 #include "db/conn.h"
 #include "db/write/beat.h"
 #include "db/write/slots.h"
+#include "gateway/figures.h"
 #include "gateway/journal/journal.h"
 #include "gateway/journal/journal_flights.h"
 #include "gateway/lease.h"
@@ -222,6 +223,7 @@ int db_beat(DbConn *conn, const DbBeat *beat, DbBeatOwner *ret_owner) {
         assert_string_equal(beat->cluster, "boats");
         assert_string_equal(beat->node, "n1");
         assert_true(beat->is_fixed);
+        assert_memory_equal(beat->figures, "{\"active_connections\":0,", 24);
         /* Whoever has it counts up, if it is alive. */
         *ret_owner = (DbBeatOwner){ .is_us = !has_namesake || *beat->seen_instance,
                                     .beats = n_beats + (is_ours ? n_more : 0),
@@ -238,6 +240,20 @@ int db_beat_end(DbConn *conn, const char *cluster, const char *instance) {
         (void)cluster;
         (void)instance;
         return 0;
+}
+
+/* ---- what it counts ------------------------------------------------------------------------- */
+
+static void test_sockets_of_all_dialects_are_one_figure(void **state) {
+        CLEANUP_BUF Buf figures = { 0 };
+
+        (void)state;
+        metric_set(METRIC_WS_CONNECTIONS_A, 2);
+        metric_set(METRIC_WS_CONNECTIONS_NATIVE, 5);
+        figures_write(&figures);
+        assert_memory_equal(figures.data, "{\"active_connections\":7,", 24);
+        assert_string_equal(figures.data + figures.n - 3, "0}");
+        metrics_reset();
 }
 
 /* ---- the lease ----------------------------------------------------------------------------- */
@@ -477,6 +493,7 @@ static void test_who_slept_and_cannot_ask_is_unsure(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_sockets_of_all_dialects_are_one_figure),
                 cmocka_unit_test_setup_teardown(test_who_has_it_is_awake, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_who_asked_and_heard_of_another_is_not,
                                                 setup,

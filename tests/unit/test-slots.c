@@ -7,6 +7,7 @@
 
 #include <libpq-fe.h>
 
+#include "db/read/nodes.h"
 #include "db/write/adopt.h"
 #include "db/write/beat.h"
 #include "db/write/slots.h"
@@ -231,6 +232,45 @@ static bool side_beats(Side *side, DbBeat *beat) {
                 assert_string_equal(owner.host, "h");
         }
         return owner.is_us;
+}
+
+static void assert_said(const Side *side, const char *text) {
+        CLEANUP_BUF Buf body = { 0 };
+
+        assert_int_equal(db_nodes_read(side->conn, "boats", &body), 0);
+        buf_append(&body, "", 1);
+        if (!strstr(body.data, text))
+                fail_msg("no %s in %s", text, body.data);
+}
+
+static void test_what_nodes_count_is_summed_while_they_are_there(void **state) {
+        DbBeat first = { .node = "n1", .instance = "a", .place = "here", .is_fixed = true };
+        DbBeat second = { .node = "n2", .instance = "b", .place = "there", .is_fixed = true };
+
+        (void)state;
+        assert_true(side_beats(&a, &first)); /* of a version that counts nothing */
+        assert_said(&a, "\"answered\" : 0, \"silent\" : 1, \"totals\" : {}");
+        first.figures = "{\"sent\":2,\"database_lag_us\":5,\"mqtt_connected\":1}";
+        second.figures = "{\"sent\":3,\"database_lag_us\":9,\"mqtt_connected\":0}";
+        assert_true(side_beats(&a, &first));
+        assert_true(side_beats(&a, &second));
+        assert_said(&a,
+                    "\"totals\" : { \"database_lag_us\" : 9, \"mqtt_connected\" : 0, \"sent\" : 5 "
+                    "}");
+        first.figures = "{\"sent\":4}";
+        assert_true(side_beats(&a, &first));
+        assert_said(&a, "\"sent\" : 7 }");
+
+        postgres_run(
+                "UPDATE node_figures SET said_at = said_at - interval '81 s' WHERE node = 'n2'");
+        assert_said(&a, "\"answered\" : 1, \"silent\" : 1, \"totals\" : { \"sent\" : 4 }");
+        second.instance = "c"; /* started again, and has not said anything yet */
+        second.place = "there";
+        second.figures = NULL;
+        postgres_run("UPDATE node_figures SET said_at = clock_timestamp()");
+        assert_int_equal(db_beat_end(a.conn, "boats", "b"), 0);
+        assert_true(side_beats(&a, &second));
+        assert_said(&a, "\"answered\" : 1, \"silent\" : 1");
 }
 
 static void test_a_node_s_name_is_free_when_it_is_dead_or_nobody_chose_it(void **state) {
@@ -493,6 +533,7 @@ int main(void) {
                 CASE(test_our_own_dead_predecessor_is_not_waited_for),
                 CASE(test_row_of_an_older_time_counts_for_nothing),
                 CASE(test_copy_of_the_database_keeps_its_session),
+                CASE(test_what_nodes_count_is_summed_while_they_are_there),
                 CASE(test_a_node_s_name_is_free_when_it_is_dead_or_nobody_chose_it),
                 CASE(test_who_splits_it_otherwise_has_nothing),
                 CASE(test_who_has_two_more_than_another_lets_go_of_one),

@@ -90,6 +90,7 @@ int ws_endpoint_readyz(WsCall *call);
 int ws_endpoint_metrics(WsCall *call);
 /* endpoint_stats.c */
 int ws_endpoint_stats(WsCall *call);
+int ws_endpoint_stats_answer(WsCall *call, const Answer *answer); /* ?scope=cluster */
 int ws_endpoint_status(WsCall *call);
 /* endpoint_login.c */
 /* A try to log in, of call->account. */

@@ -13,6 +13,7 @@
 #define WS_STATS_LISTED    1000 /* connections listed one by one */
 #define WS_STATS_SLOW      5
 #define WS_STATS_NAME_SIZE 64
+#define WS_STATS_RETRY_S   2
 
 typedef struct WsStats WsStats;
 typedef struct WsStatsField WsStatsField;
@@ -310,7 +311,63 @@ static void ws_stats_add_connections(const WsCall *call, JsonOut *out) {
         json_out_array_end(out);
 }
 
-int ws_endpoint_stats(WsCall *call) {
+/* ---- of all nodes: as each of them has said with its last sign of life ---- */
+
+static int ws_stats_ask_nodes(WsCall *call) {
+        CLEANUP(query_free) Query *query = NULL;
+        int r;
+
+        if (!ws_stats_names_users(call)) {
+                ws_response_problem(call->response,
+                                    403,
+                                    "forbidden",
+                                    "scope=cluster is for admins.");
+                return 0;
+        }
+        r = query_new(&query, QUERY_NODES);
+        if (r < 0)
+                return err_up(r);
+        query->cluster = strdup(call->options->cluster ? call->options->cluster : "");
+        query->user_ids = calloc(1, sizeof(*query->user_ids));
+        if (!query->cluster || !query->user_ids)
+                return err_new(-ENOMEM);
+        query->user_ids[0] = call->identity.user->id;
+        query->n_user_ids = 1;
+        call->query = TAKE(&query);
+        return 0;
+}
+
+int ws_endpoint_stats_answer(WsCall *call, const Answer *answer) {
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        if (answer->status == 200 && answer->n_bodies == 1) {
+                buf_append_text(ws_response_json(call->response), buf_text(&answer->bodies[0]));
+                return 0;
+        }
+        ws_response_retry_after(call->response, WS_STATS_RETRY_S);
+        ws_response_problem(call->response, 503, "unavailable", "The database is not there.");
+        return 0;
+}
+
+/* false: the response says what is wrong. */
+static bool ws_stats_read_scope(WsCall *call, bool *ret_is_cluster) {
+        char detail[WS_REQUEST_DETAIL_SIZE], word[16] = "node";
+
+        if (!ws_request_word(call->request,
+                             "scope",
+                             ",node,cluster,",
+                             word,
+                             sizeof(word),
+                             detail)) {
+                ws_response_problem(call->response, 400, "bad_parameter", detail);
+                return false;
+        }
+        *ret_is_cluster = strcmp(word, "cluster") == 0;
+        return true;
+}
+
+/* ---- of this one ---- */
+
+static int ws_stats_of_us(WsCall *call) {
         JsonOut out = { .buf = ws_response_json(call->response) };
         int r;
 
@@ -326,6 +383,14 @@ int ws_endpoint_stats(WsCall *call) {
         ws_stats_add_system(&out);
         json_out_object_end(&out);
         return err_up(r);
+}
+
+int ws_endpoint_stats(WsCall *call) {
+        bool is_cluster;
+
+        if (!ws_stats_read_scope(call, &is_cluster))
+                return 0;
+        return is_cluster ? err_up(ws_stats_ask_nodes(call)) : err_up(ws_stats_of_us(call));
 }
 
 int ws_endpoint_status(WsCall *call) {

@@ -94,9 +94,10 @@ struct WsOptions {
         int command_reserve;            /* percent of them that such users leave free */
         QueryFn ask;                    /* the way to the database; NULL: nothing is asked */
         void *ask_arg;
-        bool has_peers;    /* other nodes serve as well, and take what we give */
-        bool no_live;      /* messages are stored, and not shown as they come */
-        InboundFn inbound; /* the way into the journal; NULL: devices are not served */
+        const char *cluster; /* cluster.name; NULL: there is no database to ask of it */
+        bool has_peers;      /* other nodes serve as well, and take what we give */
+        bool no_live;        /* messages are stored, and not shown as they come */
+        InboundFn inbound;   /* the way into the journal; NULL: devices are not served */
         void *inbound_arg;
         uint64_t (*stored)(void *inbound_arg); /* up to where it is, in the numbers of @inbound;
                                                 * NULL: they are of several journals */
