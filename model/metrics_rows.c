@@ -261,7 +261,7 @@ static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_LIVE_HEARD] = { "tidegate_live_heard_total", NULL, METRIC_COUNTER,
                 "Messages of other gateways that came by way of the broker." },
         [METRIC_LIVE_UNREADABLE] = { "tidegate_live_unreadable_total", NULL, METRIC_COUNTER,
-                "Frames on the topics of live events that are none." },
+                "Frames on the topics of live events that are none, or not signed by the cluster." },
         [METRIC_LIVE_UNHEARD] = { "tidegate_live_unheard_total", NULL, METRIC_COUNTER,
                 "Messages of other gateways that found the outbox full, and are read from the database." },
         [METRIC_LIVE_CAUGHT] = { "tidegate_live_caught_up_total", NULL, METRIC_COUNTER,

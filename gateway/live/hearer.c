@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "gateway/live/frame.h"
+#include "gateway/live/keys.h"
 #include "model/metrics.h"
 #include "model/slot.h"
 #include "mqtt/listener.h"
@@ -97,6 +98,7 @@ static void live_hearer_push(LiveHearer *hearer, unsigned place, size_t n) {
 
 void live_hearer_hear(void *arg, const Inbound *inbound) {
         LiveHearer *hearer = arg;
+        Text said = live_keys_frame(inbound->payload);
         LiveFrame frame;
         unsigned place;
         size_t n = 0;
@@ -104,14 +106,17 @@ void live_hearer_hear(void *arg, const Inbound *inbound) {
 
         if (atomic_load(&hearer->is_over))
                 return;
-        r = live_frame_peek(inbound->payload, &frame);
+        r = live_frame_peek(said, &frame);
         if (r == 0 && live_hearer_is_own(hearer, frame.epoch))
                 return;
+        if (r == 0)
+                r = live_keys_check(hearer->options.keys, inbound->payload);
+        if (r == LIVE_KEYS_E_NONE)
+                return; /* it is read from the database */
         place = (unsigned)frame.slot - (unsigned)hearer->options.first_slot;
         if (r == 0)
-                r = place < hearer->options.n_slots
-                            ? live_frame_read(inbound->payload, hearer->events, &n)
-                            : LIVE_FRAME_E_UNREADABLE;
+                r = place < hearer->options.n_slots ? live_frame_read(said, hearer->events, &n)
+                                                    : LIVE_FRAME_E_UNREADABLE;
         if (r > 0)
                 live_hearer_refuse(hearer, inbound);
         if (r == 0)

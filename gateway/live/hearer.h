@@ -5,9 +5,10 @@
  *
  * Subscribes `tidegate/live/<cluster>/+` with QoS 0, on a session of its own. Our own frames, which
  * come back, are known by the epochs of our journals. What the loop has no room for is dropped, and
- * counted (tidegate_live_unheard_total); so is what cannot be read (tidegate_live_unreadable_total)
- * and what comes while there is no connection: the loop reads it from the database, as anything
- * that is lost. Whose a slot is, is said by the newest frame, and not by one that is late.
+ * counted (tidegate_live_unheard_total); so is what cannot be read, or is not under a key of the
+ * cluster (tidegate_live_unreadable_total) and what comes while there is no connection: the loop
+ * reads it from the database, as anything that is lost. Whose a slot is, is said by the newest
+ * frame, and not by one that is late.
  */
 
 #include "base/base.h"
@@ -15,13 +16,15 @@
 #include "mqtt/options.h"
 
 typedef struct LiveHearer LiveHearer;
+typedef struct LiveKeys LiveKeys;
 typedef struct LiveHearerOptions LiveHearerOptions;
 typedef struct Queue Queue;
 
 /* All borrowed. */
 struct LiveHearerOptions {
         const char *cluster;
-        const char *epochs; /* of our journals, with commas */
+        const char *epochs;   /* of our journals, with commas */
+        const LiveKeys *keys; /* NULL: whoever may write there is believed */
         int first_slot;
         unsigned n_slots;
         Queue *outbox;

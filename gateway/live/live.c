@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "gateway/live/hearer.h"
+#include "gateway/live/keys.h"
 #include "gateway/live/teller.h"
 #include "gateway/live/watch.h"
 
@@ -12,6 +13,7 @@
 struct Live {
         LiveOptions options;
         MqttOptions mqtt; /* of both sessions; its texts are borrowed */
+        LiveKeys *keys;
         LiveTeller *teller;
         LiveHearer *hearer;
         LiveWatch *watch;
@@ -28,8 +30,12 @@ int live_new(Live **ret_live, const LiveOptions *options) {
         if (options->mqtt)
                 live->mqtt = *options->mqtt;
         live->mqtt.state_file = NULL;
+        r = live_keys_new(&live->keys);
+        if (r < 0)
+                return err_up(r);
         r = live_teller_new(&live->teller,
                             &(LiveTellerOptions){ .cluster = options->cluster,
+                                                  .keys = live->keys,
                                                   .first_slot = options->first_slot,
                                                   .n_slots = options->n_slots,
                                                   .capacity = options->capacity });
@@ -46,6 +52,7 @@ static int live_start_broker(Live *live, const char *epochs, const char *client_
         r = live_hearer_new(&live->hearer,
                             &(LiveHearerOptions){ .cluster = live->options.cluster,
                                                   .epochs = epochs,
+                                                  .keys = live->keys,
                                                   .first_slot = live->options.first_slot,
                                                   .n_slots = live->options.n_slots,
                                                   .outbox = live->options.outbox });
@@ -67,6 +74,8 @@ int live_start(Live *live, const char *epochs, const char *client_id) {
         if (r == 0)
                 r = live_watch_new(&live->watch,
                                    &(LiveWatchOptions){ .database_url = live->options.database_url,
+                                                        .cluster = live->options.cluster,
+                                                        .keys = live->keys,
                                                         .first_slot = live->options.first_slot,
                                                         .n_slots = live->options.n_slots,
                                                         .outbox = live->options.outbox });
@@ -96,7 +105,9 @@ Live *live_free(Live *live) {
         live_stop(live);
         if (live->teller)
                 live->is_abandoned |= live_teller_free(live->teller);
-        if (!live->is_abandoned)
+        if (!live->is_abandoned) {
+                live_keys_free(live->keys);
                 free(live);
+        }
         return NULL;
 }

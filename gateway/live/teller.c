@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "gateway/live/frame.h"
+#include "gateway/live/keys.h"
 #include "gateway/live/telling.h"
 #include "model/metrics.h"
 #include "mqtt/sending.h"
@@ -38,6 +39,7 @@ struct LiveTeller {
 
         /* {thread} from here on */
         LiveTelling telling;
+        Buf signed_frame;
         MqttSending sending; /* of all frames */
         Backoff connecting;
         bool was_connected;
@@ -103,8 +105,10 @@ static int live_teller_publish(LiveTeller *teller, unsigned place, Text frame) {
 
 static void live_teller_say(void *arg, unsigned place, Text frame, size_t n_events) {
         LiveTeller *teller = arg;
+        Text bytes;
 
-        if (live_teller_publish(teller, place, frame) != 0) {
+        if (live_keys_sign(teller->options.keys, frame, &teller->signed_frame, &bytes) != 0 ||
+            live_teller_publish(teller, place, bytes) != 0) {
                 metric_add(METRIC_LIVE_UNTOLD, (int64_t)n_events);
                 return;
         }
@@ -257,6 +261,7 @@ bool live_teller_free(LiveTeller *teller) {
         if (teller->has_thread && !live_teller_join(teller))
                 return true;
         live_telling_done(&teller->telling);
+        buf_done(&teller->signed_frame);
         queue_free(teller->queue);
         free(teller->client_id);
         free(teller);

@@ -17,11 +17,13 @@
 #include "model/event.h"
 #include "mqtt/options.h"
 
+typedef struct LiveKeys LiveKeys;
 typedef struct LiveTeller LiveTeller;
 typedef struct LiveTellerOptions LiveTellerOptions;
 
 struct LiveTellerOptions {
-        const char *cluster; /* borrowed */
+        const char *cluster;  /* borrowed, as is the next */
+        const LiveKeys *keys; /* NULL: nothing is signed */
         int first_slot;
         unsigned n_slots;
         size_t capacity; /* events */

@@ -10,13 +10,16 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "base/watch.h"
+#include "db/live_keys.h"
 #include "db/read/heads.h"
+#include "gateway/live/keys.h"
 #include "model/event.h"
 #include "model/slot.h"
 
 enum {
         LIVE_WATCH_MS = 1000,
         LIVE_WATCH_FIRST_MS = 200, /* until all slots are known */
+        LIVE_WATCH_KEYS_MS = 3000, /* less than a new key is left alone (schema/0054) */
         LIVE_WATCH_CONNECT_MS = 3000,
         LIVE_WATCH_STATEMENT_MS = 3000,
 };
@@ -34,7 +37,8 @@ struct LiveWatch {
                 uint64_t told_seq, told_epoch;
         } slots[SLOT_MAX];
         unsigned n_known;
-        bool is_away; /* it was said */
+        int64_t keys_us; /* monotonic: when they are to be read */
+        bool is_away;    /* it was said */
 };
 
 static int live_watch_tell(LiveWatch *watch, unsigned place, const DbHead *head) {
@@ -68,6 +72,20 @@ static int live_watch_see(LiveWatch *watch, const DbHead *head) {
         return err_up(live_watch_tell(watch, place, is_new ? head : &before));
 }
 
+static int live_watch_read_keys(LiveWatch *watch) {
+        int64_t now_us = clock_mono_us();
+        DbLiveKeys keys;
+        int r;
+
+        if (now_us < watch->keys_us)
+                return 0;
+        r = db_live_keys_read(watch->conn, watch->options.cluster, &keys);
+        if (r != 0)
+                return r;
+        watch->keys_us = now_us + LIVE_WATCH_KEYS_MS * INT64_C(1000);
+        return err_up(live_keys_set(watch->options.keys, &keys));
+}
+
 static int live_watch_look(LiveWatch *watch) {
         DbHead heads[SLOT_MAX];
         size_t n = 0;
@@ -75,6 +93,8 @@ static int live_watch_look(LiveWatch *watch) {
 
         if (!db_conn_is_open(watch->conn))
                 r = db_conn_connect_wait(watch->conn, LIVE_WATCH_CONNECT_MS);
+        if (r == 0)
+                r = live_watch_read_keys(watch);
         if (r == 0)
                 r = db_heads_read(watch->conn,
                                   watch->options.first_slot,

@@ -12,13 +12,15 @@
 
 #include "base/base.h"
 
+typedef struct LiveKeys LiveKeys;
 typedef struct LiveWatch LiveWatch;
 typedef struct LiveWatchOptions LiveWatchOptions;
 typedef struct Queue Queue;
 
 /* All borrowed. */
 struct LiveWatchOptions {
-        const char *database_url;
+        const char *database_url, *cluster;
+        LiveKeys *keys; /* into which it brings what is in the database */
         int first_slot;
         unsigned n_slots;
         Queue *outbox;
