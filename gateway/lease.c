@@ -135,16 +135,17 @@ void lease_let_go(Lease *lease) {
 
 /* ---- answers of the database ---- */
 
-/* It was ours before, and another one's perhaps since. What comes now has numbers above what that
- * one has stored; and it comes from the broker as soon as we are known to have the slot. */
+/* It was another one's perhaps. What comes now has numbers above what that one has stored, or shown
+ * alone; and it comes from the broker as soon as we are known to have the slot. */
 static int lease_go_behind(Lease *lease) {
         uint64_t last_seq = journal_last_seq(lease->options.journal);
-        uint64_t position;
-        int r;
+        uint64_t position = 0;
+        int r = 0;
 
-        if (lease->held_fence == 0)
+        if (lease->held_fence == 0 && !lease_is_of_several(lease))
                 return 0;
-        r = db_slots_stored(lease->conn, lease->options.slot, &position);
+        if (lease->held_fence != 0)
+                r = db_slots_stored(lease->conn, lease->options.slot, &position);
         if (r != 0)
                 return r;
         if (journal_go_behind(lease->options.journal, position) != 0)
@@ -218,8 +219,7 @@ static void lease_see_nobody(Lease *lease, const DbSlot *slot, LeaseState state)
                 lease_set(lease, state);
 }
 
-/* Somebody else's. Who has taken in does not believe at once that it is superseded: the row may be
- * of a database that was put back. */
+/* Somebody else's; who has taken in doubts it: the row may be of a database that was put back. */
 static void lease_see(Lease *lease, const DbSlot *slot) {
         bool was_in = lease_has_let_in(lease);
         LeaseState state = was_in ? LEASE_DOUBTED : LEASE_WAITING;

@@ -376,13 +376,15 @@ static int journal_reserve(Journal *journal, uint64_t n, int64_t now_us) {
 }
 
 int journal_go_behind(Journal *journal, uint64_t seq) {
+        uint64_t now = (uint64_t)clock_now_us();
+        uint64_t last = seq > now ? seq : now;
         uint64_t next;
         int r = 0;
 
         pthread_mutex_lock(&journal->lock);
         next = journal->next_seq;
-        if (next <= seq) {
-                journal->next_seq = seq + 1;
+        if (next <= last) {
+                journal->next_seq = last + 1;
                 if (journal->active)
                         r = journal_reserve(journal, 1, clock_now_us());
                 if (r != 0)

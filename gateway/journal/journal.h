@@ -74,9 +74,9 @@ MUST_CHECK int journal_append(Journal *journal, const Inbound *inbound, uint64_t
 void journal_resume_session(Journal *journal, uint16_t broker, unsigned n_in_flight);
 void journal_forget_session(Journal *journal, uint16_t broker);
 
-/* Others have stored up to @seq, and what comes from now on has numbers above that; what is there
- * already keeps its own. Any thread. JOURNAL_E_FULL: the disk does not take the note of it; nothing
- * has changed. */
+/* Others have stored up to @seq, and may have shown what they had not stored, up to about now: what
+ * comes has numbers above both; what is there already keeps its own. Any thread. JOURNAL_E_FULL:
+ * the disk does not take the note of it; nothing has changed. */
 MUST_CHECK int journal_go_behind(Journal *journal, uint64_t seq);
 /* What was said there last, known to whoever has read what came behind it; 0: nothing. */
 uint64_t journal_others_seq(const Journal *journal);

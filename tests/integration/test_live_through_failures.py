@@ -23,15 +23,16 @@ def once_in_order(shown):
 class Parting:
     """Two that store, of which the first one is about to lose the database; somebody at each looks on."""
 
-    def __init__(self, make_node, database, postgres, publisher, folder):
+    def __init__(self, make_node, database, postgres, publisher, folder, is_first_later=False):
         self.database, self.publisher = database, publisher
         self.proxy = PostgresProxy(folder / "proxy", postgres)
         self.first, self.second = make_node("n1", database__url=self.proxy.url(database)), make_node("n2")
-        self.first.start()
-        wait_for_owners(database, n1=SLOTS)
-        self.second.start(wait=False)
+        earlier, later = (self.second, self.first) if is_first_later else (self.first, self.second)
+        earlier.start()
+        database.wait_for("SELECT count(*) FROM slots WHERE instance IS NOT NULL", SLOTS)
+        later.start(wait=False)
         wait_for_owners(database, n1=2, n2=2)
-        self.second.wait_ready()
+        later.wait_ready()
         for node in (self.first, self.second):
             wait_until(lambda n=node: n.metric("tidegate_live_connected") == 1, "it to hear the other one")
         self.watchers = [Watcher(node, "root") for node in (self.first, self.second)]
@@ -46,8 +47,8 @@ class Parting:
 
 
 @pytest.fixture
-def parting(make_node, database, postgres, publisher, folder):
-    parting = Parting(make_node, database, postgres, publisher, folder)
+def parting(request, make_node, database, postgres, publisher, folder):
+    parting = Parting(make_node, database, postgres, publisher, folder, getattr(request, "param", False))
     yield parting
     parting.proxy.close()
 
@@ -75,3 +76,22 @@ def test_who_loses_the_database_leaves_the_session_to_who_takes_over(parting):
     wait_until(lambda: parting.first.log().count(" started ") == 2, "it to be back, and what it had left to be stored")
     wait_until(lambda: parting.second.metric("tidegate_in_journal") == 0, "all to be stored")
     assert {vehicle: sorted(numbers) for vehicle, numbers in stored(parting.database).items()} == numbers_of(n_sent)
+
+
+@pytest.mark.parametrize("parting", [False, True], indirect=True, ids=["of an earlier start", "of a later start"])
+def test_who_dies_with_what_it_alone_has_shown_hides_nothing_of_the_next_one(parting):
+    """What it showed and never stored has numbers that nobody knows of. The next one gives none of them again, which
+    would be passed over as shown."""
+    watcher = parting.watchers[1]
+    parting.proxy.freeze()
+    wait_until(lambda: "database_stalled" in parting.first.log(), "it to show what is not stored")
+    n = parting.publisher.n_sent // len(VEHICLES)
+    wait_until(lambda: all(numbers[-1] > n for numbers in watcher.take().values()), "that to be shown")
+    first_shown = {vehicle: numbers[0] for vehicle, numbers in watcher.seen.items()}
+    parting.first.kill()
+    wait_for_owners(parting.database, n2=SLOTS)
+    parting.publisher.stop()
+    wait_until(lambda: parting.second.metric("tidegate_in_journal") == 0, "all to be stored")
+    wanted = {(vehicle, n) for vehicle, numbers in stored(parting.database).items() for n in numbers if n >= first_shown[vehicle]}
+    wait_until(lambda: wanted <= {(vehicle, n) for vehicle, numbers in watcher.take().items() for n in numbers},
+               "all that is stored to be shown")
