@@ -306,6 +306,26 @@ def test_without_a_route_of_discovery_nobody_listens(make_gateway, broker, datab
     assert done.returncode == 1 and "no route has kind = discovery" in done.stderr
 
 
+def test_what_any_gateway_hears_is_of_its_sensor(make_gateway, broker, database):
+    """As OpenMQTTGateway announces it (createDiscovery of its mqttDiscovery): `+/+` for place and gateway."""
+    for name, unit in (("tempc", "°C"), ("hum", "%")):
+        announce(broker, f"homeassistant/sensor/A4C138000001-{name}/config", {
+            "stat_t": "+/+/BTtoMQTT/A4C138000001", "name": f"LYWSD03MMC-{name}", "unit_of_meas": unit,
+            "uniq_id": f"A4C138000001-{name}", "val_tpl": "{{ value_json.%s | is_defined }}" % name,
+            "device": {"ids": ["A4C138000001"], "cns": [["mac", "A4C138000001"]], "name": "LYWSD03MMC-000001",
+                       "mdl": "LYWSD03MMC", "via_device": "OMG_attic"}})
+    gateway = started(make_gateway, "[route ha]\ntopic = homeassistant/#\nkind = discovery\nallow = +/+/BTtoMQTT/#, probe/#\n")
+    subscribed(gateway, broker, database)
+    for by, tempc in (("OMG_attic", 21.3), ("OMG_cellar", 21.4)):
+        broker.publish(f"home/{by}/BTtoMQTT/A4C138000001", json.dumps({"id": "A4:C1:38:00:00:01", "rssi": -71, "tempc": tempc, "hum": 41}))
+    broker.publish("home/OMG_attic/BTtoMQTT/A4C138000002", '{"tempc":7}')
+    of_sensor = "FROM telemetry t JOIN devices d ON d.id = t.device_id WHERE d.code = 'A4C138000001'"
+    database.wait_for(f"SELECT count(*) {of_sensor}", 2)
+    assert [json.loads(row) for (row,) in database.rows(f"SELECT payload::text {of_sensor} ORDER BY seq")] == [
+        {"tempc": 21.3, "hum": 41}, {"tempc": 21.4, "hum": 41}]
+    assert told(gateway)["not_taken"] == [] and database.rows("SELECT topic FROM dead_letters") == []
+
+
 def test_devices_and_points_are_bounded(make_gateway, broker, database):
     routes = "[route ha]\ntopic = homeassistant/#\nkind = discovery\nmax_devices = 2\nmax_points = 3\n"
     for n in range(5):

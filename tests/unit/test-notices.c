@@ -319,6 +319,31 @@ static void test_a_topic_that_others_share_is_said_of_each(void **state) {
         assert_int_equal(findings_devices(findings)->sources[0]->n_sharers, 2);
 }
 
+static void test_a_topic_of_any_gateway_is_taken_where_that_is_allowed(void **state) {
+        static char allowed[] = "+/+/BTtoMQTT/#", ignored[] = "attic/#";
+        static char *allow[] = { allowed }, *ignore[] = { ignored };
+        World *world = *state;
+        DiscoverRule *rule = &world->rules[0];
+
+        hear(world,
+             "homeassistant/sensor/A4-tempc/config",
+             "{\"stat_t\":\"+/+/BTtoMQTT/A4\",\"val_tpl\":\"{{ value_json.tempc | is_defined }}\","
+             "\"dev\":{\"ids\":[\"A4\"]}}");
+        expect_refused(world, "not a topic, or one that nobody may point to", "+/+/BTtoMQTT/A4");
+        rule->allow = allow;
+        rule->n_allow = 1;
+        expect_line(world, "+/+/BTtoMQTT/A4", "tempc", "/tempc");
+        hear(world,
+             "homeassistant/sensor/evil/config",
+             "{\"stat_t\":\"+/+/+/A4\",\"dev\":{\"ids\":[\"evil\"]}}");
+        expect_refused(world, "not a topic, or one that nobody may point to", "+/+/+/A4");
+        rule->ignore = ignore;
+        rule->n_ignore = 1;
+        expect_refused(world, "not a topic, or one that nobody may point to", "+/+/BTtoMQTT/A4");
+        rule->allow = rule->ignore = NULL;
+        rule->n_allow = rule->n_ignore = 0;
+}
+
 static void test_a_tasmota_says_it_its_own_way(void **state) {
         World *world = *state;
 
@@ -567,6 +592,7 @@ int main(void) {
                 WITH_WORLD(test_what_is_too_deep_is_refused),
                 WITH_WORLD(test_a_user_points_at_what_is_below_it),
                 WITH_WORLD(test_a_topic_that_others_share_is_said_of_each),
+                WITH_WORLD(test_a_topic_of_any_gateway_is_taken_where_that_is_allowed),
                 WITH_WORLD(test_a_tasmota_says_it_its_own_way),
                 WITH_WORLD(test_a_tasmota_has_words_of_its_own),
                 WITH_WORLD(test_what_was_heard_is_there_after_a_restart),
