@@ -172,7 +172,8 @@ static void gateway_wire(Gateway *gateway, WsOptions *options, const Routes *rou
         options->inbound_arg = gateway->lines;
         options->cluster = gateway->config->cluster_name;
         options->has_peers = gateway->live != NULL;
-        options->stored = gateway->live ? NULL : slot_lines_stored;
+        options->edge_line = slot_lines_edge;
+        options->edge_look = slot_lines_look;
         options->sum = crc32c;
         options->check_json = json_check;
         options->clean_json = decode_clean;

@@ -1,6 +1,7 @@
 #include "gateway/slot_line.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "gateway/session_name.h"
 #include "gateway/slot_keys.h"
 #include "gateway/store/processor.h"
+#include "model/edge/uplink.h"
 #include "model/metrics.h"
 #include "mqtt/source.h"
 
@@ -33,8 +35,9 @@ struct SlotLine {
         Inlet *inlet;
         Lease *lease;
         Processor *processor;
-        MqttSource *source; /* NULL: not open yet, or mqtt.url is not set */
-        Routes *own;        /* that are configured */
+        _Atomic uint64_t edges_view; /* of the processor (origins.h); 0: there was none yet */
+        MqttSource *source;          /* NULL: not open yet, or mqtt.url is not set */
+        Routes *own;                 /* that are configured */
 
         MqttOptions mqtt; /* as configured, under our name */
         bool is_client_fixed;
@@ -495,6 +498,7 @@ static int slot_line_start_processor(SlotLine *line, Routes *routes) {
         options.outbox = slot_line_outbox(line);
         options.ended = line->options.ended;
         options.ended_arg = line->options.ended_arg;
+        options.edges_view = &line->edges_view;
         options.migrate = line->options.config->database_migrate;
         r = processor_new(&line->processor, &options, line->journal, routes, line->options.outbox);
         return r == 0 ? 0 : err_up(r);
@@ -580,8 +584,9 @@ const char *slot_line_client_id(const SlotLine *line) {
         return line->mqtt.client_id;
 }
 
-uint64_t slot_line_stored(const SlotLine *line) {
-        return journal_stored_seq(line->journal);
+void slot_line_look(const SlotLine *line, UplinkLine *ret_line) {
+        ret_line->stored_seq = journal_stored_seq(line->journal);
+        ret_line->view = atomic_load(&line->edges_view);
 }
 
 Inlet *slot_line_inlet(SlotLine *line) {

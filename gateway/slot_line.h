@@ -24,6 +24,7 @@ typedef struct Queue Queue;
 typedef struct SlotKeys SlotKeys;
 typedef struct SlotLine SlotLine;
 typedef struct SlotLineOptions SlotLineOptions;
+typedef struct UplinkLine UplinkLine;
 
 /* All borrowed. */
 struct SlotLineOptions {
@@ -87,6 +88,6 @@ const char *slot_line_epoch(const SlotLine *line);     /* of its journal */
 const char *slot_line_client_id(const SlotLine *line); /* of its session, once it takes in */
 Inlet *slot_line_inlet(SlotLine *line);
 /* Any thread: up to where its journal is stored, as journal_stored_seq(). */
-uint64_t slot_line_stored(const SlotLine *line);
+void slot_line_look(const SlotLine *line, UplinkLine *ret_line); /* the number first */
 
 DEFINE_CLEANUP(SlotLine *, slot_line_free);

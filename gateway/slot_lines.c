@@ -305,30 +305,53 @@ SlotLines *slot_lines_free(SlotLines *lines) {
 
 /* ---- what comes by other doors ---- */
 
+/* The first from there on that is held; @slot itself where none is. */
+static unsigned slot_lines_held(const SlotLines *lines, unsigned slot) {
+        for (unsigned i = 0; i < lines->n_lines; ++i) {
+                unsigned at = (slot + i) % lines->n_lines;
+
+                if (slot_line_is_in(lines->lines[at]))
+                        return at;
+        }
+        return slot;
+}
+
 int slot_lines_take(void *arg, const Inbound *inbound) {
         SlotLines *lines = arg;
         unsigned slot = 0;
         int r = 0;
 
+        if (inbound->line > 0 && inbound->line <= lines->n_lines)
+                return inlet_take(slot_line_inlet(lines->lines[inbound->line - 1]), inbound);
         if (lines->keys && inbound->device_id != 0)
                 slot = slot_keys_of_device(lines->keys, inbound->device_id);
         else if (lines->keys)
                 r = slot_keys_find(lines->keys, inbound->topic, &slot);
         if (r != 0)
                 return err_up(r);
-        for (unsigned i = 0; i < lines->n_lines; ++i) {
-                SlotLine *line = lines->lines[(slot + i) % lines->n_lines];
-
-                if (slot_line_is_in(line))
-                        return inlet_take(slot_line_inlet(line), inbound);
-        }
-        return inlet_take(slot_line_inlet(lines->lines[slot]), inbound); /* which refuses it */
+        slot = slot_lines_held(lines, slot);
+        return inlet_take(slot_line_inlet(lines->lines[slot]), inbound); /* which may refuse it */
 }
 
-uint64_t slot_lines_stored(void *arg) {
+unsigned slot_lines_edge(void *arg, int64_t device_id) {
         const SlotLines *lines = arg;
+        unsigned slot;
 
-        return slot_line_stored(lines->lines[0]);
+        if (!lines->keys)
+                return 1; /* also as a standby, which takes nothing yet */
+        slot = slot_lines_held(lines, slot_keys_of_device(lines->keys, device_id));
+        return slot_line_is_in(lines->lines[slot]) ? slot + 1 : 0;
+}
+
+bool slot_lines_look(void *arg, unsigned line, UplinkLine *ret_line) {
+        const SlotLines *lines = arg;
+        const SlotLine *one;
+
+        if (line == 0 || line > lines->n_lines)
+                return false;
+        one = lines->lines[line - 1];
+        slot_line_look(one, ret_line);
+        return !lines->keys || slot_line_is_in(one);
 }
 
 const char *slot_lines_epoch(const SlotLines *lines) {

@@ -21,6 +21,7 @@ typedef struct Discovery Discovery;
 typedef struct Queue Queue;
 typedef struct SlotLines SlotLines;
 typedef struct SlotLinesShown SlotLinesShown;
+typedef struct UplinkLine UplinkLine;
 
 /* Of several: who hears what is shown of each (OutboxOptions.shown). */
 struct SlotLinesShown {
@@ -58,8 +59,12 @@ SlotLines *slot_lines_free(SlotLines *lines);
 
 /* An InboundFn, with the lines as its @arg: for all doors but MQTT. */
 int slot_lines_take(void *arg, const Inbound *inbound);
-/* With one slot: how far what was taken is in the database, in the numbers that it was given. */
-uint64_t slot_lines_stored(void *arg);
+/* Into which of them what that edge brings goes (Inbound.line): by its id, as what a device sends,
+ * but all of it; 0: none is held here. */
+unsigned slot_lines_edge(void *arg, int64_t device_id);
+/* How far what that one was given is in the database, and by which view (origins.h); false: it is
+ * not held here any more. */
+bool slot_lines_look(void *arg, unsigned line, UplinkLine *ret_line);
 const char *slot_lines_epoch(const SlotLines *lines);  /* of the first journal: this node's own */
 const char *slot_lines_epochs(const SlotLines *lines); /* of all, with commas */
 bool slot_lines_have(const SlotLines *lines, unsigned place); /* is it held, and taken in here? */

@@ -146,10 +146,12 @@ struct RecordNote {
 
 /* Another gateway's journal, and a number in it (uplink.h). */
 struct Origin {
-        int64_t device_id; /* which it is here; 0 = the message came to us */
-        uint64_t epoch;    /* of its journal */
-        uint64_t seq;      /* 0: a dead letter of it that is taken in again */
-        bool is_whole;     /* this is the last, or only, message of what has that number */
+        int64_t device_id;  /* which it is here; 0 = the message came to us */
+        uint64_t epoch;     /* of its journal */
+        uint64_t after_seq; /* what came before it, or what the edge was told that we have */
+        uint64_t seq;       /* 0: a dead letter of it that is taken in again */
+        uint64_t view;      /* by which state of the database it was told so (origins.h) */
+        bool is_whole;      /* this is the last, or only, message of what has that number */
 };
 
 struct Record {

@@ -1,6 +1,11 @@
 #include "gateway/memory/origins.h"
 
+#include <inttypes.h>
+#include <stdatomic.h>
+
 #include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
 #include "base/vec.h"
 
 #define ORIGINS_FIRST     8
@@ -30,12 +35,36 @@ struct OriginJournal {
 struct Origins {
         OriginJournal *journals;
         size_t n_journals, capacity;
-        size_t last; /* found; messages come in batches */
+        size_t last;            /* found; messages come in batches */
+        bool is_known;          /* the database has been asked, since all was forgotten */
+        _Atomic uint64_t *view; /* borrowed, or */
+        _Atomic uint64_t own_view;
+        LogPace said;
 };
 
-int origins_new(Origins **ret_origins) {
-        *ret_origins = calloc(1, sizeof(**ret_origins));
-        return *ret_origins ? 0 : err_new(-ENOMEM);
+/* Another one than any that a journal has. */
+static int origins_see_anew(Origins *origins) {
+        uint64_t view;
+        int r = secret_random(&view, sizeof(view));
+
+        if (r != 0)
+                return err_up(r);
+        atomic_store(origins->view, view);
+        return 0;
+}
+
+int origins_new(Origins **ret_origins, _Atomic uint64_t *view) {
+        CLEANUP(origins_free) Origins *origins = calloc(1, sizeof(*origins));
+        int r;
+
+        if (!origins)
+                return err_new(-ENOMEM);
+        origins->view = view ? view : &origins->own_view;
+        r = origins_see_anew(origins);
+        if (r != 0)
+                return err_up(r);
+        *ret_origins = TAKE(&origins);
+        return 0;
 }
 
 Origins *origins_free(Origins *origins) {
@@ -116,13 +145,38 @@ static int origins_add(OriginJournal *journal, uint64_t at_seq) {
         return 0;
 }
 
+/* Is what was before it known, or as the edge was told by the database as it is? Then another
+ * gateway has stored that. */
+static bool origins_follows(const Origins *origins, OriginJournal *journal, const Origin *origin) {
+        if (origin->after_seq <= journal->newest_seq)
+                return true;
+        if (origin->view != origins_view(origins))
+                return false;
+        journal->stored_seq = journal->newest_seq = origin->after_seq;
+        return true;
+}
+
+static void origins_say_early(Origins *origins, uint64_t known_seq, const Origin *origin) {
+        unsigned long long n_more;
+
+        if (log_may(&origins->said, &n_more))
+                log_warning("uplink_early device=%lld journal=%016" PRIx64 " known=%" PRIu64
+                            " after=%" PRIu64 " more=%llu hint=\"the database is an older one "
+                            "than this edge was told of: it goes back to where that is\"",
+                            (long long)origin->device_id,
+                            origin->epoch,
+                            known_seq,
+                            origin->after_seq,
+                            n_more);
+}
+
 int origins_judge(Origins *origins,
                   const Origin *origin,
                   uint64_t at_seq,
                   uint32_t place,
                   bool *ret_is_new) {
         OriginJournal *journal;
-        bool is_new;
+        bool follows, is_new;
         int r;
 
         r = origins_find(origins, origin, &journal);
@@ -132,8 +186,16 @@ int origins_judge(Origins *origins,
                 *ret_is_new = origin->seq > journal->stored_seq && origins_was_new(journal, at_seq);
                 return 0;
         }
-        is_new = origin->seq > journal->newest_seq ||
-                 (place > 0 && origin->seq == journal->newest_seq && !journal->is_broken);
+        follows = origins_follows(origins, journal, origin);
+        if (!follows && !origins->is_known) {
+                *ret_is_new = true; /* as long as nobody can be asked */
+                return 0;
+        }
+        if (!follows)
+                origins_say_early(origins, journal->newest_seq, origin);
+        is_new = follows &&
+                 (origin->seq > journal->newest_seq ||
+                  (place > 0 && origin->seq == journal->newest_seq && !journal->is_broken));
         if (is_new)
                 r = origins_add(journal, at_seq);
         if (r != 0)
@@ -146,12 +208,18 @@ int origins_judge(Origins *origins,
         return 0;
 }
 
-bool origins_has_stored(const Origins *origins, const Origin *origin) {
-        size_t at = origins && origin->seq != 0 ? origins_at(origins, origin) : SIZE_MAX;
+bool origins_is_open(const Origins *origins, const Origin *origin, uint64_t at_seq) {
+        size_t at;
 
-        if (at == SIZE_MAX)
+        if (!origins || origin->seq == 0)
                 return false;
-        return at < origins->n_journals && origin->seq <= origins->journals[at].stored_seq;
+        at = origins_at(origins, origin);
+        return at == origins->n_journals || origin->seq <= origins->journals[at].stored_seq ||
+               at_seq > origins->journals[at].judged_seq;
+}
+
+uint64_t origins_view(const Origins *origins) {
+        return atomic_load(origins->view);
 }
 
 static int origins_tell_one(Origins *origins, const Origin *position) {
@@ -168,19 +236,39 @@ static int origins_tell_one(Origins *origins, const Origin *position) {
         return 0;
 }
 
+/* Is less there than was? */
+static bool origins_is_older(const Origins *origins, const Origin *positions, size_t n) {
+        for (size_t i = 0; i < origins->n_journals; ++i) {
+                const OriginJournal *journal = &origins->journals[i];
+                size_t k = 0;
+
+                while (k < n && !origins_is(journal, &positions[k]))
+                        ++k;
+                if (journal->stored_seq > (k < n ? positions[k].seq : 0))
+                        return true;
+        }
+        return false;
+}
+
 int origins_tell(Origins *origins, const Origin *positions, size_t n) {
         int r = 0;
 
+        if (origins_is_older(origins, positions, n))
+                origins_forget(origins);
         for (size_t i = 0; i < origins->n_journals; ++i)
                 origins->journals[i].is_told = false;
         for (size_t i = 0; r == 0 && i < n; ++i)
                 r = origins_tell_one(origins, &positions[i]);
+        origins->is_known = true;
         return r == 0 ? 0 : err_up(r);
 }
 
 void origins_forget(Origins *origins) {
         while (origins->n_journals > 0)
                 free(origins->journals[--origins->n_journals].runs);
+        origins->is_known = false;
+        if (origins_see_anew(origins) != 0)
+                atomic_fetch_add(origins->view, 1);
 }
 
 void origins_stored(Origins *origins, uint64_t seq) {

@@ -460,8 +460,8 @@ static bool batch_is_as_resolved(const BatchContext *context,
 
 /* Has record i, which was decoded to be shown, to be decided again? */
 static bool batch_is_settled(const Batch *batch, const BatchContext *context, size_t i) {
-        if (origins_has_stored(context->by.origins, &batch->records[i].origin))
-                return false; /* by another gateway, as is known now */
+        if (origins_is_open(context->by.origins, &batch->records[i].origin, batch->records[i].seq))
+                return false; /* stored by another gateway, as is known now, or too early */
         switch (batch->fates[i]) {
         case BATCH_ROW:
                 return batch_is_as_resolved(context, &batch->read[i], &batch->records[i]);

@@ -88,7 +88,7 @@ static int desk_init_messages(Desk *desk, Queue *outbox) {
         if (r == 0)
                 r = nodes_new(&desk->nodes, &desk->options.nodes);
         if (r == 0)
-                r = origins_new(&desk->origins);
+                r = origins_new(&desk->origins, desk->options.edges_view);
         if (r == 0)
                 r = presence_new(&desk->presence);
         if (r == 0)

@@ -36,8 +36,9 @@ struct ProcessorOptions {
         int max_notes;        /* on rows of one thing and day that are kept */
         NodesOptions nodes;   /* of Sparkplug */
         MergedOptions merged; /* of routes with merge = on */
-        const char *routes_file; /* where the tables of routes are noted; NULL = nowhere */
-        OutboxOptions outbox;    /* wait_ms: how long a full one may hold the processor up */
+        _Atomic uint64_t *edges_view; /* see origins_new(); NULL */
+        const char *routes_file;      /* where the tables of routes are noted; NULL = nowhere */
+        OutboxOptions outbox;         /* wait_ms: how long a full one may hold the processor up */
         /* Called as its last, on its thread: the outbox may be closed. NULL: it is. */
         void (*ended)(void *arg);
         void *ended_arg;

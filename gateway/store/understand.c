@@ -272,7 +272,9 @@ static void understand_origin(const JournalRecord *entry, Record *envelope) {
         envelope->origin = (Origin){
                 .device_id = mark.device_id,
                 .epoch = mark.epoch,
+                .after_seq = mark.after_seq,
                 .seq = mark.seq,
+                .view = mark.view,
                 .is_whole = entry->place + 1 >= understand_count_of(entry),
         };
         envelope->first_us = understand_first_us(mark.received_us, entry->received_us);

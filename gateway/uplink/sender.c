@@ -123,6 +123,25 @@ static void sender_move_to(UplinkSender *sender, uint64_t seq, Metric metric) {
         metric_add(METRIC_IN_JOURNAL, -(int64_t)n);
 }
 
+/* What went from here, as it was stored, and is in no database any more; until the next start. */
+static void sender_name_gaps(UplinkSender *sender, uint64_t position) {
+        uint64_t after_seq, last_seq;
+
+        metric_set(METRIC_JOURNAL_GAPS, 0);
+        while (journal_find_hole(sender->journal, position, &after_seq, &last_seq)) {
+                log_error("journal_gap after=%" PRIu64 " last=%" PRIu64 " position=%" PRIu64
+                          " hint=\"the central database is older than what this journal has kept: "
+                          "these numbers are in neither, unless the central gateway's journal has "
+                          "them\"",
+                          after_seq,
+                          last_seq,
+                          position);
+                metric_add(METRIC_JOURNAL_GAP, 1);
+                metric_add(METRIC_JOURNAL_GAPS, 1);
+                position = last_seq;
+        }
+}
+
 /* The central one has an older database than it had: what is still here goes out again. */
 static void sender_go_back(UplinkSender *sender, uint64_t position) {
         uint64_t n = sender_count(sender, position, sender->stored_seq);
@@ -136,6 +155,7 @@ static void sender_go_back(UplinkSender *sender, uint64_t position) {
                     n);
         sender->stored_seq = position;
         journal_rewind(sender->journal, position);
+        sender_name_gaps(sender, position);
 }
 
 /* Some of the oldest, so that what is new has room. */

@@ -130,6 +130,8 @@ void uplink_mark(Buf *buf, const UplinkMark *mark) {
         uplink_put64(buf, mark->epoch);
         uplink_put64(buf, mark->seq);
         uplink_put64(buf, (uint64_t)mark->received_us);
+        uplink_put64(buf, mark->after_seq);
+        uplink_put64(buf, mark->view);
 }
 
 bool uplink_unmark(Text *payload, UplinkMark *ret_mark) {
@@ -142,6 +144,8 @@ bool uplink_unmark(Text *payload, UplinkMark *ret_mark) {
                 .epoch = uplink_get64(at + 8),
                 .seq = uplink_get64(at + 16),
                 .received_us = (int64_t)uplink_get64(at + 24),
+                .after_seq = uplink_get64(at + 32),
+                .view = uplink_get64(at + 40),
         };
         uplink_skip(payload, UPLINK_MARK_BYTES);
         return true;

@@ -17,10 +17,11 @@
 #define UPLINK_WINDOW_BYTES ((size_t)4 * 1024 * 1024) /* that may wait for an answer */
 #define UPLINK_HEAD_BYTES   20
 #define UPLINK_RECORD_BYTES 24 /* and topic and payload */
-#define UPLINK_MARK_BYTES   32
+#define UPLINK_MARK_BYTES   48
 #define UPLINK_AGE_US       (400 * INT64_C(86400000000)) /* an older receipt is no time */
 
 typedef struct UplinkBatch UplinkBatch;
+typedef struct UplinkLine UplinkLine;
 typedef struct UplinkMark UplinkMark;
 typedef struct UplinkRecord UplinkRecord;
 
@@ -40,12 +41,20 @@ struct UplinkBatch {
         Text rest;  /* where they are */
 };
 
+/* How it stands with the journal into which an edge's messages go. */
+struct UplinkLine {
+        uint64_t stored_seq; /* up to where that is in the database */
+        uint64_t view;       /* as that is, and was when that number was reached; see UplinkMark */
+};
+
 /* Where a record came from. */
 struct UplinkMark {
-        int64_t device_id; /* of the edge */
-        uint64_t epoch;    /* of its journal */
+        int64_t device_id;  /* of the edge */
+        uint64_t epoch;     /* of its journal */
+        uint64_t after_seq; /* of the record before it, or the position that the edge was told */
         uint64_t seq;
         int64_t received_us;
+        uint64_t view; /* which of a database's states said that position (origins.h) */
 };
 
 /* The head; false: it is no batch. */

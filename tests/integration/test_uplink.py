@@ -1,6 +1,7 @@
 """A gateway at the edge, with a broker and without a database, over a bad link to a central one: each message once."""
 import json
 import random
+import re
 import ssl
 import subprocess
 import threading
@@ -8,6 +9,7 @@ import threading
 import paho.mqtt.client as mqtt
 import pytest
 
+from backup import Backup
 from commanding import command, wait_for_state
 from conftest import populate
 from link_road import TO_SERVER, LinkRoad
@@ -37,12 +39,12 @@ class Boat:
         self.publisher = Publisher(self.broker)
         self.n = {device: 0 for device in DEVICES}
 
-    def publish(self, n):
+    def publish(self, n, size=0):
         """So many of each device, numbered on; acknowledged by the broker."""
         for _ in range(n):
             for device in DEVICES:
                 self.n[device] += 1
-                self.publisher.publish(f"ems/{device}/telemetry", json.dumps({"n": self.n[device]}))
+                self.publisher.publish(f"ems/{device}/telemetry", json.dumps({"n": self.n[device], "x": "x" * size}))
         self.publisher.flush()
 
     def rows(self):
@@ -77,8 +79,8 @@ class Boat:
 def boat(make_gateway, folder):
     made = []
 
-    def make(**settings):
-        central = make_gateway()
+    def make(central=None, **settings):
+        central = make_gateway(**central or {})
         populate(central)
         made.append(Boat(folder, central.start(), **settings))
         made[-1].edge.start()
@@ -216,6 +218,38 @@ def test_a_central_one_with_a_new_database_gets_what_the_edge_still_keeps(boat):
     wait_until(lambda: one.database.value("SELECT count(*) FROM telemetry") >= 60, "all to be there again")
     assert one.rows() == {device: list(range(1, 31)) for device in DEVICES}
     assert one.edge.metric("tidegate_db_older_total") == 1
+
+
+@pytest.mark.parametrize("keep", ["1h", "0"])
+def test_a_database_that_is_put_back_under_a_connected_edge_gets_what_that_has(boat, postgres, keep):
+    """The central journal has little of what is stored. What the edge has not either is named."""
+    small = {"journal__segment_bytes": "64K", "journal__min_free_bytes": "0"}
+    one = boat(central={"journal__keep": "0", "journal__max_bytes": "512K", **small}, journal__keep=keep, **small)
+    one.publish(10)
+    one.wait_stored()
+    backup = Backup(postgres, one.database)
+    one.publish(2000, size=500)
+    one.wait_stored()
+    wait_until(lambda: one.edge.metric("tidegate_in_journal") == 0, "the edge to have heard so")
+    first = one.database.value("SELECT max(seq) FROM uplink_positions")
+    backup.restore()
+    one.publish(5)
+    wait_until(lambda: "journal_gap after=" in one.central.log(), "the central one not to have it")
+    wait_until(lambda: "uplink_older position=" in one.edge.log(), "the edge to be told")
+    wait_until(lambda: all(numbers[-1:] == [2015] for numbers in one.rows().values()), "the newest to be stored")
+    wait_until(lambda: one.edge.metric("tidegate_in_journal") == 0, "the edge to have heard so")
+    rows = one.rows()
+    if keep == "1h":
+        assert rows == {device: list(range(1, 2016)) for device in DEVICES}
+        assert one.edge.metric("tidegate_journal_gaps") == 0
+        return
+    for device in DEVICES:  # the oldest, a hole, the newest
+        left = len(rows[device]) - 10
+        assert 5 <= left < 2000
+        assert rows[device] == [*range(1, 11), *range(2016 - left, 2016)]
+    after, last = re.search(r"journal_gap after=(\d+) last=(\d+) position=\1 ", one.edge.log()).groups()
+    assert int(after) < int(last) < first
+    assert one.edge.get("/readyz").json()["notes"] == ["journal_gap"]
 
 
 @pytest.mark.parametrize("names, trusted, is_in", [("IP:127.0.0.1", True, True), ("IP:127.0.0.2", True, False),

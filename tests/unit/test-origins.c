@@ -46,7 +46,7 @@ static void test_what_comes_again_is_no_news_whenever_it_is_read(void **state) {
         CLEANUP(origins_free) Origins *origins = NULL;
 
         (void)state;
-        assert_int_equal(origins_new(&origins), 0);
+        assert_int_equal(origins_new(&origins, NULL), 0);
         read_all(origins);
         read_all(origins);
         origins_stored(origins, 110);
@@ -61,7 +61,7 @@ static void test_each_journal_of_each_edge_has_its_own_numbers(void **state) {
         bool is_new;
 
         (void)state;
-        assert_int_equal(origins_new(&origins), 0);
+        assert_int_equal(origins_new(&origins, NULL), 0);
         read_all(origins);
         assert_int_equal(origins_judge(origins,
                                        &(Origin){ .device_id = 7, .epoch = 2, .seq = 1 },
@@ -85,11 +85,11 @@ static void test_what_the_database_has_is_no_news(void **state) {
         const Origin fourth = { .device_id = 7, .epoch = 1, .seq = 4 };
 
         (void)state;
-        assert_int_equal(origins_new(&origins), 0);
+        assert_int_equal(origins_new(&origins, NULL), 0);
         read_all(origins); /* shown, while nobody could be asked */
-        assert_false(origins_has_stored(origins, &fourth));
+        assert_false(origins_is_open(origins, &fourth, 112));
         tell(origins, 4); /* another gateway has stored them */
-        assert_true(origins_has_stored(origins, &fourth));
+        assert_true(origins_is_open(origins, &fourth, 112));
         assert_false(judge(origins, 1, 101));
         assert_false(judge(origins, 4, 112));
         assert_true(judge(origins, 5, 122));
@@ -101,7 +101,7 @@ static void test_an_older_database_has_all_judged_again(void **state) {
         CLEANUP(origins_free) Origins *origins = NULL;
 
         (void)state;
-        assert_int_equal(origins_new(&origins), 0);
+        assert_int_equal(origins_new(&origins, NULL), 0);
         tell(origins, 0);
         read_all(origins);
         origins_stored(origins, 122);
@@ -113,11 +113,76 @@ static void test_an_older_database_has_all_judged_again(void **state) {
         assert_false(judge(origins, 3, 120));
 }
 
+static bool judge_after(Origins *origins, uint64_t after_seq, uint64_t at_seq, uint64_t view) {
+        const Origin origin = { .device_id = 7,
+                                .epoch = 1,
+                                .after_seq = after_seq,
+                                .seq = after_seq + 1,
+                                .view = view };
+        bool is_new;
+
+        assert_int_equal(origins_judge(origins, &origin, at_seq, 0, &is_new), 0);
+        return is_new;
+}
+
+static void test_what_follows_on_something_unknown_is_too_early(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+        uint64_t view;
+
+        (void)state;
+        assert_int_equal(origins_new(&origins, NULL), 0);
+        tell(origins, 2);
+        view = origins_view(origins);
+        assert_true(judge_after(origins, 2, 101, view));
+        assert_false(judge_after(origins, 5, 102, view + 1)); /* an earlier run's, or database's */
+        assert_false(judge_after(origins, 6, 103, view + 1)); /* and what is behind it */
+        assert_true(judge_after(origins, 3, 104, view));
+        assert_false(judge_after(origins, 5, 102, view + 1));
+        assert_true(judge_after(origins, 9, 105, view)); /* another gateway has stored 5 to 9 */
+        assert_true(judge_after(origins, 10, 106, view + 1));
+        assert_false(judge_after(origins, 7, 107, view));
+}
+
+static void test_before_anybody_could_be_asked_nothing_is_too_early(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+        const Origin sixth = { .device_id = 7, .epoch = 1, .after_seq = 5, .seq = 6 };
+
+        (void)state;
+        assert_int_equal(origins_new(&origins, NULL), 0);
+        assert_true(judge_after(origins, 5, 101, 0)); /* to be shown */
+        assert_true(judge_after(origins, 6, 102, 0));
+        assert_true(origins_is_open(origins, &sixth, 101));
+        tell(origins, 5);
+        assert_true(judge_after(origins, 5, 101, 0));
+        assert_true(judge_after(origins, 6, 102, 0));
+        assert_false(origins_is_open(origins, &sixth, 101));
+}
+
+static void test_a_database_that_has_less_than_it_had_is_another_one(void **state) {
+        CLEANUP(origins_free) Origins *origins = NULL;
+        uint64_t view;
+
+        (void)state;
+        assert_int_equal(origins_new(&origins, NULL), 0);
+        tell(origins, 5);
+        view = origins_view(origins);
+        tell(origins, 5);
+        tell(origins, 6);
+        assert_int_equal(origins_view(origins), view);
+        tell(origins, 4);
+        assert_int_not_equal(origins_view(origins), view);
+        assert_false(judge_after(origins, 6, 101, view));
+        view = origins_view(origins);
+        assert_true(judge_after(origins, 4, 102, view));
+        assert_int_equal(origins_tell(origins, NULL, 0), 0);
+        assert_int_not_equal(origins_view(origins), view);
+}
+
 static void test_several_messages_in_one_have_one_number(void **state) {
         CLEANUP(origins_free) Origins *origins = NULL;
 
         (void)state;
-        assert_int_equal(origins_new(&origins), 0);
+        assert_int_equal(origins_new(&origins, NULL), 0);
         for (uint32_t place = 0; place < 3; ++place)
                 assert_true(judge_place(origins, 9, 200 + place, place));
         for (uint32_t place = 0; place < 3; ++place)
@@ -131,7 +196,7 @@ static void test_the_rest_of_several_is_news_behind_a_start_in_the_middle(void *
         CLEANUP(origins_free) Origins *origins = NULL;
 
         (void)state;
-        assert_int_equal(origins_new(&origins), 0);
+        assert_int_equal(origins_new(&origins, NULL), 0);
         tell(origins, 8);
         assert_true(judge_place(origins, 9, 201, 1));
         assert_true(judge_place(origins, 9, 202, 2));
@@ -143,7 +208,7 @@ static void test_numbers_of_ours_that_move_keep_what_was_judged(void **state) {
         CLEANUP(origins_free) Origins *origins = NULL;
 
         (void)state;
-        assert_int_equal(origins_new(&origins), 0);
+        assert_int_equal(origins_new(&origins, NULL), 0);
         read_all(origins);
         origins_move(origins, 105, 1000);
         assert_true(judge(origins, 3, 103));
@@ -159,7 +224,7 @@ static void test_an_edge_that_makes_up_journals_has_no_more_than_sixteen(void **
         bool is_new;
 
         (void)state;
-        assert_int_equal(origins_new(&origins), 0);
+        assert_int_equal(origins_new(&origins, NULL), 0);
         read_all(origins);
         for (origin.epoch = 2; origin.epoch < 60; ++origin.epoch) {
                 assert_int_equal(origins_judge(origins, &origin, 300 + origin.epoch, 0, &is_new),
@@ -181,7 +246,7 @@ static void test_sixteen_that_the_database_has_stay_in_a_crowd(void **state) {
         bool is_new;
 
         (void)state;
-        assert_int_equal(origins_new(&origins), 0);
+        assert_int_equal(origins_new(&origins, NULL), 0);
         for (size_t i = 0; i < N_ELEMENTS(told); ++i)
                 told[i] = (Origin){ .device_id = 7, .epoch = i, .seq = 5 };
         assert_int_equal(origins_tell(origins, told, N_ELEMENTS(told)), 0);
@@ -202,6 +267,9 @@ int main(void) {
                 cmocka_unit_test(test_each_journal_of_each_edge_has_its_own_numbers),
                 cmocka_unit_test(test_what_the_database_has_is_no_news),
                 cmocka_unit_test(test_an_older_database_has_all_judged_again),
+                cmocka_unit_test(test_what_follows_on_something_unknown_is_too_early),
+                cmocka_unit_test(test_before_anybody_could_be_asked_nothing_is_too_early),
+                cmocka_unit_test(test_a_database_that_has_less_than_it_had_is_another_one),
                 cmocka_unit_test(test_several_messages_in_one_have_one_number),
                 cmocka_unit_test(test_the_rest_of_several_is_news_behind_a_start_in_the_middle),
                 cmocka_unit_test(test_numbers_of_ours_that_move_keep_what_was_judged),

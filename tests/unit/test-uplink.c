@@ -77,9 +77,12 @@ static void test_a_batch_that_is_cut_anywhere_is_not_whole(void **state) {
 
 static void test_a_mark_comes_off_a_payload(void **state) {
         CLEANUP_BUF Buf buf = { 0 };
-        const UplinkMark mark = {
-                .device_id = 3, .epoch = UINT64_MAX, .seq = 4, .received_us = -5
-        };
+        const UplinkMark mark = { .device_id = 3,
+                                  .epoch = UINT64_MAX,
+                                  .seq = 4,
+                                  .received_us = -5,
+                                  .after_seq = 2,
+                                  .view = 9 };
         UplinkMark read;
         Text payload;
 
@@ -95,6 +98,8 @@ static void test_a_mark_comes_off_a_payload(void **state) {
         assert_int_equal(read.epoch, mark.epoch);
         assert_int_equal(read.seq, mark.seq);
         assert_int_equal(read.received_us, mark.received_us);
+        assert_int_equal(read.after_seq, mark.after_seq);
+        assert_int_equal(read.view, mark.view);
         assert_false(uplink_unmark(&payload, &read));
         assert_int_equal(payload.n, 7);
 }

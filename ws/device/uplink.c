@@ -43,6 +43,8 @@ struct WsUplink {
         bool wants_position; /* asks for it, from then on */
         int64_t retry_ms;
         uint64_t epoch;
+        unsigned line; /* which of our journals has what it brings; 0: none was asked for */
+        uint64_t view; /* of the database, as the position was asked for */
         WsQuestion question;
 
         uint64_t taken_seq;     /* the last that is in our journal; of its numbers, as the next */
@@ -65,13 +67,14 @@ struct WsUplink {
         TAILQ_ENTRY(WsUplink) entry;
 };
 
-int ws_uplink_new(WsClient *client, const Device *device) {
+int ws_uplink_new(WsClient *client, const Device *device, unsigned line) {
         WsUplink *uplink = calloc(1, sizeof(*uplink));
 
         if (!uplink)
                 return err_new(-ENOMEM);
         uplink->client = client;
         uplink->device_id = device->id;
+        uplink->line = line;
         uplink->question.owner = uplink->pending.owner = uplink;
         uplink->token_generation = device->token_generation;
         TAILQ_INSERT_TAIL(&client->loop->uplinks, uplink, entry);
@@ -279,6 +282,15 @@ static int ws_uplink_say(const WsUplink *uplink, const char *type, uint64_t posi
         return err_up(ws_client_say(uplink->client, buf));
 }
 
+/* How its line stands; false: that is not held here any more. */
+static bool ws_uplink_look(const WsUplink *uplink, UplinkLine *ret_line) {
+        const WsOptions *options = uplink->client->loop->options;
+
+        *ret_line = (UplinkLine){ 0 };
+        return !options->edge_look ||
+               options->edge_look(options->inbound_arg, uplink->line, ret_line);
+}
+
 static void ws_uplink_want(WsUplink *uplink) {
         uplink->wants_position = true;
         uplink->retry_ms = clock_mono_us() / 1000 + WS_UPLINK_RETRY_MS;
@@ -305,7 +317,11 @@ static int ws_uplink_take_position(void *owner, Event *event) {
 
 static int ws_uplink_ask(WsUplink *uplink) {
         CLEANUP(query_free) Query *query = NULL;
+        UplinkLine line;
         int r;
+
+        (void)ws_uplink_look(uplink, &line);
+        uplink->view = line.view;
 
         r = query_new(&query, QUERY_UPLINK);
         if (r < 0)
@@ -348,13 +364,16 @@ static int ws_uplink_journal(WsUplink *uplink, const UplinkRecord *record, uint6
         uplink_mark(&uplink->record,
                     &(UplinkMark){ .device_id = uplink->device_id,
                                    .epoch = uplink->epoch,
+                                   .after_seq = uplink->taken_seq,
                                    .seq = record->seq,
+                                   .view = uplink->view,
                                    .received_us = record->received_us });
         buf_append_text(&uplink->record, record->payload);
         if (buf_failed(&uplink->record))
                 return err_new(-ENOMEM);
         r = options->inbound(options->inbound_arg,
                              &(Inbound){ .door = DOOR_UPLINK,
+                                         .line = uplink->line,
                                          .is_retained = record->is_retained,
                                          .topic = record->topic,
                                          .payload = buf_text(&uplink->record),
@@ -474,13 +493,28 @@ static int ws_uplink_release(WsUplink *uplink) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/* What it was told is not true any more, or what it brings has no place here: it comes back, and is
+ * told anew. */
+static void ws_uplink_begin_again(const WsUplink *uplink, const char *reason) {
+        log_warning("uplink_again device=%lld reason=\"%s\"", (long long)uplink->device_id, reason);
+        ws_client_close(uplink->client, WS_CLOSE_RESTART, reason, METRIC_WS_CLOSED_STATE_LOST);
+}
+
 static int ws_uplink_tell(WsUplink *uplink) {
-        const WsOptions *options = uplink->client->loop->options;
-        uint64_t stored_seq = options->stored ? options->stored(options->inbound_arg) : 0;
+        const char *reason = NULL;
+        UplinkLine line;
         uint64_t position;
         size_t n = 0;
 
-        while (n < uplink->n_batches && uplink->batches[n].at_seq <= stored_seq)
+        if (!ws_uplink_look(uplink, &line))
+                reason = "its slot is another node's: begin again";
+        else if (line.view != uplink->view)
+                reason = "the database is an older one: begin again";
+        if (reason)
+                ws_uplink_begin_again(uplink, reason);
+        if (reason)
+                return 0;
+        while (n < uplink->n_batches && uplink->batches[n].at_seq <= line.stored_seq)
                 uplink->n_waiting -= uplink->batches[n++].n_bytes;
         if (n == 0)
                 return 0;
@@ -501,7 +535,7 @@ static int ws_uplink_go_on(WsUplink *uplink, int64_t now_ms) {
                 r = ws_uplink_ask_pending(uplink);
         if (r == 0 && uplink->held.n > 0)
                 r = ws_uplink_release(uplink);
-        if (r == 0)
+        if (r == 0 && uplink->is_greeted)
                 r = ws_uplink_tell(uplink);
         if (r == 0 && uplink->held.n == 0 && !ws_uplink_is_full(uplink))
                 ws_uplink_pause(uplink, false);

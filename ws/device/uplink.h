@@ -19,8 +19,8 @@ typedef struct WsClient WsClient;
 typedef struct WsLoop WsLoop;
 typedef struct WsUplink WsUplink;
 
-/* Makes @client the socket of an edge. */
-MUST_CHECK int ws_uplink_new(WsClient *client, const Device *device);
+/* Makes @client the socket of an edge. @line: which of our journals takes what it brings. */
+MUST_CHECK int ws_uplink_new(WsClient *client, const Device *device, unsigned line);
 WsUplink *ws_uplink_free(WsUplink *uplink);
 int64_t ws_uplink_device(const WsUplink *uplink);
 

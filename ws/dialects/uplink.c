@@ -22,12 +22,17 @@ static bool ws_uplink_takes_device(Text path) {
 }
 
 static int ws_uplink_admit(WsClient *client, const WsIdentity *identity, Text target) {
+        const WsOptions *options = client->loop->options;
+        unsigned line = 0;
+
         (void)target;
         if (!identity->device || !identity->device->may_uplink)
                 return 403;
-        if (!client->loop->options->stored)
-                return 503; /* of several slots, none of which is the edge's */
-        return ws_uplink_new(client, identity->device) < 0 ? 503 : 0;
+        if (options->edge_line)
+                line = options->edge_line(options->inbound_arg, identity->device->id);
+        if (line == 0)
+                return 503; /* a node without a slot */
+        return ws_uplink_new(client, identity->device, line) < 0 ? 503 : 0;
 }
 
 static int ws_uplink_opened(WsClient *client) {

@@ -13,6 +13,7 @@
 #include "model/query.h"
 #include "ws/access/proxies.h"
 
+typedef struct UplinkLine UplinkLine;
 typedef struct WsOptions WsOptions;
 typedef struct WsSite WsSite;
 
@@ -99,8 +100,10 @@ struct WsOptions {
         bool no_live;        /* messages are stored, and not shown as they come */
         InboundFn inbound;   /* the way into the journal; NULL: devices are not served */
         void *inbound_arg;
-        uint64_t (*stored)(void *inbound_arg); /* up to where it is, in the numbers of @inbound;
-                                                * NULL: they are of several journals */
+        /* Of what an edge brings: into which journal of ours it goes (0: none now), and how that
+         * stands, in the numbers of @inbound; false: it is not ours any more. Both or neither. */
+        unsigned (*edge_line)(void *inbound_arg, int64_t device_id);
+        bool (*edge_look)(void *inbound_arg, unsigned line, UplinkLine *ret_line);
         uint32_t (*sum)(uint32_t sum, const void *data, size_t n); /* CRC-32C */
         Reason (*check_json)(Text json); /* strictly; NULL: as json-c does */
         /* Strict JSON of a body that is not quite, or the Reason (> 0) why there is none; NULL:

@@ -50,6 +50,7 @@ typedef enum WsClose {
         WS_CLOSE_POLICY = 1008,
         WS_CLOSE_TOO_BIG = 1009,
         WS_CLOSE_FAULT = 1011,
+        WS_CLOSE_RESTART = 1012,
         WS_CLOSE_BAD_TOKEN = 4001,
         WS_CLOSE_FORBIDDEN = 4002,
         WS_CLOSE_MISUSE = 4003,
