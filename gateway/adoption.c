@@ -203,6 +203,8 @@ static int adoption_count(Adoption *adoption, uint64_t n_before) {
                 return r < 0 ? err_up(r) : ADOPTION_E_DATABASE;
         adopted->n_left = journal_count_after(adoption->journal, books.seq);
         adopted->n_stored = n_before - adopted->n_left;
+        adopted->n_stored -=
+                adopted->n_again < adopted->n_stored ? adopted->n_again : adopted->n_stored;
         return 0;
 }
 
@@ -221,6 +223,7 @@ static int adoption_finish(Adoption *adoption) {
 
 static int adoption_go(Adoption *adoption) {
         Adopted *adopted = adoption->adopted;
+        int64_t n_again = metric_get(METRIC_DUPLICATE);
         uint64_t n_before;
         int r, stored = 0;
 
@@ -238,6 +241,7 @@ static int adoption_go(Adoption *adoption) {
         n_before = journal_count_after(adoption->journal, adoption->position);
         if (n_before > 0)
                 stored = adoption_store(adoption);
+        adopted->n_again = (uint64_t)(metric_get(METRIC_DUPLICATE) - n_again);
         r = adoption_count(adoption, n_before);
         if (r == 0 && stored == 0)
                 r = adoption_finish(adoption);
@@ -300,11 +304,12 @@ void adoption_at_start(const Config *config, const char *dir, DbConn *conn, int 
         r = adoption_run(config, dir, conn, max_ms, &adopted);
         adoption_uncount(in_journal);
         if (r == 0 || r == ADOPTION_E_ENDED)
-                log_info("leftovers_stored epoch=%s slot=%d stored=%" PRIu64 " by_others=%" PRIu64
-                         " left=%" PRIu64,
+                log_info("leftovers_stored epoch=%s slot=%d stored=%" PRIu64 " duplicates=%" PRIu64
+                         " by_others=%" PRIu64 " left=%" PRIu64,
                          epoch,
                          adopted.slot,
                          adopted.n_stored,
+                         adopted.n_again,
                          adopted.n_taken,
                          adopted.n_left);
         else

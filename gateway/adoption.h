@@ -23,6 +23,7 @@ struct Adopted {
         int slot;
         uint64_t n_taken; /* messages that others have stored */
         uint64_t n_stored, n_left;
+        uint64_t n_again; /* were there, as they were sent twice: by an edge, or a broker */
         /* Up to so many between two numbers cannot be read any more; 0: none. */
         uint64_t n_damaged, damaged_after_seq, damaged_until_seq;
 };

@@ -116,12 +116,13 @@ static int adopt_one(const AdoptCall *call, const char *dir) {
         int r = adoption_run(call->config, dir, call->conn, INT_MAX, &adopted);
 
         if (r == 0 || r == ADOPTION_E_ENDED)
-                printf("%s: journal %s of slot %d: stored %" PRIu64 ", stored by others %" PRIu64
-                       ", left %" PRIu64 "\n",
+                printf("%s: journal %s of slot %d: stored %" PRIu64 ", duplicates %" PRIu64
+                       ", stored by others %" PRIu64 ", left %" PRIu64 "\n",
                        dir,
                        adopted.epoch,
                        adopted.slot,
                        adopted.n_stored,
+                       adopted.n_again,
                        adopted.n_taken,
                        adopted.n_left);
         if (adopted.n_damaged > 0)

@@ -46,7 +46,7 @@ def adopt(gateway, folder, check=True):
 
 
 def said(stored, others=0, left=0):
-    return f": stored {stored}, stored by others {others}, left {left}\n"
+    return f": stored {stored}, duplicates 0, stored by others {others}, left {left}\n"
 
 
 def leave_behind(pair, broker, ids):
@@ -215,7 +215,7 @@ def test_who_comes_back_without_a_turn(pair, scripted_broker, database):
     pair.heal()
     pair.first.start(wait=False)
     wait_standing_by(pair.first)
-    assert " stored=7 by_others=1 left=0" in pair.first.log()
+    assert " stored=7 duplicates=0 by_others=1 left=0" in pair.first.log()
     wait_stored(database, [*range(1, 9), 20])
     assert database.value(LEFT) == 0
     send(link, [7], dup=True)

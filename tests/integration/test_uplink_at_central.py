@@ -210,6 +210,25 @@ def test_a_kill_at_any_time_costs_nothing_and_doubles_nothing(boat, edge, databa
         assert sorted(numbers(database)) == list(range(1, sent + 2))
 
 
+def test_what_is_adopted_and_was_brought_to_another_one_is_said_to_be_a_duplicate(boat, edge, database):
+    gateway, _ = boat
+    with psycopg2.connect(database.url) as lock, lock.cursor() as cursor:
+        cursor.execute("LOCK TABLE uplink_positions IN SHARE MODE")  # read, and not stored
+        edge().bring(*[telemetry(seq, seq) for seq in range(1, 51)])
+        wait_until(lambda: gateway.metric("tidegate_in_journal") == 50, "the journal to have it")
+        gateway.kill()
+        database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()")
+    left = gateway.folder / "journal"
+    gateway.write_conf(journal__dir=str(gateway.folder / "journal-2"))
+    gateway.start()
+    wait_until(lambda: gateway.status("/readyz") == 200, "the gateway")
+    again = edge()
+    again.bring(*[telemetry(seq, seq) for seq in range(1, 41)])
+    again.wait_stored()
+    assert ": stored 10, duplicates 40, stored by others 0, left 0\n" in gateway.cli("journal", "adopt", str(left)).stdout
+    assert sorted(numbers(database)) == list(range(1, 51))
+
+
 def test_a_seventeenth_journal_stops_nobody(boat, edge, database):
     """Another gateway has stored what waits here of one of sixteen, and what waits before it is of one more."""
     gateway, _ = boat
