@@ -257,6 +257,10 @@ int cli_connect(const Cli *cli, const Config *config, DbConn **ret_conn) {
         bool migrates = strcmp(cli->command, "migrate") == 0;
         int r;
 
+        if (config->uplink_url)
+                return cli_usage_error(cli,
+                                       "a gateway at the edge (uplink.url) has no database, and no "
+                                       "users, devices and dead letters: ask the central one");
         r = db_conn_new(&conn, &options);
         if (r != 0)
                 return cli_fault(cli, "database.url cannot be used");

@@ -452,11 +452,12 @@ static void config_check_directory(ConfigLoader *loader) {
 int config_check_files(const Config *config) {
         static const char *const readable[][2] = {
                 { "http", "tls_cert" },  { "http", "tls_key" },  { "mqtt", "ca_file" },
-                { "mqtt", "cert_file" }, { "mqtt", "key_file" },
+                { "mqtt", "cert_file" }, { "mqtt", "key_file" }, { "uplink", "ca_file" },
         };
         static const char *const secrets[][2] = {
                 { "mqtt", "password_file" },
                 { "auth", "token_pepper_file" },
+                { "uplink", "token_file" },
         };
         ConfigLoader loader = { .config = (Config *)(uintptr_t)config };
         int r;

@@ -140,6 +140,39 @@ def test_a_secret_that_others_may_read_is_refused(make_gateway):
     assert "secret" in done.stderr
 
 
+@pytest.fixture
+def edge_conf(tmp_path):
+    """Of a gateway at the edge, with its token."""
+    token, path = tmp_path / "uplink-token", tmp_path / "edge.conf"
+    token.touch(0o600)
+    token.write_text("tgd_x\n", "ascii")
+    path.write_text(f"[uplink]\nurl = ws://127.0.0.1:1/ws/uplink/boat\ntoken_file = {token}\n", "ascii")
+    return path, token
+
+
+@pytest.mark.parametrize("spoil, reason", [
+    (lambda token: token.unlink(), "No such file or directory; allowed: a file that we may read"),
+    (lambda token: token.write_text(""), "not usable; allowed: up to 64 KiB, not empty"),
+    (lambda token: token.chmod(0o644), "not readable by others (chmod 600)"),
+], ids=["missing", "empty", "open to others"])
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+def test_the_token_of_an_edge_is_looked_at(edge_conf, command, spoil, reason):
+    path, token = edge_conf
+    assert run("check-config", "--config", str(path)).returncode == 0
+    spoil(token)
+    done = run(command, "--config", str(path))
+    assert done.returncode == 2
+    assert f"uplink.token_file: {token}: " in done.stderr and reason in done.stderr
+
+
+@pytest.mark.parametrize("command", [["user", "list"], ["device", "list"], ["dead-letters", "list"], ["journal", "verify"],
+                                     ["migrate"], ["cluster", "status"]], ids=" ".join)
+def test_what_needs_a_database_says_that_an_edge_has_none(edge_conf, command):
+    done = run(*command, "--config", str(edge_conf[0]))
+    assert done.returncode == 2
+    assert "a gateway at the edge (uplink.url) has no database" in done.stderr
+
+
 def test_user_commands(make_gateway, database):
     gateway = make_gateway()
     gateway.add_user("ana")
