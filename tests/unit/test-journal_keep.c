@@ -17,6 +17,7 @@
 static int64_t now_us;
 static Segment segments[N]; /* each has the numbers 10 * i + 1 to 10 * i + 10 */
 static JournalKeep keep;
+static uint64_t used; /* before the first that is to come */
 
 int64_t __wrap_clock_mono_us(void);
 int64_t __wrap_clock_mono_us(void) {
@@ -36,6 +37,7 @@ static int set_up(void **state) {
                 atomic_store(&segments[i].end, 500); /* of the newest that counts */
                 atomic_store(&segments[i].next, i + 1 < N ? &segments[i + 1] : NULL);
         }
+        used = 0;
         metrics_reset();
         journal_keep_init(&keep, KEEP_MS);
         return 0;
@@ -136,7 +138,7 @@ static void test_of_recovered_ones_what_is_more_than_two_tails_is_no_fill(void *
 static bool hole(size_t from, uint64_t after, uint64_t wanted_after, uint64_t wanted_last) {
         uint64_t after_seq = 0, last_seq = 0;
 
-        if (!journal_keep_find_hole(&segments[from], after, &after_seq, &last_seq))
+        if (!journal_keep_find_hole(&segments[from], used, after, &after_seq, &last_seq))
                 return false;
         assert_int_equal(after_seq, wanted_after);
         assert_int_equal(last_seq, wanted_last);
@@ -153,6 +155,17 @@ static void test_a_hole_is_what_no_segment_has(void **state) {
         assert_true(hole(0, 0, 20, 30));
         assert_true(hole(0, 25, 25, 30));
         assert_false(hole(0, 30, 0, 0));
+}
+
+/* The newest file is gone, and a later start remembers how far it went. */
+static void test_what_was_used_behind_the_newest_is_a_hole_too(void **state) {
+        (void)state;
+        used = 10 * N;
+        assert_false(hole(0, 0, 0, 0));
+        used = 10 * N + 7;
+        assert_true(hole(0, 0, 10 * N, 10 * N + 7));
+        assert_true(hole(0, 10 * N + 3, 10 * N + 3, 10 * N + 7));
+        assert_false(hole(0, 10 * N + 7, 0, 0));
 }
 
 /* A version that did not say what came before has written it. */
@@ -176,6 +189,7 @@ int main(void) {
                 CASE(test_what_goes_is_not_kept_any_more),
                 CASE(test_of_recovered_ones_what_is_more_than_two_tails_is_no_fill),
                 CASE(test_a_hole_is_what_no_segment_has),
+                CASE(test_what_was_used_behind_the_newest_is_a_hole_too),
                 CASE(test_of_an_old_segment_the_numbers_tell),
         };
 
