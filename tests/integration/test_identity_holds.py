@@ -607,3 +607,20 @@ def test_a_device_speaks_for_itself_alone(gateway, broker, database):
         assert gateway.post("/api/v1/detections/", headers={"X-API-Key": bad},
                             json=detection).status_code == 401
     assert gateway.post("/api/v1/detections/", json=detection).status_code == 401
+
+
+def test_guesses_from_everywhere_lock_nobody_out_where_he_was_before(make_gateway):
+    gateway = started(make_gateway, auth__login_failures_per_minute=4)
+
+    def log_in(source, password):
+        return login(gateway, "ana", password, source)[0]
+
+    good = "correct+horse+battery"
+    assert log_in("127.0.0.9", good) == 200
+    guesses = [log_in(f"127.0.1.{n}", "wrong") for n in range(1, 15)]
+    assert set(guesses) == {401, 429} and guesses.count(401) < 14, guesses
+    assert log_in("127.0.0.8", good) == 429, "where nobody knows him he waits"
+    assert log_in("127.0.0.9", good) == 200
+    # who guesses there is as bounded as anywhere
+    guesses = [log_in("127.0.0.9", "wrong") for _ in range(8)]
+    assert 429 in guesses, guesses

@@ -42,8 +42,15 @@ static bool ws_login_is_suspect(const WsCall *call) {
         return ws_limiter_is_known(call->limiter, text_of(source), call->now_us);
 }
 
+static bool ws_login_is_proven(const WsCall *call) {
+        return ws_proven_has(call->proven,
+                             text_of(call->account),
+                             ws_party_address(call->source),
+                             call->now_us);
+}
+
 /* Seconds to wait; 0: go ahead. An account has twice the tries of an address, so that one noisy
- * address cannot lock the owner of an account out. */
+ * address cannot lock the owner of an account out; nor can many, where he has been before. */
 static int ws_login_take(const WsCall *call) {
         int limit = ws_login_limit(call);
         char source[64], account[160];
@@ -51,7 +58,7 @@ static int ws_login_take(const WsCall *call) {
 
         ws_login_names(call, source, account);
         wait_s = ws_limiter_take(call->limiter, text_of(source), limit, call->now_us);
-        if (wait_s > 0)
+        if (wait_s > 0 || ws_login_is_proven(call))
                 return wait_s;
         wait_s = ws_limiter_take(call->limiter, text_of(account), 2 * limit, call->now_us);
         if (wait_s > 0)
@@ -64,14 +71,8 @@ static void ws_login_give_back(const WsCall *call) {
 
         ws_login_names(call, source, account);
         ws_limiter_give_back(call->limiter, text_of(source));
-        ws_limiter_give_back(call->limiter, text_of(account));
-}
-
-static bool ws_login_is_proven(const WsCall *call) {
-        return ws_proven_has(call->proven,
-                             text_of(call->account),
-                             ws_party_address(call->source),
-                             call->now_us);
+        if (!ws_login_is_proven(call))
+                ws_limiter_give_back(call->limiter, text_of(account));
 }
 
 /* In a crowd of newcomers: is there such an account, and has somebody guessed at it? A try whose
