@@ -233,3 +233,23 @@ def test_a_letter_that_came_back_takes_no_other_along(older, broker, database, p
     assert logs_of(database) == ["USV-8", "the last"]
     assert database.rows("SELECT id, topic FROM dead_letters") == [(1, "seano/USV-9/raw_log")]
     balanced(older)
+
+
+def test_what_a_device_of_since_has_sent_is_nobody_elses(older, broker, database, postgres):
+    """It is in the journal by an id, which is not given out again."""
+    backup = Backup(postgres, database)
+    _, token = older.add_device("dev-3", "ana")
+    device = Viewer(older, "/ws/device/dev-3", token)
+    device.send('{"x":1}')
+    database.wait_for("SELECT count(*) FROM telemetry", 1)
+    device.close()
+    assert older.terminate() == 0
+
+    backup.restore()
+    older.add_device("dev-4", "ben")
+    older.start()
+    broker.publish("seano/USV-1/raw_log", "the last")
+    stored(database, 1)
+    assert database.value("SELECT count(*) FROM telemetry") == 0
+    assert database.rows("SELECT topic, reason FROM dead_letters") == [("ws/device/dev-3", "unknown_device")]
+    balanced(older)
