@@ -1,5 +1,7 @@
 #include "ws/access/sealed.h"
 
+#include <stdio.h>
+
 #include "base/err.h"
 
 #define SEALED_VERSION     1
@@ -29,11 +31,9 @@ static int sealed_mac(Text key,
                       size_t n,
                       uint8_t ret_mac[SECRET_HASH_SIZE]) {
         char text[SEALED_PURPOSE_MAX + 1 + WS_SEALED_BYTES(WS_SEALED_NUMBERS)];
-        size_t n_purpose = strlen(purpose);
+        size_t n_purpose = (size_t)snprintf(text, sizeof(text), "%s\n", purpose);
 
-        assert(n_purpose <= SEALED_PURPOSE_MAX);
-        memcpy(text, purpose, n_purpose);
-        text[n_purpose++] = '\n';
+        assert(n_purpose <= SEALED_PURPOSE_MAX + 1);
         memcpy(text + n_purpose, body, n);
         return err_up(secret_token_hash(key, (Text){ text, n_purpose + n }, ret_mac));
 }

@@ -20,6 +20,7 @@ static const char shared_ticket_purpose[] = "tidegate ticket of one use";
 int ws_shared_tickets_new(WsSharedTickets **ret_tickets, size_t capacity) {
         CLEANUP(ws_shared_tickets_free) WsSharedTickets *tickets = calloc(1, sizeof(*tickets));
 
+        assert(capacity > 0);
         if (!tickets)
                 return err_new(-ENOMEM);
         tickets->capacity = capacity;
@@ -68,7 +69,7 @@ static bool ws_shared_tickets_spend(WsSharedTickets *tickets,
                 if (tickets->spent[i].which == which && tickets->spent[i].until_us > now_us)
                         return false;
         tickets->spent[tickets->next] = (WsSpent){ .which = which, .until_us = until_us };
-        tickets->next = (tickets->next + 1) % tickets->capacity;
+        tickets->next = tickets->next + 1 < tickets->capacity ? tickets->next + 1 : 0;
         return true;
 }
 
