@@ -133,6 +133,10 @@ int db_admin_vehicle_delete(DbConn *conn, const char *code) {
                                 &code);
 }
 
+int db_admin_group_delete(DbConn *conn, const char *name) {
+        return admin_change_one(conn, "DELETE FROM groups WHERE name = $1 RETURNING id", 1, &name);
+}
+
 /* The id of @user as a parameter; NULL stays NULL: nobody. */
 static int admin_owner(DbConn *conn,
                        const char *user,
@@ -328,24 +332,55 @@ static int admin_found_added(DbConn *conn, const DbQuery *query, bool *ret_added
         return 0;
 }
 
-int db_admin_vehicle_share(DbConn *conn, const char *code, const char *user) {
-        const char *args[] = { code, user };
-        bool added = false;
+#define ADMIN_PAIR(table, name)                                  \
+        "WITH pair AS (SELECT u.id AS user_id, t.id AS thing_id" \
+        " FROM users u, " table " t WHERE t." name " = $1 AND u.username = $2),"
+#define ADMIN_SHARE(table, name, column)                           \
+        ADMIN_PAIR(table, name)                                    \
+        " done AS (INSERT INTO shares (user_id, " column ")"       \
+        " SELECT * FROM pair ON CONFLICT DO NOTHING RETURNING id)" \
+        " SELECT (SELECT count(*) FROM pair), (SELECT count(*) FROM done)"
+#define ADMIN_UNSHARE(table, name, column)                                        \
+        ADMIN_PAIR(table, name)                                                   \
+        " done AS (DELETE FROM shares s USING pair p WHERE s.user_id = p.user_id" \
+        " AND s." column " = p.thing_id RETURNING s.id)"                          \
+        " SELECT (SELECT count(*) FROM pair), (SELECT count(*) FROM done)"
+
+static const char *const admin_share[DB_SHARED_COUNT] = {
+        [DB_SHARED_VEHICLE] = ADMIN_SHARE("vehicles", "code", "vehicle_id"),
+        [DB_SHARED_DEVICE] = ADMIN_SHARE("devices", "code", "device_id"),
+        [DB_SHARED_GROUP] = ADMIN_SHARE("groups", "name", "group_id"),
+};
+
+static const char *const admin_unshare[DB_SHARED_COUNT] = {
+        [DB_SHARED_VEHICLE] = ADMIN_UNSHARE("vehicles", "code", "vehicle_id"),
+        [DB_SHARED_DEVICE] = ADMIN_UNSHARE("devices", "code", "device_id"),
+        [DB_SHARED_GROUP] = ADMIN_UNSHARE("groups", "name", "group_id"),
+};
+
+static int admin_pair(DbConn *conn, const char *sql, const char *name, const char *user) {
+        const char *args[] = { name, user };
+        bool is_changed = false;
         int r;
 
-        r = admin_found_added(
-                conn,
-                &(DbQuery){ "WITH pair AS (SELECT u.id AS user_id, v.id AS vehicle_id"
-                            " FROM users u, vehicles v WHERE v.code = $1 AND u.username = $2),"
-                            " added AS (INSERT INTO shares (user_id, vehicle_id)"
-                            " SELECT * FROM pair ON CONFLICT DO NOTHING RETURNING id)"
-                            " SELECT (SELECT count(*) FROM pair), (SELECT count(*) FROM added)",
-                            N_ELEMENTS(args),
-                            args },
-                &added);
+        r = admin_found_added(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &is_changed);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        return added ? 0 : DB_E_EXISTS;
+        return is_changed ? 0 : DB_E_EXISTS;
+}
+
+int db_admin_share(DbConn *conn, DbShared kind, const char *name, const char *user) {
+        int r;
+
+        r = admin_pair(conn, admin_share[kind], name, user);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_unshare(DbConn *conn, DbShared kind, const char *name, const char *user) {
+        int r;
+
+        r = admin_pair(conn, admin_unshare[kind], name, user);
+        return r < 0 ? err_up(r) : r;
 }
 
 static const char admin_group_put[] =

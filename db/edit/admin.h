@@ -21,6 +21,14 @@ typedef enum DbTaken {
         DB_TAKEN_HISTORY, /* of one that is no more: it would be the new one's, and its owner's */
 } DbTaken;
 
+/* What may be shared with a user. */
+typedef enum DbShared {
+        DB_SHARED_VEHICLE,
+        DB_SHARED_DEVICE,
+        DB_SHARED_GROUP,
+        DB_SHARED_COUNT,
+} DbShared;
+
 struct DbUser {
         int64_t id, generation;
         Role role;
@@ -74,7 +82,9 @@ MUST_CHECK int db_admin_vehicle_add_as(DbConn *conn,
 /* What it has sent stays. */
 MUST_CHECK int db_admin_device_delete(DbConn *conn, const char *code);
 MUST_CHECK int db_admin_vehicle_delete(DbConn *conn, const char *code);
-MUST_CHECK int db_admin_vehicle_share(DbConn *conn, const char *code, const char *user);
+/* DB_E_EXISTS: it is so already. */
+MUST_CHECK int db_admin_share(DbConn *conn, DbShared kind, const char *name, const char *user);
+MUST_CHECK int db_admin_unshare(DbConn *conn, DbShared kind, const char *name, const char *user);
 /* Makes the group if there is none of that name and adds the devices, all or none of them.
  * DB_E_EXISTS: there was nothing to do. */
 MUST_CHECK int db_admin_group_add(DbConn *conn,
@@ -89,5 +99,8 @@ MUST_CHECK int db_admin_group_remove(DbConn *conn,
                                      const char *const device_codes[],
                                      size_t n,
                                      size_t *ret_n);
+
+/* Its devices stay; its shares go with it. */
+MUST_CHECK int db_admin_group_delete(DbConn *conn, const char *name);
 
 MUST_CHECK int db_admin_dead_letter_delete(DbConn *conn, int64_t id);

@@ -16,7 +16,6 @@
 
 #define CLI_PASSWORD_MIN 8
 #define CLI_PASSWORD_MAX 1024
-#define CLI_NAME_MAX     128
 #define CLI_TTL_DEFAULT  3600
 #define CLI_ID_MAX       999999999999999LL /* that JavaScript and doubles know exactly */
 #define CLI_TTL_MAX      31536000
@@ -46,14 +45,13 @@ static int cli_check_name(const Cli *cli, const char *name) {
         return CLI_OK;
 }
 
-static int cli_need(const Cli *cli, CliOption option, const char *name) {
+int cli_need(const Cli *cli, CliOption option, const char *name) {
         if (cli->values[option])
                 return CLI_OK;
         return cli_usage_error(cli, "--%s is missing", name);
 }
 
-/* The configuration and a connection; the caller owns both, also when this fails. */
-static int cli_open(const Cli *cli, Config **ret_config, DbConn **ret_conn) {
+int cli_open(const Cli *cli, Config **ret_config, DbConn **ret_conn) {
         int r;
 
         r = cli_load(cli, ret_config);
@@ -249,6 +247,10 @@ int cli_vehicle_delete(const Cli *cli) {
         return cli_to_one(cli, "vehicle", db_admin_vehicle_delete, "deleted");
 }
 
+int cli_group_delete(const Cli *cli) {
+        return cli_to_one(cli, "group", db_admin_group_delete, "deleted");
+}
+
 int cli_user_password(const Cli *cli) {
         CLEANUP(config_free) Config *config = NULL;
         CLEANUP(db_conn_free) DbConn *conn = NULL;
@@ -424,48 +426,6 @@ int cli_device_revoke(const Cli *cli) {
                 return cli_db_result(cli, conn, r, cli->operands[0]);
         printf("device %s: token revoked\n", cli->operands[0]);
         return CLI_OK;
-}
-
-/* ---- owners ------------------------------------------------------------------------------- */
-
-typedef int (*CliToUserFn)(DbConn *conn, const char *code, const char *user);
-
-/* Gives a thing, or the sight of it, to the user of --user; @done says which. */
-static int cli_to_user(const Cli *cli, const char *kind, CliToUserFn give, const char *done) {
-        CLEANUP(config_free) Config *config = NULL;
-        CLEANUP(db_conn_free) DbConn *conn = NULL;
-        char what[2 * CLI_NAME_MAX];
-        int r;
-
-        r = cli_need(cli, CLI_USER, "user");
-        if (r == CLI_OK)
-                r = cli_open(cli, &config, &conn);
-        if (r != CLI_OK)
-                return r;
-
-        snprintf(what,
-                 sizeof(what),
-                 "%s %s or user %s",
-                 kind,
-                 cli->operands[0],
-                 cli->values[CLI_USER]);
-        r = give(conn, cli->operands[0], cli->values[CLI_USER]);
-        if (r != 0 && r != DB_E_EXISTS) /* shared already is shared */
-                return cli_db_result(cli, conn, r, what);
-        printf("%s %s: %s %s\n", kind, cli->operands[0], done, cli->values[CLI_USER]);
-        return CLI_OK;
-}
-
-int cli_device_assign(const Cli *cli) {
-        return cli_to_user(cli, "device", db_admin_device_assign, "belongs to");
-}
-
-int cli_vehicle_assign(const Cli *cli) {
-        return cli_to_user(cli, "vehicle", db_admin_vehicle_assign, "belongs to");
-}
-
-int cli_vehicle_share(const Cli *cli) {
-        return cli_to_user(cli, "vehicle", db_admin_vehicle_share, "shared with");
 }
 
 /* ---- vehicles and groups ------------------------------------------------------------------ */

@@ -13,6 +13,8 @@
 #define CLI_FAULT 1
 #define CLI_USAGE 2
 
+#define CLI_NAME_MAX 128
+
 typedef struct Cli Cli;
 typedef struct DbConn DbConn;
 
@@ -73,6 +75,9 @@ int cli_load(const Cli *cli, Config **ret_config);
 int cli_connect(const Cli *cli,
                 const Config *config,
                 DbConn **ret_conn); /* and the schema is ours */
+/* Both; the caller owns them, also when this fails. */
+int cli_open(const Cli *cli, Config **ret_config, DbConn **ret_conn);
+int cli_need(const Cli *cli, CliOption option, const char *name);
 int cli_db_result(const Cli *cli, const DbConn *conn, int r, const char *what);
 int cli_number(const Cli *cli,
                CliOption option,
@@ -102,13 +107,19 @@ int cli_device_list(const Cli *cli);
 int cli_device_rotate(const Cli *cli);
 int cli_device_revoke(const Cli *cli);
 int cli_device_uplink(const Cli *cli);
+int cli_device_share(const Cli *cli);
+int cli_device_unshare(const Cli *cli);
 int cli_vehicle_add(const Cli *cli);
 int cli_vehicle_assign(const Cli *cli);
 int cli_vehicle_share(const Cli *cli);
+int cli_vehicle_unshare(const Cli *cli);
 int cli_vehicle_delete(const Cli *cli);
 int cli_vehicle_list(const Cli *cli);
 int cli_group_add(const Cli *cli);
 int cli_group_remove(const Cli *cli);
+int cli_group_share(const Cli *cli);
+int cli_group_unshare(const Cli *cli);
+int cli_group_delete(const Cli *cli);
 
 int cli_import(const Cli *cli);
 

@@ -228,6 +228,39 @@ def test_devices_are_taken_out_of_a_group(gateway, database):
     assert gateway.cli("group", "remove", "Floor 1", "dev-1").stdout == "group Floor 1: has none of them\n"
 
 
+@pytest.mark.parametrize("kind, name", [("vehicle", "USV-1"), ("device", "dev-1"), ("group", "Floor 1")])
+def test_what_is_shared_is_seen_until_that_is_taken_away(gateway, database, kind, name):
+    gateway.cli("group", "add", "Floor 1", "dev-1")
+    things = "vehicles" if kind == "vehicle" else "devices"
+
+    def n_seen():
+        return len(gateway.get(f"/api/{things}", "ben").json()["items"])
+
+    assert n_seen() == 1
+    for _ in range(2):
+        assert gateway.cli(kind, "share", name, "--user", "ben").stdout == f"{kind} {name}: shared with ben\n"
+    assert database.rows(f"SELECT u.username, s.{kind}_id FROM shares s JOIN users u ON u.id = user_id") == [
+        ("ben", database.value(f"SELECT id FROM {kind}s WHERE %s IN ({'name' if kind == 'group' else 'code'})", name))]
+    wait_until(lambda: n_seen() == 2, "ben to see it")
+    for _ in range(2):
+        assert gateway.cli(kind, "unshare", name, "--user", "ben").stdout == f"{kind} {name}: not shared with ben\n"
+    assert database.value("SELECT count(*) FROM shares") == 0
+    wait_until(lambda: n_seen() == 1, "ben to see it no more")
+    for verb in ("share", "unshare"):
+        for what, user in ((name, "nobody"), ("none", "ben")):
+            refused = gateway.cli(kind, verb, what, "--user", user, check=False)
+            assert (refused.returncode, refused.stdout) == (1, "")
+            assert f"{kind} {what} or user {user}: there is none" in refused.stderr
+
+
+def test_a_group_is_deleted_with_its_shares_and_its_devices_stay(gateway, database):
+    gateway.cli("group", "add", "Floor 1", "dev-1", "dev-2")
+    gateway.cli("group", "share", "Floor 1", "--user", "ben")
+    assert gateway.cli("group", "delete", "Floor 1").stdout == "group Floor 1: deleted\n"
+    assert [database.value(f"SELECT count(*) FROM {table}") for table in ("groups", "device_groups", "shares", "devices")] == [0, 0, 0, 2]
+    assert gateway.cli("group", "delete", "Floor 1", check=False).returncode == 1
+
+
 @pytest.mark.parametrize("kind, code, topic, reason", [
     ("device", "dev-1", "devices/dev-1/alert", "unknown_device"),
     ("vehicle", "USV-1", "seano/USV-1/alert", "unknown_vehicle")])

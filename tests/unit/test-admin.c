@@ -119,10 +119,15 @@ static void test_vehicle_is_shared_once(void **state) {
         (void)state;
         assert_int_equal(db_admin_vehicle_add(conn, "v1", NULL, "Boat", &id), 0);
         assert_int_equal(db_admin_vehicle_add(conn, "v1", NULL, "Boat", &id), DB_E_EXISTS);
-        assert_int_equal(db_admin_vehicle_share(conn, "v1", "ana"), 0);
-        assert_int_equal(db_admin_vehicle_share(conn, "v1", "ana"), DB_E_EXISTS);
-        assert_int_equal(db_admin_vehicle_share(conn, "v1", "bob"), DB_E_NOT_FOUND);
-        assert_int_equal(db_admin_vehicle_share(conn, "v2", "ana"), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_share(conn, DB_SHARED_VEHICLE, "v1", "ana"), 0);
+        assert_int_equal(db_admin_share(conn, DB_SHARED_VEHICLE, "v1", "ana"), DB_E_EXISTS);
+        assert_int_equal(db_admin_share(conn, DB_SHARED_VEHICLE, "v1", "bob"), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_share(conn, DB_SHARED_VEHICLE, "v2", "ana"), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_unshare(conn, DB_SHARED_VEHICLE, "v1", "bob"), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_unshare(conn, DB_SHARED_DEVICE, "v1", "ana"), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_unshare(conn, DB_SHARED_VEHICLE, "v1", "ana"), 0);
+        assert_int_equal(db_admin_unshare(conn, DB_SHARED_VEHICLE, "v1", "ana"), DB_E_EXISTS);
+        assert_int_equal(db_admin_share(conn, DB_SHARED_VEHICLE, "v1", "ana"), 0);
         db_conn_free(conn);
 }
 
@@ -210,7 +215,7 @@ static void test_a_thing_is_deleted_once_with_what_hangs_on_it(void **state) {
         postgres_run("INSERT INTO vehicles (code) VALUES ('t1'), ('t2')");
         postgres_run("INSERT INTO shares (user_id, device_id) SELECT 1, id FROM devices");
         assert_int_equal(db_admin_group_add(conn, "g", devices, 1, &id), 0);
-        assert_int_equal(db_admin_vehicle_share(conn, "t1", "ana"), 0);
+        assert_int_equal(db_admin_share(conn, DB_SHARED_VEHICLE, "t1", "ana"), 0);
 
         assert_int_equal(db_admin_device_delete(conn, "t1"), 0);
         assert_int_equal(db_admin_device_delete(conn, "t1"), DB_E_NOT_FOUND);
