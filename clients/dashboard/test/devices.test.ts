@@ -88,6 +88,7 @@ test("a hall of devices is worth looking at", async () => {
   await page.getByRole("button", { name: "Last seen" }).click();
   expect(codes.length).toBe(15);
   await shoot(page, "devices");
+  expect(await page.getByRole("group", { name: "Devices" }).evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0); // nothing is cut off
   expect(await stumbles(page)).toEqual([]);
   await page.getByRole("searchbox").fill("ems");
   await page.getByRole("link", { name: "sim-ems-01" }).click();

@@ -34,6 +34,9 @@ test("an admin adds a user, is told at the field what is wrong, shuts him out an
   await dialog.getByText("There is one of this name already").waitFor();
   expect(await stumbles(page)).toEqual([]);
   await shoot(page, "settings-add");
+  await page.setViewportSize({ width: 390, height: 844 });
+  expect(await dialog.evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0); // nothing is cut off
+  await page.setViewportSize({ width: 1280, height: 800 });
   await dialog.getByLabel("User name").fill("dora");
   await dialog.getByLabel("Role").selectOption("viewer");
   await dialog.getByRole("button", { name: "Add a user" }).click();
