@@ -163,3 +163,42 @@ test("a guest looks around where the gateway lets guests in, and nowhere else", 
   await page.getByLabel("User name").waitFor();
   await page.context().close();
 });
+
+test("a vehicle that is out of the view is found by its name, or by its address, and the map goes there", async () => {
+  const { page, said } = await dashboard.open();
+  const list = page.getByRole("complementary", { name: "Vehicles" });
+
+  await place(53.5);
+  await dashboard.act("publish", { topic: "seano/USV-2/vehicle_log", payload: JSON.stringify({ latitude: -33.85, longitude: 151.3 }) });
+  await dashboard.signIn(page, "root");
+  await page.getByText("2 vehicles in view").waitFor();
+  await list.getByRole("button", { name: "USV-1" }).click();
+  await page.getByText("1 vehicle in view").waitFor();
+  await list.getByRole("button", { name: /USV-2.*not here/ }).click();
+  await page.getByRole("complementary", { name: "USV-2" }).getByText("-33.85").waitFor();
+  await list.getByRole("button", { name: /USV-1.*not here/ }).waitFor();
+  await page.getByText("1 vehicle in view").waitFor();
+  expect(await list.getByRole("button", { name: /USV-2/ }).innerText()).not.toContain("not here");
+
+  await page.evaluate(() => (location.hash = "#/alerts"));
+  await page.getByRole("heading", { name: "Alerts" }).waitFor();
+  await page.evaluate((id) => (location.hash = `#/map/${id}`), dashboard.where.ids["USV-1"]);
+  await page.getByText("1 vehicle in view").waitFor();
+  await list.getByRole("button", { name: /USV-2.*not here/ }).waitFor();
+  expect(said).toEqual([]);
+  await page.context().close();
+});
+
+test("of a vehicle that does not say where it is that is said", async () => {
+  const { page } = await dashboard.open();
+
+  await dashboard.act("sql", { statement: "INSERT INTO vehicles (code, user_id) SELECT 'USV-9', id FROM users WHERE username = 'ben'" });
+  await until(async () => {
+    await dashboard.act("publish", { topic: "seano/USV-9/vehicle_log", payload: `{"battery_voltage":12.5}` });
+    return await dashboard.act("sql", { statement: "SELECT 1 FROM vehicle_logs l JOIN vehicles v ON v.id = l.vehicle_id WHERE v.code = 'USV-9' LIMIT 1" }).then((rows) => rows.length > 0);
+  }, "it is stored");
+  await dashboard.signIn(page, "ben");
+  await page.getByRole("complementary", { name: "Vehicles" }).getByRole("button", { name: /USV-9/ }).click();
+  await page.getByRole("complementary", { name: "USV-9" }).getByText("It does not say where it is").waitFor();
+  await page.context().close();
+});

@@ -398,6 +398,7 @@ export const en = {
   "map.none_found": "No vehicle is called that",
 
   "vehicle.close": "Close",
+  "vehicle.nowhere": "It does not say where it is",
   "vehicle.nothing": "It has said nothing yet",
   "vehicle.unstored": "not stored yet",
   "vehicle.show": "Show",

@@ -19,12 +19,15 @@ interface Props {
   isFollowing: boolean;
   setFollowing(is: boolean): void;
   show(lon: number, lat: number): void;
+  /** It is not known where it is: it is shown when that is. */
+  isSought: boolean;
+  found(): void;
   showTrack(track: Coloured | undefined): void;
   close(): void;
 }
 
 /** One vehicle, beside the map. */
-export function VehicleCard({ id, isFollowing, setFollowing, show, showTrack, close }: Props) {
+export function VehicleCard({ id, isFollowing, setFollowing, show, isSought, found, showTrack, close }: Props) {
   const vehicle = useVehicle(id);
   const names = useNames();
   const log = vehicle?.log;
@@ -33,6 +36,12 @@ export function VehicleCard({ id, isFollowing, setFollowing, show, showTrack, cl
   const code = names.read().get(id)?.code;
 
   useUnstored(); /* drawn anew when it is stored */
+  useEffect(() => {
+    if (!isSought || !isPlaced) return;
+    show(longitude, latitude);
+    found();
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- once, when it is known
+  }, [isSought, isPlaced]);
   return (
     <aside className={css.card} aria-label={names.of(id)}>
       <header>
@@ -53,6 +62,7 @@ export function VehicleCard({ id, isFollowing, setFollowing, show, showTrack, cl
         </button>
         <TrackChoice id={id} showTrack={showTrack} />
       </div>
+      {log && !isPlaced && <p role="status" className={css.told}>{t("vehicle.nowhere")}</p>}
       <Tabs tabs={[
         { key: "state", title: t("vehicle.state"), content: () => <State id={id} /> },
         { key: "charts", title: t("vehicle.charts"), content: () => <Charts code={code} data={log?.data} /> },

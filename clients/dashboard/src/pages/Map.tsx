@@ -36,6 +36,8 @@ export default function MapPage() {
   const [painter, setPainter] = useState<Painter>();
   const [hasTrails, setTrails] = useState(true);
   const [isFollowing, setFollowing] = useState(false);
+  const [isFitted, setFitted] = useState(false);
+  const [sought, seek] = useState(selected); // the map goes where it is, once that is known
   const isPhone = usePhone();
   const [wantsList, setList] = useState<boolean>();
   const hasList = wantsList ?? !isPhone;
@@ -51,7 +53,10 @@ export default function MapPage() {
   useEffect(() => {
     if (!map) return;
     const drawn = new Painter(map, fleet);
-    const following = followView(client, map, fleet, { changed: () => drawn.wake(), first: () => fit(map, fleet, listPx.current) });
+    const following = followView(client, map, fleet, { changed: () => drawn.wake(), first: () => {
+      fit(map, fleet, listPx.current);
+      setFitted(true);
+    } });
     setPainter(drawn);
     follow.current = following;
     return () => {
@@ -73,6 +78,7 @@ export default function MapPage() {
       const { vehicle, cluster } = painter.hit(point.x, point.y);
       if (cluster) map.easeTo({ center: [lonOf(cluster.x), latOf(cluster.y)], zoom: map.getZoom() + 2 });
       else select(vehicle);
+      seek(undefined);
       const mark = vehicle && isPhone ? fleet.marks.get(vehicle) : undefined;
       if (mark) show(lonOf(mark.toX), latOf(mark.toY)); // its card would lie on it
     };
@@ -110,12 +116,13 @@ export default function MapPage() {
           select(id);
           const mark = fleet.marks.get(id);
           if (mark) showNear(lonOf(mark.toX), latOf(mark.toY));
+          seek(mark ? undefined : id);
           if (isPhone) setList(undefined);
         }} />
       )}
       {selected !== undefined && (
         <VehicleCard key={selected} id={selected} isFollowing={isFollowing} setFollowing={setFollowing} show={showNear}
-          showTrack={showTrack} close={() => select()} />
+          isSought={isFitted && sought === selected} found={() => seek(undefined)} showTrack={showTrack} close={() => select()} />
       )}
     </section>
   );
