@@ -130,11 +130,11 @@ static void check_stored(void) {
         uint64_t seq;
 
         FUZZ_CHECK(dir_fd >= 0);
-        journal_note_open(&note, dir_fd);
+        journal_note_open(&note, dir_fd, "stored");
         seq = note.seq < UINT64_MAX ? note.seq + 1 : note.seq;
         journal_note_set(&note, seq);
         journal_note_close(&note);
-        journal_note_open(&again, dir_fd);
+        journal_note_open(&again, dir_fd, "stored");
         FUZZ_CHECK(again.seq == seq);
         journal_note_close(&again);
         close(dir_fd);
