@@ -11,6 +11,7 @@
 #include "tests/fake/asks.h"
 #include "ws/access/limiter.h"
 #include "ws/access/party.h"
+#include "ws/access/proven.h"
 #include "ws/http/exchange.h"
 #include "ws/http/login_queue.h"
 #include "ws/loop/options.h"
@@ -26,6 +27,7 @@ static WsExchange session; /* of all of them: none is answered here */
 static WsWaiter places[N_WAITERS];
 static WsWaiters waiters = { .options = &options, .questions = &questions };
 static WsLimiter *limiter;
+static WsProven *proven;
 static Queue *asked;
 
 static int setup(void **state) {
@@ -33,6 +35,7 @@ static int setup(void **state) {
         assert_int_equal(ws_questions_init(&questions), 0);
         assert_int_equal(queue_new(&asked, N_WAITERS, asks_free), 0);
         assert_int_equal(ws_limiter_new(&limiter, 16), 0);
+        assert_int_equal(ws_proven_new(&proven, 16), 0);
         questions.ask = asks_keep;
         questions.ask_arg = asked;
         waiters.all = places;
@@ -47,6 +50,7 @@ static int teardown(void **state) {
                 places[i] = (WsWaiter){ 0 };
         }
         limiter = ws_limiter_free(limiter);
+        proven = ws_proven_free(proven);
         asked = queue_free(asked);
         ws_questions_done(&questions);
         return 0;
@@ -75,9 +79,11 @@ static void hold(size_t place, const char *source, const char *account) {
 }
 
 static WsCall blank(void) {
-        return (WsCall){
-                .options = &options, .limiter = limiter, .waiters = &waiters, .now_us = 1000000
-        };
+        return (WsCall){ .options = &options,
+                         .limiter = limiter,
+                         .proven = proven,
+                         .waiters = &waiters,
+                         .now_us = 1000000 };
 }
 
 /* One of the house was. */
