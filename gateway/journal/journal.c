@@ -442,6 +442,7 @@ int journal_write_record(Journal *journal, SegmentRecord *record, Text body) {
 /* {lock} */
 static int journal_write_mark(Journal *journal) {
         SegmentRecord record = { .type = SEGMENT_SESSION,
+                                 .device_id = (int64_t)atomic_load(&journal->turn),
                                  .packet_id = sessions_broker(journal->sessions) };
         int r;
 

@@ -59,7 +59,7 @@ static bool flights_make(const SegmentRecord *record, bool is_late, Flight *ret_
                 *ret_flight = (Flight){
                         .crc = flights_mark(record),
                         .n_topic = record->packet_id,
-                        .length = (uint32_t)record->device_id,
+                        .length = record->type == SEGMENT_SESSION ? 0 : (uint32_t)record->device_id,
                 };
                 return !is_late;
         }

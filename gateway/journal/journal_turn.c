@@ -6,6 +6,13 @@
 #include "gateway/journal/journal.h"
 #include "gateway/journal/journal_state.h"
 
+/* That a session was new is news of the turn in which it was: in a later one others have had it
+ * meanwhile, and what they were sent may come to us. 0: written before that was noted. */
+static bool journal_is_of_before(const Journal *journal, const SegmentRecord *record) {
+        return record->type == SEGMENT_SESSION && record->device_id != 0 &&
+               (uint64_t)record->device_id != atomic_load(&journal->turn);
+}
+
 /* Several messages of one record are one flight, with the first of them. */
 const Text *journal_flights(Journal *journal, uint64_t after_seq, uint64_t last_seq) {
         JournalFlights *flights = &journal->flights;
@@ -20,7 +27,7 @@ const Text *journal_flights(Journal *journal, uint64_t after_seq, uint64_t last_
         flights->n_bytes = 0;
         while ((record = journal_place_next_any(&ahead)) && ahead.seq <= last_raw) {
                 place = ahead;
-                if (record->seq == place.seq &&
+                if (record->seq == place.seq && !journal_is_of_before(journal, record) &&
                     !journal_flights_add(flights, record, record->seq <= late_seq))
                         return NULL;
         }

@@ -48,7 +48,7 @@ struct SegmentHeader {
 typedef enum SegmentRecordType {
         SEGMENT_MESSAGE,
         SEGMENT_SESSION, /* a broker began a new session: no earlier packet id of it counts.
-                            packet_id, as in the next: which broker */
+                            packet_id, as in the next: which broker; device_id: in which turn */
         SEGMENT_RECENT,  /* what may be redelivered of all before it: RedeliveryItem[] */
         SEGMENT_RESUMED, /* a connection began, with the session of before; device_id: the most that
                             may be in flight */

@@ -64,8 +64,9 @@ def test_who_loses_the_database_shows_nothing_that_another_one_has_shown(parting
         assert once_in_order(watcher.take())
 
 
+@pytest.mark.parametrize("parting", [False, True], indirect=True, ids=["the first to begin it", "the second"])
 def test_who_loses_the_database_leaves_the_session_to_who_takes_over(parting):
-    """Each slot's; what both were sent is stored once."""
+    """Each slot's; what both were sent is stored once, also where who takes over had begun the session before."""
     parting.cut_off()
     wait_until(lambda: parting.first.log().count("mqtt_session_left") == 2, "it to leave both")
     assert "mqtt_lost" not in parting.first.log(), "it took none of them back"
