@@ -30,6 +30,7 @@
 #include "model/metrics.h"
 #include "model/query.h"
 #include "model/slot.h"
+#include "mqtt/source.h"
 #include "ws/server.h"
 
 #define GATEWAY_TICK_US      1000000 /* self-check; the watchdog asks for no more */
@@ -495,7 +496,8 @@ static int gateway_left_ms(int64_t deadline_us) {
 }
 
 /* The source, then the journal into the database, then whoever waits for its turn, then the
- * sockets: all within the grace. */
+ * sockets: all within the grace. Where a source has stuck the doors can have nothing of the broker
+ * either, and are not waited for: what there is is stored, and the slot let go of. */
 static void gateway_stop(Gateway *gateway) {
         int grace_ms = gateway_config(gateway)->shutdown_grace_ms;
         int64_t deadline_us = clock_mono_us() + grace_ms * INT64_C(1000);
@@ -505,7 +507,9 @@ static void gateway_stop(Gateway *gateway) {
         slot_lines_drain(gateway->lines);
         signals_arm_second();
         slot_lines_stop_source(gateway->lines);
-        doors_stop(gateway->doors, gateway_left_ms(deadline_us) / 2);
+        doors_stop(gateway->doors,
+                   mqtt_source_has_stuck() ? GATEWAY_DRAIN_MIN_MS
+                                           : gateway_left_ms(deadline_us) / 2);
         if (gateway->live)
                 live_stop(gateway->live);
         slot_lines_stop_storing(gateway->lines, gateway_left_ms(deadline_us));

@@ -62,6 +62,10 @@ struct MqttSource {
 /* Some source of this process: Paho's lock is taken for good, and nobody gets anything from it. */
 static _Atomic bool mqtt_source_has_parked;
 
+bool mqtt_source_has_stuck(void) {
+        return atomic_load(&mqtt_source_has_parked);
+}
+
 /* ---- on Paho's thread ---- */
 
 /*

@@ -71,5 +71,8 @@ void mqtt_source_begin_stop(MqttSource *source);
 void mqtt_source_await(MqttSource *source);
 void mqtt_source_stop(MqttSource *source);
 bool mqtt_source_is_connected(const MqttSource *source);
+/* Of any of this process: a message was never taken, and whoever asks anything of Paho waits for
+ * ever. Any thread. */
+bool mqtt_source_has_stuck(void);
 
 DEFINE_CLEANUP(MqttSource *, mqtt_source_free);

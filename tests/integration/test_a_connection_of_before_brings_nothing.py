@@ -11,7 +11,8 @@ VEHICLES = ("USV-1", "USV-2")
 
 @pytest.mark.parametrize("slots", [1, 4])
 def test_who_was_stopped_and_has_its_slots_back_stores_nothing_of_before(make_gateway, database, publisher, slots):
-    first, second = (make_gateway(cluster__node=name, cluster__slots=slots, cluster__lease="2s", mqtt__canary="0")
+    first, second = (make_gateway(cluster__node=name, cluster__slots=slots, cluster__lease="2s", mqtt__canary="0",
+                                   shutdown__grace="300s")
                      for name in ("n1", "n2"))
     populate(first)
     first.start()
@@ -30,6 +31,7 @@ def test_who_was_stopped_and_has_its_slots_back_stores_nothing_of_before(make_ga
     wait_until(lambda: first.process.poll() is not None or database.value(n_stored) == N + 10, "it to see what came")
     if first.process.poll() is not None:  # unless it heard of the end of its connection first
         assert first.process.wait() == 1 and "mqtt_stale" in first.log()
+        assert database.value("SELECT count(*) FROM slots WHERE instance IS NULL") == slots, "nobody has to wait for its lease"
         first.process = None
         first.start()
     database.wait_for(n_stored, N + 10)
