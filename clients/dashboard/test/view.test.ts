@@ -47,6 +47,19 @@ describe("a track", () => {
     expect(lines.features.length).toBe(2);
   });
 
+  test("is as fast as was said, where that was, though it was replayed a hundred times as fast", () => {
+    const at = (s: number): number => Date.parse("2026-01-01T00:00:00Z") + s * 1000;
+    const given = { geometry: { type: "LineString", coordinates: [0, 1, 2, 3].map((n) => [n / 100, 0]) },
+      properties: { coordTimes: [0, 1, 2, 3].map((s) => new Date(at(s)).toISOString()) } };
+
+    expect(colourTrack(given).fastest).toBeGreaterThan(1000);
+    const { fastest, lines } = colourTrack(given, [[at(0.5), 2], [at(1.5), 9], [at(2.5), 9]]);
+    expect(fastest).toBe(9);
+    expect(lines.features.map(({ properties }) => properties.colour)).toEqual([SPEED_COLOURS[1], SPEED_COLOURS.at(-1)]);
+    expect(colourTrack(given, [[at(-7200), 9]]).fastest).toBeGreaterThan(1000); /* too long ago */
+    expect(colourTrack(given, [[at(60), 9]]).fastest).toBeGreaterThan(1000); /* not yet */
+  });
+
   test("may be nothing", () => {
     expect(colourTrack({ geometry: null, properties: { coordTimes: [] } }).lines.features).toEqual([]);
   });
