@@ -20,11 +20,15 @@ static inline Text text_trim(Text text) {
         return text;
 }
 
+static inline bool text_is_white(char c) {
+        return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* Nor with ends of lines. */
 static inline Text text_bare(Text text) {
-        while (text.n > 0 && memchr(" \t\r\n", *text.data, 4))
+        while (text.n > 0 && text_is_white(*text.data))
                 text = (Text){ .data = text.data + 1, .n = text.n - 1 };
-        while (text.n > 0 && memchr(" \t\r\n", text.data[text.n - 1], 4))
+        while (text.n > 0 && text_is_white(text.data[text.n - 1]))
                 --text.n;
         return text;
 }
