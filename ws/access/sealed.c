@@ -60,20 +60,30 @@ int ws_sealed_make(const WsAuth *auth,
         return 0;
 }
 
+/* Bits of the last character that are of no byte have to be as they are written. */
+static bool sealed_read(Text text, uint8_t ret_bytes[], size_t n) {
+        char again[WS_SEALED_SIZE(WS_SEALED_NUMBERS)];
+        size_t n_bytes = 0;
+
+        if (!base64_read(BASE64_URL, text, ret_bytes, n, &n_bytes) || n_bytes != n)
+                return false;
+        base64_write(BASE64_URL, ret_bytes, n, again);
+        return text_equal(text, text_of(again)) && ret_bytes[0] == SEALED_VERSION;
+}
+
 int ws_sealed_open(const WsAuth *auth,
                    const char *purpose,
                    Text text,
                    int64_t ret_numbers[],
                    size_t n) {
         uint8_t bytes[WS_SEALED_BYTES(WS_SEALED_NUMBERS)], mac[SECRET_HASH_SIZE];
-        size_t n_body = sealed_length(n), n_bytes = 0;
+        size_t n_body = sealed_length(n);
         bool is_ours = false;
         Text key;
         int r;
 
         assert(n <= WS_SEALED_NUMBERS);
-        if (!base64_read(BASE64_URL, text, bytes, n_body + SECRET_HASH_SIZE, &n_bytes) ||
-            n_bytes != n_body + SECRET_HASH_SIZE || bytes[0] != SEALED_VERSION)
+        if (!sealed_read(text, bytes, n_body + SECRET_HASH_SIZE))
                 return WS_AUTH_E_INVALID;
         for (size_t i = 0; !is_ours && ws_auth_seal(auth, i, &key); ++i) {
                 r = sealed_mac(key, purpose, bytes, n_body, mac);
