@@ -26,6 +26,7 @@ static struct {
         pthread_mutex_t lock;
         pthread_cond_t changed;
         bool is_shut;
+        uint64_t let; /* whom it is open to all the same; 0: nobody */
         int n_busy, n;
         uint64_t parties[MANY];
         int refused[MANY];
@@ -38,7 +39,7 @@ static int answer(Reader *reader, const Query *query) {
         pthread_mutex_lock(&desk.lock);
         ++desk.n_busy;
         pthread_cond_broadcast(&desk.changed);
-        while (desk.is_shut)
+        while (desk.is_shut && query->party != desk.let)
                 pthread_cond_wait(&desk.changed, &desk.lock);
         --desk.n_busy;
         if (query->is_guessed && query->refused == 0) {
@@ -55,9 +56,10 @@ static int answer(Reader *reader, const Query *query) {
         return r;
 }
 
-static void shut(bool is_shut) {
+static void shut(bool is_shut, uint64_t let) {
         pthread_mutex_lock(&desk.lock);
         desk.is_shut = is_shut;
+        desk.let = let;
         pthread_cond_broadcast(&desk.changed);
         pthread_mutex_unlock(&desk.lock);
 }
@@ -116,7 +118,7 @@ static void test_parties_take_turns_and_no_place_is_no_place(void **state) {
         QueryLane *lane = new_lane(1, 6, NULL);
 
         (void)state;
-        shut(true);
+        shut(true, 0);
         assert_int_equal(push(lane, ANA), 0);
         wait_until(&desk.n_busy, 1);
         for (int i = 0; i < 4; ++i)
@@ -126,7 +128,7 @@ static void test_parties_take_turns_and_no_place_is_no_place(void **state) {
         assert_int_equal(push(lane, BOB), 0);
         assert_int_equal(push(lane, BOB), QUERY_LANE_E_FULL); /* all places */
         assert_int_equal(metric_get(METRIC_QUERY_WAITING), 6);
-        shut(false);
+        shut(false, 0);
         wait_until(&desk.n, N_ELEMENTS(in_turn));
         assert_int_equal(metric_get(METRIC_QUERY_WAITING), 0);
         for (size_t i = 0; i < N_ELEMENTS(in_turn); ++i)
@@ -138,13 +140,13 @@ static void test_with_more_than_one_thread_none_has_them_all(void **state) {
         QueryLane *lane = new_lane(3, 16, NULL);
 
         (void)state;
-        shut(true);
+        shut(true, 0);
         for (int i = 0; i < 4; ++i)
                 assert_int_equal(push(lane, ANA), 0);
         wait_until(&desk.n_busy, 2);
         assert_int_equal(push(lane, BOB), 0);
         wait_until(&desk.n_busy, 3);
-        shut(false);
+        shut(false, 0);
         wait_until(&desk.n, 5);
         query_lane_free(lane);
 }
@@ -169,13 +171,15 @@ static void test_who_is_refused_is_told_so_in_the_turn_of_those_nobody_knows(voi
         wait_until(&desk.n, 1);
         assert_int_equal(desk.refused[0], 401);
 
-        shut(true); /* and where there is no place for him, he is told as anybody is */
+        shut(true, 0); /* and where there is no place for him, he is told as anybody is */
         assert_int_equal(push(strangers, BOB), 0);
         wait_until(&desk.n_busy, 1);
         assert_int_equal(push(strangers, BOB), 0);
         assert_int_equal(push_with(lane, ANA, true, 0), 0);
         wait_until(&desk.n_busy, 2);
-        shut(false);
+        shut(true, ANA); /* while BOB has the place */
+        wait_until(&desk.n, 2);
+        shut(false, 0);
         wait_until(&desk.n, 4);
         desk.refused[0] = 0;
         for (int i = 1; i < 4; ++i)
