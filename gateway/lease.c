@@ -135,26 +135,24 @@ void lease_let_go(Lease *lease) {
 
 /* ---- answers of the database ---- */
 
-/* It was another one's perhaps. What comes now has numbers above what that one has stored, or shown
- * alone; and it comes from the broker as soon as we are known to have the slot. */
-static int lease_go_behind(Lease *lease) {
-        uint64_t last_seq = journal_last_seq(lease->options.journal);
-        uint64_t position = 0;
-        int r = 0;
+static DbHolder lease_holder(const Lease *lease, uint64_t fence) {
+        return (DbHolder){ .slot = lease->options.slot,
+                           .instance = lease->instance,
+                           .fence = fence };
+}
 
-        if (lease->held_fence == 0 && !lease_is_of_several(lease))
+/* It was another one's perhaps, and what comes, comes as soon as we are known to have the slot. */
+static int lease_go_behind(Lease *lease, uint64_t fence) {
+        const DbHolder holder = lease_holder(lease, fence);
+        bool had_it = lease->held_fence != 0;
+
+        if (!had_it && !lease_is_of_several(lease))
                 return 0;
-        if (lease->held_fence != 0)
-                r = db_slots_stored(lease->conn, lease->options.slot, &position);
-        if (r != 0)
-                return r;
-        if (journal_go_behind(lease->options.journal, position) != 0)
-                return DB_E_OFFLINE; /* nothing may come yet: ask again */
-        if (last_seq < position)
-                log_info("journal_behind_others last=%llu position=%llu",
-                         (unsigned long long)last_seq,
-                         (unsigned long long)position);
-        return 0;
+        return succession_go_behind(lease->conn,
+                                    &holder,
+                                    had_it,
+                                    lease_is_of_several(lease),
+                                    lease->options.journal);
 }
 
 /* With what others have stored of the session at the broker, before that goes over. */
@@ -172,7 +170,7 @@ static int lease_begin_turn(Lease *lease, const DbSlot *slot) {
                              lease->held_fence,
                              lease->options.journal);
         if (r == 0)
-                r = lease_go_behind(lease);
+                r = lease_go_behind(lease, slot->fence);
         if (r == 0)
                 journal_begin_turn(lease->options.journal, slot->fence);
         return r;
@@ -392,6 +390,7 @@ static int lease_release(Lease *lease) {
 
 /* That we are there, in what is left of the wait. */
 static int lease_tell(Lease *lease, int wait_ms) {
+        const DbHolder holder = lease_holder(lease, lease->held_fence);
         int64_t begun_us = clock_mono_us();
         int left_ms;
         int r;
@@ -403,10 +402,9 @@ static int lease_tell(Lease *lease, int wait_ms) {
                 r = lease_look_at_shares(lease);
         lease->is_refused = r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
         if (r == 0 && lease_state(lease) == LEASE_HELD)
-                r = succession_reach(lease->conn,
-                                     lease->options.slot,
-                                     lease->instance,
-                                     lease->options.journal);
+                r = succession_reach(lease->conn, &holder, lease->options.journal);
+        if (r == 0 && lease_state(lease) == LEASE_HELD)
+                r = succession_go_on(lease->conn, &holder, lease->options.journal);
         if (r == NODE_E_TAKEN)
                 lease_set(lease, LEASE_LOST);
         else if (r != 0)

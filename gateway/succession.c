@@ -1,8 +1,13 @@
 #include "gateway/succession.h"
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "gateway/journal/journal.h"
 #include "gateway/journal/journal_flights.h"
 #include "model/metrics.h"
+
+/* Of those that schema/0055 gives: half. */
+#define SUCCESSION_LOW_NUMBERS (UINT64_C(1) << 27)
 
 typedef struct Succession Succession;
 
@@ -41,13 +46,64 @@ int succession_learn(DbConn *conn,
         return r < 0 ? DB_E_OFFLINE : r;
 }
 
-int succession_reach(DbConn *conn, int slot, const char *instance, const Journal *journal) {
-        const DbHolder holder = { .slot = slot,
-                                  .instance = instance,
-                                  .last_seq = journal_last_seq(journal) };
-        int64_t n_left = 0;
-        int r = db_slots_reach(conn, &holder, &n_left);
+static int succession_reserve(DbConn *conn,
+                              const DbHolder *holder,
+                              uint64_t last_seq,
+                              Journal *journal,
+                              uint64_t *ret_used_seq) {
+        DbHolder reaching = *holder;
+        uint64_t until_seq;
+        int r;
 
+        reaching.last_seq = last_seq;
+        r = db_slots_reserve(conn, &reaching, ret_used_seq, &until_seq);
+        if (r == 0)
+                journal_set_until(journal, until_seq);
+        return r;
+}
+
+int succession_go_behind(DbConn *conn,
+                         const DbHolder *holder,
+                         bool had_it,
+                         bool shares,
+                         Journal *journal) {
+        uint64_t last_seq = journal_last_seq(journal), now = (uint64_t)clock_now_us();
+        uint64_t stored_seq = 0, used_seq = 0;
+        int r = had_it ? db_slots_stored(conn, holder->slot, &stored_seq) : 0;
+
+        if (r == 0 && shares)
+                r = succession_reserve(conn,
+                                       holder,
+                                       stored_seq > now ? stored_seq : now,
+                                       journal,
+                                       &used_seq);
+        if (r != 0)
+                return r;
+        if (journal_go_behind(journal, stored_seq, used_seq) != 0)
+                return DB_E_OFFLINE; /* nothing may come yet: ask again */
+        if (last_seq < stored_seq)
+                log_info("journal_behind_others last=%llu position=%llu",
+                         (unsigned long long)last_seq,
+                         (unsigned long long)stored_seq);
+        return 0;
+}
+
+int succession_go_on(DbConn *conn, const DbHolder *holder, Journal *journal) {
+        uint64_t last_seq = journal_last_seq(journal), until_seq = journal_until(journal);
+        uint64_t used_seq;
+
+        if (until_seq == UINT64_MAX || last_seq + SUCCESSION_LOW_NUMBERS < until_seq)
+                return 0;
+        return succession_reserve(conn, holder, last_seq, journal, &used_seq);
+}
+
+int succession_reach(DbConn *conn, const DbHolder *holder, const Journal *journal) {
+        DbHolder reaching = *holder;
+        int64_t n_left = 0;
+        int r;
+
+        reaching.last_seq = journal_last_seq(journal);
+        r = db_slots_reach(conn, &reaching, &n_left);
         metric_set(METRIC_JOURNALS_LEFT, n_left);
         return r;
 }

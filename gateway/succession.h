@@ -4,8 +4,8 @@
  * Succession: what goes from one gateway of a slot to the next, on the lease's connection.
  *
  * Of the former one: what it stored of the session at the broker, for the journal of the next
- * (docs/decisions/092). For the next one: how far our journal reaches, should we not come back. Of
- * the lease's thread.
+ * (docs/decisions/092), and which numbers it may have shown (094). For the next one: how far our
+ * journal reaches, should we not come back. Of the lease's thread.
  */
 
 #include "base/base.h"
@@ -20,9 +20,16 @@ MUST_CHECK int succession_learn(DbConn *conn,
                                 const char *epoch,
                                 uint64_t after_fence,
                                 Journal *journal);
+/* What comes from now on has numbers above those that others of the slot have stored (if @had_it,
+ * they may have since), or may have shown (if @holder's slot is one of several: @shares). 0,
+ * DB_E_OFFLINE (also if the disk does not take it: ask again), DB_E_REJECTED. */
+MUST_CHECK int succession_go_behind(DbConn *conn,
+                                    const DbHolder *holder,
+                                    bool had_it,
+                                    bool shares,
+                                    Journal *journal);
+/* What is left of the numbers that we may show is half of them: more. Likewise. */
+MUST_CHECK int succession_go_on(DbConn *conn, const DbHolder *holder, Journal *journal);
 /* And how many journals of others are waited for (METRIC_JOURNALS_LEFT). 0, DB_E_OFFLINE,
  * DB_E_REJECTED. */
-MUST_CHECK int succession_reach(DbConn *conn,
-                                int slot,
-                                const char *instance,
-                                const Journal *journal);
+MUST_CHECK int succession_reach(DbConn *conn, const DbHolder *holder, const Journal *journal);

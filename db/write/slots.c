@@ -277,6 +277,33 @@ int db_slots_reach(DbConn *conn, const DbHolder *holder, int64_t *ret_n_left) {
         return r;
 }
 
+int db_slots_reserve(DbConn *conn,
+                     const DbHolder *holder,
+                     uint64_t *ret_used_seq,
+                     uint64_t *ret_until_seq) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char which[SLOTS_ARG_SIZE], fence[SLOTS_ARG_SIZE], last[SLOTS_ARG_SIZE];
+        const char *args[] = { which, holder->instance, fence, last };
+        const DbQuery query = { "SELECT used, reserved FROM tidegate_reserve_numbers($1::int, $2,"
+                                " $3::bigint, $4::bigint)",
+                                N_ELEMENTS(args),
+                                args };
+        bool has = false;
+        int r;
+
+        slots_arg(which, holder->slot);
+        slots_arg(fence, (int64_t)holder->fence);
+        slots_arg(last, (int64_t)holder->last_seq);
+        r = slots_have(conn, "SELECT to_regproc('tidegate_reserve_numbers') IS NOT NULL", &has);
+        if (r == 0 && has)
+                r = db_conn_exec(conn, &query, &result);
+        if (r != 0)
+                return r;
+        *ret_used_seq = has ? strtoull(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+        *ret_until_seq = has ? strtoull(PQgetvalue(result, 0, 1), NULL, 10) : UINT64_MAX;
+        return 0;
+}
+
 int db_slots_forget(DbConn *conn, const char *epoch, const char *who, bool *ret_was) {
         CLEANUP(PQclear) PGresult *result = NULL;
         const char *args[] = { epoch, who };

@@ -72,6 +72,13 @@ MUST_CHECK int db_slots_leave(DbConn *conn, const char *epoch, const DbHolder *h
 /* How far any journal of the slot is stored: of whoever has it, who alone can change that. 0,
  * DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_stored(DbConn *conn, int slot, uint64_t *ret_seq);
+/* Of the owner, several slots: what it is to show alone has numbers above @holder->last_seq and
+ * *ret_used_seq, up to which any owner may have used them before, and up to *ret_until_seq: 0, if
+ * @holder->fence is not its turn any more. Without a schema for it 0 and UINT64_MAX. Likewise. */
+MUST_CHECK int db_slots_reserve(DbConn *conn,
+                                const DbHolder *holder,
+                                uint64_t *ret_used_seq,
+                                uint64_t *ret_until_seq);
 /*
  * What others have stored of the slot's session since the last turn of the journal @epoch, and
  * behind @after_fence, up to which it knows that (0: it does not), as journal_flights() made it

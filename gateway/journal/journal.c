@@ -96,6 +96,7 @@ static Journal *journal_new(void) {
         journal->note = journal->newest_note = (JournalNote)JOURNAL_NOTE_INIT;
         journal->sync = (JournalSync)JOURNAL_SYNC_INIT;
         journal->wake_fd = -1;
+        journal->until_seq = UINT64_MAX;
         MUST(pthread_mutex_init(&journal->lock, NULL));
         return journal;
 }
@@ -375,29 +376,38 @@ static int journal_reserve(Journal *journal, uint64_t n, int64_t now_us) {
         return r == 0 ? 0 : journal_no_segment(journal, "numbers", r, now_us);
 }
 
-int journal_go_behind(Journal *journal, uint64_t seq) {
-        uint64_t now = (uint64_t)clock_now_us();
-        uint64_t last = seq > now ? seq : now;
-        uint64_t next;
-        int r = 0;
+/* {lock} What was not given out yet is not in doubt either: nothing of it would have to be moved.
+ */
+static int journal_skip_to(Journal *journal, uint64_t seq, int64_t now_us) {
+        uint64_t next = journal->next_seq;
+        int r = journal_numbers_skip(&journal->numbers, next, seq);
 
-        pthread_mutex_lock(&journal->lock);
-        next = journal->next_seq;
-        if (next <= last) {
-                journal->next_seq = last + 1;
-                if (journal->active)
-                        r = journal_reserve(journal, 1, clock_now_us());
-                if (r != 0)
-                        journal->next_seq = next;
-        }
-        if (r == 0)
-                atomic_store(&journal->others_seq, seq);
-        pthread_mutex_unlock(&journal->lock);
+        if (r != 0)
+                return journal_no_segment(journal, "numbers", r, now_us);
+        journal->next_seq = seq;
+        if (journal->active)
+                r = journal_reserve(journal, 1, now_us);
+        if (r != 0)
+                journal->next_seq = next;
         return r;
 }
 
-uint64_t journal_others_seq(const Journal *journal) {
-        return atomic_load(&journal->others_seq);
+int journal_go_behind(Journal *journal, uint64_t stored_seq, uint64_t used_seq) {
+        int64_t now_us = clock_now_us();
+        uint64_t last = (uint64_t)now_us;
+        int r = 0;
+
+        last = last > stored_seq ? last : stored_seq;
+        last = last > used_seq ? last : used_seq;
+        pthread_mutex_lock(&journal->lock);
+        if (journal->next_seq <= last)
+                r = journal_skip_to(journal, last + 1, now_us);
+        if (r == 0) {
+                journal->shown_seq = used_seq;
+                atomic_store(&journal->others_seq, stored_seq);
+        }
+        pthread_mutex_unlock(&journal->lock);
+        return r;
 }
 
 /* {lock} */

@@ -74,10 +74,11 @@ MUST_CHECK int journal_append(Journal *journal, const Inbound *inbound, uint64_t
 void journal_resume_session(Journal *journal, uint16_t broker, unsigned n_in_flight);
 void journal_forget_session(Journal *journal, uint16_t broker);
 
-/* Others have stored up to @seq, and may have shown what they had not stored, up to about now: what
- * comes has numbers above both; what is there already keeps its own. Any thread. JOURNAL_E_FULL:
- * the disk does not take the note of it; nothing has changed. */
-MUST_CHECK int journal_go_behind(Journal *journal, uint64_t seq);
+/* Others have stored up to @stored_seq, and may have shown what they had not stored, up to
+ * @used_seq, or about now: what comes has numbers above all of these, and so has what
+ * journal_confirm() finds unconfirmed; what else is there keeps its own. Any thread.
+ * JOURNAL_E_FULL: the disk does not take the note of it; nothing has changed. */
+MUST_CHECK int journal_go_behind(Journal *journal, uint64_t stored_seq, uint64_t used_seq);
 /* What was said there last, known to whoever has read what came behind it; 0: nothing. */
 uint64_t journal_others_seq(const Journal *journal);
 
@@ -114,6 +115,10 @@ void journal_end_connection(Journal *journal);
 /* What comes now may have gone to another gateway, too, which nobody can be asked about: it is to
  * be stored before it is shown. Any thread. */
 void journal_set_unsure(Journal *journal, bool is_unsure);
+/* Numbers up to @seq are ours to show; UINT64_MAX: all, as at first. Beyond that it is unsure, too.
+ * Any thread. */
+void journal_set_until(Journal *journal, uint64_t seq);
+uint64_t journal_until(const Journal *journal);
 bool journal_is_unsure(const Journal *journal);
 /* All of it is learnt, and the turn begins that the fence names: as its owner the journal may be
  * stored. Any thread; 0: none has. */

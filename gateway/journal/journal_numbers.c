@@ -262,6 +262,19 @@ int journal_numbers_reserve(JournalNumbers *numbers, uint64_t next, uint64_t n) 
         return r;
 }
 
+int journal_numbers_skip(JournalNumbers *numbers, uint64_t next, uint64_t after) {
+        NumbersPlace place = numbers_place(numbers);
+        int r;
+
+        if (numbers->unconfirmed == 0 || numbers->unconfirmed != next)
+                return 0;
+        place.unconfirmed = after;
+        r = numbers_write(numbers, &place);
+        if (r == 0)
+                numbers_take(numbers, &place);
+        return r;
+}
+
 int journal_numbers_doubt(JournalNumbers *numbers, uint64_t next) {
         NumbersPlace place = numbers_place(numbers);
         int r;

@@ -127,6 +127,8 @@ int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, ui
 
         pthread_mutex_lock(&journal->lock);
         from = to = journal->next_seq;
+        if (stored_seq == 0 && position < journal->shown_seq)
+                position = journal->shown_seq;
         r = journal_numbers_judge(&journal->numbers,
                                   stored_seq > 0 ? journal_raw_behind(journal, stored_raw) : 0,
                                   from,

@@ -63,6 +63,8 @@ struct Journal {
         JournalSpace space;
         _Atomic uint64_t others_seq; /* of others of our slot, before our turn came again */
         _Atomic uint64_t stored_seq; /* raw, of the database */
+        uint64_t shown_seq;          /* {lock} others may have shown up to here */
+        _Atomic uint64_t until_seq;  /* and we may alone up to here */
         _Atomic bool is_unsure;      /* whether what comes is ours alone */
         _Atomic uint64_t turn;       /* the fence with which others' flights were learnt */
         _Atomic uint64_t late_seq;   /* raw: up to here it came before others had their turn */

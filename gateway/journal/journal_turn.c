@@ -58,12 +58,25 @@ void journal_end_connection(Journal *journal) {
         pthread_mutex_unlock(&journal->lock);
 }
 
+uint64_t journal_others_seq(const Journal *journal) {
+        return atomic_load(&journal->others_seq);
+}
+
 void journal_set_unsure(Journal *journal, bool is_unsure) {
         atomic_store(&journal->is_unsure, is_unsure);
 }
 
 bool journal_is_unsure(const Journal *journal) {
-        return atomic_load(&journal->is_unsure);
+        return atomic_load(&journal->is_unsure) ||
+               journal_last_seq(journal) > journal_until(journal);
+}
+
+void journal_set_until(Journal *journal, uint64_t seq) {
+        atomic_store(&journal->until_seq, seq);
+}
+
+uint64_t journal_until(const Journal *journal) {
+        return atomic_load(&journal->until_seq);
 }
 
 uint64_t journal_turn(const Journal *journal) {

@@ -23,10 +23,11 @@ def once_in_order(shown):
 class Parting:
     """Two that store, of which the first one is about to lose the database; somebody at each looks on."""
 
-    def __init__(self, make_node, database, postgres, publisher, folder, is_first_later=False):
+    def __init__(self, make_node, database, postgres, publisher, folder, is_first_later=False, clock=None):
         self.database, self.publisher = database, publisher
         self.proxy = PostgresProxy(folder / "proxy", postgres)
         self.first, self.second = make_node("n1", database__url=self.proxy.url(database)), make_node("n2")
+        self.first.clock = clock
         earlier, later = (self.second, self.first) if is_first_later else (self.first, self.second)
         earlier.start()
         database.wait_for("SELECT count(*) FROM slots WHERE instance IS NOT NULL", SLOTS)
@@ -48,7 +49,7 @@ class Parting:
 
 @pytest.fixture
 def parting(request, make_node, database, postgres, publisher, folder):
-    parting = Parting(make_node, database, postgres, publisher, folder, getattr(request, "param", False))
+    parting = Parting(make_node, database, postgres, publisher, folder, **getattr(request, "param", {}))
     yield parting
     parting.proxy.close()
 
@@ -64,7 +65,7 @@ def test_who_loses_the_database_shows_nothing_that_another_one_has_shown(parting
         assert once_in_order(watcher.take())
 
 
-@pytest.mark.parametrize("parting", [False, True], indirect=True, ids=["the first to begin it", "the second"])
+@pytest.mark.parametrize("parting", [{}, {"is_first_later": True}], indirect=True, ids=["the first to begin it", "the second"])
 def test_who_loses_the_database_leaves_the_session_to_who_takes_over(parting):
     """Each slot's; what both were sent is stored once, also where who takes over had begun the session before."""
     parting.cut_off()
@@ -79,7 +80,8 @@ def test_who_loses_the_database_leaves_the_session_to_who_takes_over(parting):
     assert {vehicle: sorted(numbers) for vehicle, numbers in stored(parting.database).items()} == numbers_of(n_sent)
 
 
-@pytest.mark.parametrize("parting", [False, True], indirect=True, ids=["of an earlier start", "of a later start"])
+@pytest.mark.parametrize("parting", [{}, {"is_first_later": True}, {"clock": "+60s"}], indirect=True,
+                         ids=["of an earlier start", "of a later start", "whose clock is ahead"])
 def test_who_dies_with_what_it_alone_has_shown_hides_nothing_of_the_next_one(parting):
     """What it showed and never stored has numbers that nobody knows of. The next one gives none of them again, which
     would be passed over as shown."""

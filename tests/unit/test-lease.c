@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "db/conn.h"
 #include "db/write/beat.h"
 #include "db/write/slots.h"
@@ -41,7 +42,8 @@ static _Atomic uint64_t left_seq;
 static _Atomic uint64_t n_beats; /* of the other one */
 static _Atomic uint64_t n_more;  /* signs of life since, another one's among them; 0: none */
 static _Atomic int fence;        /* of our own, and so far behind others that stored up to this: */
-static _Atomic uint64_t others_seq, behind_seq;
+static _Atomic uint64_t others_seq, behind_seq, used_seq, until_seq;
+static _Atomic int n_reserved;
 static _Atomic int n_ended;  /* connections */
 static _Atomic int n_learnt; /* flights of others: of both passes, and one that is held */
 
@@ -191,12 +193,35 @@ void journal_begin_turn(Journal *journal, uint64_t begun) {
 }
 
 /* What comes from the broker comes when we are known to have it: not before. */
-int journal_go_behind(Journal *journal, uint64_t seq) {
+int journal_go_behind(Journal *journal, uint64_t stored_seq, uint64_t used) {
         (void)journal;
         if (is_full)
                 return JOURNAL_E_FULL;
-        atomic_store(&behind_seq, seq);
+        atomic_store(&behind_seq, stored_seq);
+        atomic_store(&used_seq, used);
         return 0;
+}
+
+int db_slots_reserve(DbConn *conn,
+                     const DbHolder *holder,
+                     uint64_t *ret_used_seq,
+                     uint64_t *ret_until_seq) {
+        (void)conn;
+        assert_int_equal(holder->fence, turn());
+        *ret_used_seq = 90;
+        *ret_until_seq = holder->last_seq + (UINT64_C(1) << 28);
+        ++n_reserved;
+        return 0;
+}
+
+void journal_set_until(Journal *journal, uint64_t seq) {
+        (void)journal;
+        atomic_store(&until_seq, seq);
+}
+
+uint64_t journal_until(const Journal *journal) {
+        (void)journal;
+        return atomic_load(&until_seq);
 }
 
 uint64_t journal_last_seq(const Journal *journal) {
@@ -261,8 +286,7 @@ static void test_sockets_of_all_dialects_are_one_figure(void **state) {
 static char folder[] = "/tmp/tidegate-lease.XXXXXX";
 static Lease *lease;
 
-static int setup(void **state) {
-        (void)state;
+static int setup_of(int n_slots) {
         metrics_reset();
         answer = 0;
         n_asked = 0;
@@ -272,7 +296,9 @@ static int setup(void **state) {
         n_more = 0;
         fence = 1;
         n_learnt = n_ended = 0;
-        others_seq = behind_seq = 0;
+        others_seq = behind_seq = used_seq = 0;
+        until_seq = UINT64_MAX;
+        n_reserved = 0;
         is_full = is_unsure = false;
         slow_ms = 0;
         is_ours = true;
@@ -286,7 +312,18 @@ static int setup(void **state) {
                                           .cluster = "boats",
                                           .node = "n1",
                                           .client_id = "c",
+                                          .layout = { .n_slots = n_slots, .cluster = "boats" },
                                           .lease_ms = LEASE_MS });
+}
+
+static int setup(void **state) {
+        (void)state;
+        return setup_of(1);
+}
+
+static int setup_of_several(void **state) {
+        (void)state;
+        return setup_of(4);
 }
 
 static int teardown(void **state) {
@@ -465,6 +502,35 @@ static void test_who_comes_back_goes_on_behind_others_first(void **state) {
         assert_int_equal(lease_state(lease), LEASE_HELD);
 }
 
+/* Viewers of all nodes have been shown what its owner before alone had. */
+static void test_who_has_one_of_several_reserves_what_it_may_show(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        assert_int_equal(used_seq, 90);
+        assert_int_equal(behind_seq, 0);
+        assert_int_equal(n_reserved, 1); /* once for all of that */
+        assert_true(until_seq > (uint64_t)clock_now_us() && until_seq < UINT64_MAX);
+
+        until_seq = 8 + (UINT64_C(1) << 27); /* more than half of it is left */
+        wait_for_attempts();
+        assert_int_equal(n_reserved, 1);
+        until_seq = 6 + (UINT64_C(1) << 27);
+        for (int ms = 0; n_reserved < 2 && ms < PATIENCE_MS; ++ms)
+                (void)poll(NULL, 0, 1);
+        wait_for_attempts();
+        assert_int_equal(n_reserved, 2);
+        assert_int_equal(until_seq, 7 + (UINT64_C(1) << 28));
+}
+
+static void test_who_is_alone_reserves_nothing(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        assert_int_equal(n_reserved, 0);
+        assert_int_equal(until_seq, UINT64_MAX);
+}
+
 /* Nobody can take anything over then. */
 static void test_a_database_that_is_away_changes_nothing(void **state) {
         (void)state;
@@ -499,6 +565,13 @@ int main(void) {
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_another_one_that_lives_has_it_for_good,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_who_has_one_of_several_reserves_what_it_may_show,
+                        setup_of_several,
+                        teardown),
+                cmocka_unit_test_setup_teardown(test_who_is_alone_reserves_nothing,
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_who_comes_back_goes_on_behind_others_first,

@@ -362,7 +362,7 @@ static void test_what_comes_behind_others_has_numbers_above_theirs(void **state)
         stored = f->last;
         append(f, "b");
         others = f->last + FAR;
-        assert_int_equal(journal_go_behind(f->journal, others), 0);
+        assert_int_equal(journal_go_behind(f->journal, others, 0), 0);
         assert_int_equal(journal_others_seq(f->journal), others);
         append(f, "c");
         assert_int_equal(f->last, others + 1);
@@ -373,12 +373,62 @@ static void test_what_comes_behind_others_has_numbers_above_theirs(void **state)
         assert_string_equal(read_after(f, others, &last), "c");
         assert_int_equal(last, others + 1);
 
-        assert_int_equal(journal_go_behind(f->journal, others), 0); /* we are beyond that */
+        assert_int_equal(journal_go_behind(f->journal, others, 0), 0); /* we are beyond that */
         append(f, "d");
         assert_int_equal(f->last, others + 2);
         crash(f);
         append(f, "e");
         assert_true(f->last > others + 2);
+}
+
+/* Of what is shown before it is stored, nobody knows but by what was reserved for it. */
+static void test_what_comes_has_numbers_above_those_that_others_may_have_shown(void **state) {
+        Fixture *f = *state;
+        uint64_t stored, used, last;
+
+        confirm(f, 0, 0);
+        append(f, "a");
+        stored = f->last;
+        used = stored + 2 * FAR;
+        assert_int_equal(journal_go_behind(f->journal, stored + FAR, used), 0);
+        assert_int_equal(journal_others_seq(f->journal),
+                         stored + FAR); /* not what was only shown */
+        append(f, "b");
+        assert_int_equal(f->last, used + 1);
+        assert_string_equal(read_after(f, stored, &last), "b");
+}
+
+/* Also what came before it was known how far others are, and by no more than that needs. */
+static void test_what_is_unconfirmed_goes_there_too_and_not_further(void **state) {
+        Fixture *f = *state;
+        uint64_t begin = journal_begin_seq(f->journal), used = begin + FAR, last;
+
+        append(f, "a");
+        assert_int_equal(journal_go_behind(f->journal, begin + 1, used), 0);
+        confirm(f, 0, begin + 1);
+        assert_string_equal(read_after(f, used, &last), "a");
+
+        assert_int_equal(journal_doubt(f->journal), 0);
+        used = last + FAR;
+        assert_int_equal(journal_go_behind(f->journal, last, used), 0); /* nothing has come since */
+        assert_int_equal(confirm(f, 0, used), 0);
+        append(f, "b");
+        assert_int_equal(f->last, used + 1);
+}
+
+static void test_what_is_not_reserved_is_not_ours_to_show(void **state) {
+        Fixture *f = *state;
+
+        confirm(f, 0, 0);
+        append(f, "a");
+        assert_int_equal(journal_until(f->journal), UINT64_MAX);
+        journal_set_until(f->journal, f->last + 1);
+        append(f, "b");
+        assert_false(journal_is_unsure(f->journal));
+        append(f, "c");
+        assert_true(journal_is_unsure(f->journal));
+        journal_set_until(f->journal, f->last);
+        assert_false(journal_is_unsure(f->journal));
 }
 
 /* What had come just before that was heard has a number that is passed by the position. */
@@ -391,7 +441,7 @@ static void test_what_came_before_that_is_moved_with_the_position(void **state) 
         stored = f->last;
         append(f, "b");
         others = f->last + FAR;
-        assert_int_equal(journal_go_behind(f->journal, others), 0);
+        assert_int_equal(journal_go_behind(f->journal, others, 0), 0);
         append(f, "c");
         confirm(f, stored, others);
         assert_string_equal(read_after(f, others, &last), "bc");
@@ -637,6 +687,15 @@ int main(void) {
                         teardown),
                 cmocka_unit_test_setup_teardown(
                         test_what_comes_behind_others_has_numbers_above_theirs, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_what_comes_has_numbers_above_those_that_others_may_have_shown,
+                        setup,
+                        teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_what_is_unconfirmed_goes_there_too_and_not_further, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_what_is_not_reserved_is_not_ours_to_show,
+                                                setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(
                         test_what_came_before_that_is_moved_with_the_position, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_every_file_is_for_its_owner_alone,

@@ -180,6 +180,53 @@ static void test_who_lapsed_is_fenced(void **state) {
         assert_int_equal(postgres_int("SELECT seq FROM journal_positions WHERE epoch = 'aa'"), 1);
 }
 
+typedef struct Numbers Numbers;
+
+struct Numbers {
+        uint64_t used_seq, until_seq;
+};
+
+static Numbers side_reserve(Side *side, uint64_t last_seq) {
+        DbHolder holder = side->claim.holder;
+        Numbers numbers = { 0 };
+
+        holder.fence = side->slot.fence;
+        holder.last_seq = last_seq;
+        assert_int_equal(db_slots_reserve(side->conn,
+                                          &holder,
+                                          &numbers.used_seq,
+                                          &numbers.until_seq),
+                         0);
+        return numbers;
+}
+
+/* What it may have shown, the next one shows nothing under; and it reserves nothing more. */
+static void test_who_takes_it_over_knows_which_numbers_were_reserved(void **state) {
+        Numbers first, more, next;
+
+        (void)state;
+        assert_true(side_holds(&a));
+        first = side_reserve(&a, 1000);
+        assert_int_equal(first.used_seq, 0);
+        assert_int_equal(first.until_seq, 1000 + (1 << 28));
+        more = side_reserve(&a, 500); /* nothing goes back */
+        assert_int_equal(more.used_seq, first.until_seq);
+        assert_int_equal(more.until_seq, first.until_seq + (1 << 28));
+
+        assert_int_equal(side_reserve(&b, 7).until_seq, 0); /* it has not got it */
+        assert_int_equal(db_slots_release(a.conn, &a.claim.holder, true), 0);
+        assert_int_equal(side_reserve(&a, 7).until_seq, 0);
+        assert_true(side_holds(&b));
+        next = side_reserve(&b, 7);
+        assert_int_equal(next.used_seq, more.until_seq);
+        assert_int_equal(next.until_seq, more.until_seq + (1 << 28));
+        assert_int_equal(side_reserve(&a, 7).until_seq, 0);
+
+        b.claim.holder.slot = 1; /* that is another matter */
+        assert_true(side_holds(&b));
+        assert_int_equal(side_reserve(&b, 7).used_seq, 0);
+}
+
 static void test_our_own_dead_predecessor_is_not_waited_for(void **state) {
         Side again, copy;
 
@@ -530,6 +577,7 @@ int main(void) {
                 CASE(test_it_goes_over_when_it_is_let_go),
                 CASE(test_who_has_not_got_it_says_what_it_has_left),
                 CASE(test_who_lapsed_is_fenced),
+                CASE(test_who_takes_it_over_knows_which_numbers_were_reserved),
                 CASE(test_our_own_dead_predecessor_is_not_waited_for),
                 CASE(test_row_of_an_older_time_counts_for_nothing),
                 CASE(test_copy_of_the_database_keeps_its_session),
