@@ -13,7 +13,7 @@ import type { SeriesOptions, SeriesState } from "./series.js";
 import type { Filter, Missed } from "./subscription.js";
 import type { Push } from "./wire.js";
 
-export type { DeviceState, VehicleState } from "./fleet.js";
+export { Shared, type DeviceState, type VehicleState, type View } from "./fleet.js";
 export type { Played } from "./reel.js";
 export type { SeriesState } from "./series.js";
 

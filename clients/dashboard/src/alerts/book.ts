@@ -1,5 +1,6 @@
 /** Alerts: those of the lists, those that come, and what becomes of them. */
 import type { Alert, AlertUpdate, Client, Push } from "@tidegate/client";
+import { Shared } from "@tidegate/client/react";
 import { ask, send, type Listing } from "../data/api";
 import { compare, placeOf } from "../data/stored";
 
@@ -80,31 +81,23 @@ export class Book {
 }
 
 /** What a page shows of them, as useSyncExternalStore() takes it. */
-export class AlertView {
+export class AlertView extends Shared<Alerts> {
   #client: Client;
   #severity: string;
   #book = new Book();
   #cursors: Partial<Record<Which, string | null>> = {};
   #shown: Alerts = { open: [], done: [], hasOlder: { open: false, done: false }, isBusy: true, error: "" };
-  #tell = new Set<() => void>();
+  #ends: (() => void)[] = [];
   #soon: ReturnType<typeof setTimeout> | undefined;
   #isBusy = false;
   #isDue = false;
   #error = "";
 
   constructor(client: Client, severity: string) {
+    super();
     this.#client = client;
     this.#severity = severity;
   }
-
-  readonly subscribe = (tell: () => void): (() => void) => {
-    this.#tell.add(tell);
-    const end = this.#tell.size === 1 ? this.#begin() : () => {};
-    return () => {
-      this.#tell.delete(tell);
-      end();
-    };
-  };
 
   readonly read = (): Alerts => this.#shown;
 
@@ -128,19 +121,19 @@ export class AlertView {
     return `api/alerts?limit=${PAGE}&acknowledged=${which === "done"}${this.#severity && `&severity=${this.#severity}`}`;
   }
 
-  #begin(): () => void {
+  protected begin(): void {
     const again = (): void => void this.#refresh();
     const sub = this.#client.subscribe({ to: ["alerts"], types: ["alert"] }, { onEvent: (push) => this.#take(push), onGap: again });
     const stop = this.#client.onConnection(({ state }) => state !== "connecting" && again());
     const timer = setInterval(again, AGAIN_MS);
 
+    this.#ends = [() => sub.unsubscribe(), stop, () => clearInterval(timer)];
     again();
     sub.ready.then(again, () => {});
-    return () => {
-      sub.unsubscribe();
-      stop();
-      clearInterval(timer);
-    };
+  }
+
+  protected end(): void {
+    for (const end of this.#ends.splice(0)) end();
   }
 
   #take(push: Push): void {
@@ -156,7 +149,7 @@ export class AlertView {
     do {
       this.#isDue = false;
       await this.#tried(() => this.#readFirst());
-    } while (this.#isDue && this.#tell.size > 0);
+    } while (this.#isDue && !this.isIdle);
     this.#isBusy = false;
   }
 
@@ -188,6 +181,6 @@ export class AlertView {
       isBusy: this.#cursors.open === undefined && !this.#error,
       error: this.#error,
     };
-    for (const tell of this.#tell) tell();
+    this.changed();
   }
 }

@@ -1,6 +1,6 @@
 /** A list and what comes as one: the newest items, each once, and nothing missing between them. */
 import type { Client, Filter, Push } from "@tidegate/client";
-import { useClient } from "@tidegate/client/react";
+import { Shared, useClient } from "@tidegate/client/react";
 import { useMemo, useSyncExternalStore } from "react";
 import { ask, type Listing } from "./api";
 import { compare, heardPush, onStored, placeOf } from "./stored";
@@ -33,7 +33,7 @@ export function merged<T extends Placed>(most: number, ...lists: (readonly T[])[
  * It subscribes, and reads once nothing can be missed any more; and again behind a gap, and when what was not stored is.
  * What is there already is shown meanwhile, as far as it goes without a hole.
  */
-export class RecentView<T extends Placed> {
+export class RecentView<T extends Placed> extends Shared<Recent<T>> {
   #client: Client;
   #path: string;
   #filter: Filter;
@@ -42,30 +42,22 @@ export class RecentView<T extends Placed> {
   #live: readonly T[] = []; /* behind the last gap, or from the beginning on */
   #error: Error | undefined;
   #shown: Recent<T> = { items: [], isBusy: true, error: undefined };
-  #tell = new Set<() => void>();
+  #ends: (() => void)[] = [];
   #reading: AbortController | undefined;
   #soon: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: Client, path: string, filter: Filter, most: number) {
+    super();
     this.#client = client;
     this.#path = path;
     this.#filter = filter;
     this.#most = most;
   }
 
-  readonly subscribe = (tell: () => void): (() => void) => {
-    this.#tell.add(tell);
-    const end = this.#tell.size === 1 ? this.#begin() : () => {};
-    return () => {
-      this.#tell.delete(tell);
-      end();
-    };
-  };
-
   readonly read = (): Recent<T> => this.#shown;
 
-  #begin(): () => void {
+  protected begin(): void {
     const again = (): void => void this.#ask();
     const sub = this.#client.subscribe(this.#filter, {
       onEvent: (push) => this.#take(push),
@@ -75,19 +67,19 @@ export class RecentView<T extends Placed> {
       },
       onRefused: (error) => this.#fail(error),
     });
-    const stop = onStored(again);
 
+    this.#ends = [() => sub.unsubscribe(), onStored(again)];
     again();
     sub.ready.then(again, () => {});
-    return () => {
-      sub.unsubscribe();
-      stop();
-      this.#reading?.abort();
-      clearTimeout(this.#retry);
-      clearTimeout(this.#soon);
-      [this.#stored, this.#live, this.#soon] = [[], [], undefined];
-      this.#shown = { items: [], isBusy: true, error: undefined };
-    };
+  }
+
+  protected end(): void {
+    for (const end of this.#ends.splice(0)) end();
+    this.#reading?.abort();
+    clearTimeout(this.#retry);
+    clearTimeout(this.#soon);
+    [this.#stored, this.#live, this.#soon] = [[], [], undefined];
+    this.#shown = { items: [], isBusy: true, error: undefined };
   }
 
   #take(push: Push): void {
@@ -129,7 +121,7 @@ export class RecentView<T extends Placed> {
       isBusy: false,
       error: this.#error,
     };
-    for (const tell of this.#tell) tell();
+    this.changed();
   }
 }
 
