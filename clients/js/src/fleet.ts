@@ -16,6 +16,12 @@ export interface DeviceState {
   readonly telemetry?: Telemetry;
 }
 
+/** By their ids. */
+export interface Things<T> extends ReadonlyMap<number, T> {
+  /** All of them are here; before, what is missing may only not have come yet. A box that moves stays ready. */
+  readonly ready: boolean;
+}
+
 /** What useSyncExternalStore() takes. */
 export interface View<T> {
   subscribe(tell: () => void): () => void;
@@ -102,14 +108,14 @@ export function changedBy(kind: Kind, old: State, event: Event): State {
 }
 
 /** The states of one subscription's set. */
-class Group extends Shared<ReadonlyMap<number, State>> {
+class Group extends Shared<Things<State>> {
   #client: Client;
   #kind: Kind;
   #filter: Filter;
   #sub: Subscription | undefined;
   #states = new Map<number, State>();
-  #shown: ReadonlyMap<number, State> = this.#states;
-  #isShown = true;
+  #isReady = false;
+  #shown: Things<State> | undefined;
   readonly #ended: () => void;
 
   constructor(client: Client, kind: Kind, filter: Filter, ended: () => void) {
@@ -120,13 +126,7 @@ class Group extends Shared<ReadonlyMap<number, State>> {
     this.#ended = ended;
   }
 
-  readonly read = (): ReadonlyMap<number, State> => {
-    if (!this.#isShown) {
-      this.#shown = new Map(this.#states);
-      this.#isShown = true;
-    }
-    return this.#shown;
-  };
+  readonly read = (): Things<State> => (this.#shown ??= Object.assign(new Map(this.#states), { ready: this.#isReady }));
 
   state(id: number): State | undefined {
     return this.#states.get(id);
@@ -139,7 +139,7 @@ class Group extends Shared<ReadonlyMap<number, State>> {
   }
 
   protected begin(): void {
-    this.#sub = this.#client.subscribe(this.#filter, {
+    const sub = this.#client.subscribe(this.#filter, {
       onEvent: (push) => this.#take(push),
       onSnapshot: (items) => {
         items.forEach((item) => this.#take(item));
@@ -148,13 +148,21 @@ class Group extends Shared<ReadonlyMap<number, State>> {
       onLeft: (thing) => this.#change(Number(thing.split("/")[1]), undefined, thing.startsWith(this.#kind)),
       onRefused: () => this.#states.forEach((_, id) => this.#change(id, undefined)),
     });
+    const settled = (): void => {
+      if (this.#sub !== sub) return;
+      this.#isReady = true;
+      this.#shown = undefined;
+      this.changed();
+    };
+
+    this.#sub = sub;
+    sub.ready.then(settled, settled); /* of one that is refused there is none, and none comes */
   }
 
   protected end(): void {
     this.#sub?.unsubscribe();
     this.#sub = undefined;
-    this.#states = new Map();
-    this.#isShown = false;
+    [this.#states, this.#isReady, this.#shown] = [new Map(), false, undefined];
     this.#ended();
   }
 
@@ -176,7 +184,7 @@ class Group extends Shared<ReadonlyMap<number, State>> {
     if (!isOurs || this.#states.get(id) === state) return;
     if (state) this.#states.set(id, state);
     else this.#states.delete(id);
-    this.#isShown = false;
+    this.#shown = undefined;
     this.changed();
   }
 }
@@ -318,7 +326,7 @@ export class Fleet {
   }
 
   /** Components that ask the same have one subscription; one with a box has its own, as it moves. */
-  set(kind: Kind, filter: Filter): SetView<ReadonlyMap<number, State>> {
+  set(kind: Kind, filter: Filter): SetView<Things<State>> {
     const key = JSON.stringify([kind, filter]);
     let group = filter.bbox ? undefined : this.#sets.get(key);
 

@@ -5,7 +5,7 @@ import {
 } from "react";
 import { Client, type Connection, type Options } from "./client.js";
 import type { Command, CommandOptions, CommandState, Order } from "./command.js";
-import { fleetOf, type DeviceState, type Fleet, type VehicleState, type View } from "./fleet.js";
+import { fleetOf, type DeviceState, type Fleet, type Things, type VehicleState, type View } from "./fleet.js";
 import { lineOf } from "./line.js";
 import type { PlaybackOptions } from "./playback.js";
 import { Reel, type Played } from "./reel.js";
@@ -13,7 +13,7 @@ import type { SeriesOptions, SeriesState } from "./series.js";
 import type { Filter, Missed } from "./subscription.js";
 import type { Push } from "./wire.js";
 
-export { Shared, type DeviceState, type VehicleState, type View } from "./fleet.js";
+export { Shared, type DeviceState, type Things, type VehicleState, type View } from "./fleet.js";
 export type { Played } from "./reel.js";
 export type { SeriesState } from "./series.js";
 
@@ -96,17 +96,17 @@ export function useDevice(id: number): DeviceState | undefined {
 export type Which = Partial<Pick<Filter, "to" | "bbox" | "maxHz">>;
 
 /** Vehicles by id, those of a filter or of a box on the map. */
-export function useVehicles(which: Which = {}): ReadonlyMap<number, VehicleState> {
+export function useVehicles(which: Which = {}): Things<VehicleState> {
   return useSet(which, "vehicle");
 }
 
-export function useDevices(which: Which = {}): ReadonlyMap<number, DeviceState> {
+export function useDevices(which: Which = {}): Things<DeviceState> {
   return useSet(which, "device");
 }
 
 function useSet<K extends "vehicle" | "device">(
   { bbox, to = [`*`], maxHz }: Which, kind: K,
-): ReadonlyMap<number, K extends "vehicle" ? VehicleState : DeviceState> {
+): Things<K extends "vehicle" ? VehicleState : DeviceState> {
   const client = useClient();
   const targets = to.map((target) => (target === "*" ? `${kind}/*` : target)).join(" ");
   const view = useMemo(

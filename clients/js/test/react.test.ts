@@ -62,6 +62,20 @@ test("in StrictMode a subscription is made once, and what is unmounted is not su
   await page.close();
 });
 
+test("a set knows from when on all of it is there, and not before, however few there are", async () => {
+  const page = await app.browser.newPage();
+  const fleet = page.locator("#fleet");
+
+  await stack.act("drop");
+  await open(page);
+  await until(async () => (await text(page, "state")).startsWith("connecting"), "it connects");
+  expect([await fleet.getAttribute("data-ready"), await fleet.innerText()]).toEqual(["false", "/ 0"]);
+  await stack.act("mend");
+  await until(async () => await fleet.getAttribute("data-ready") === "true", "the set is whole");
+  expect(await fleet.innerText()).toMatch(/ 1$/);
+  await page.close();
+});
+
 test("a list knows from when on nothing is missing, and does not know it before, nor after it was not there", async () => {
   const isReady = (is: boolean) => until(async () => await page.locator("#events").getAttribute("data-ready") === `${is}`, `ready is ${is}`);
   const publish = (payload: string): Promise<void> => stack.act("publish", { topic: "seano/USV-1/raw_log", payload });

@@ -20,7 +20,7 @@ function Vehicle({ id }) {
 function Fleet() {
   const vehicles = useVehicles();
   const devices = useDevices();
-  return <p id="fleet">{[...vehicles.keys()].join(" ")} / {devices.size}</p>;
+  return <p id="fleet" data-ready={devices.ready}>{[...vehicles.keys()].join(" ")} / {devices.size}</p>;
 }
 
 function Last() {
