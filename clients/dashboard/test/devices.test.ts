@@ -31,6 +31,37 @@ test("a device is found, and what it says is text and a picture that goes on", a
   await page.context().close();
 });
 
+test("until it is known which devices there are, none are counted, and nobody is told that there are none", async () => {
+  const { page } = await dashboard.open();
+  const main = page.getByRole("main");
+  const list = main.getByRole("group", { name: "Devices" });
+  let free!: () => void;
+
+  await dashboard.signIn(page, "ana");
+  dashboard.road.held = new Promise((resolve) => (free = resolve));
+  try {
+    await page.getByRole("link", { name: "Devices" }).click();
+    expect(await list.getByRole("paragraph").innerText()).toBe("Loading…");
+    expect(await main.getByRole("status").innerText()).toBe("");
+    expect(await page.getByRole("status").getByText("Live").count()).toBe(1);
+  } finally {
+    dashboard.road.held = undefined;
+    free();
+  }
+  await main.getByRole("status").getByText("1 device", { exact: true }).waitFor();
+  await page.context().close();
+});
+
+test("who has no devices is told so", async () => {
+  const { page } = await dashboard.open();
+
+  await dashboard.act("viewer", { name: "vera", of: "USV-1" });
+  await dashboard.signIn(page, "vera", "#/devices");
+  await page.getByText("There are no devices yet").waitFor();
+  expect(await page.getByRole("main").getByRole("status").innerText()).toBe("0 devices");
+  await page.context().close();
+});
+
 test("history of a chart is read where somebody goes back, and saved as a file", async () => {
   const { page } = await dashboard.open();
 

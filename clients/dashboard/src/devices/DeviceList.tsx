@@ -39,13 +39,14 @@ const columns = [
 
 export function DeviceList() {
   const live = useSlow(useDevices({ maxHz: 1 }), 500);
-  const isKnown = useConnection().state !== "connecting";
+  const { state } = useConnection();
   const [search, setSearch] = useState("");
   const [status, setStatus] = useState("");
   const [group, setGroup] = useState("");
   const [sorting, setSorting] = useState<SortingState>([{ id: "name", desc: false }]);
   const scroller = useRef<HTMLDivElement>(null);
   const all = useMemo(() => [...live.values()].flatMap(({ update }) => update?.device ?? []), [live]);
+  const isKnown = live.ready && (all.length > 0 || state !== "connecting");
   const groups = useMemo(() => [...new Map(all.flatMap((one) => one.groups).map((one) => [one.id, one.name]))]
     .sort((a, b) => a[1].localeCompare(b[1])), [all]);
   const data = useMemo(() => {
@@ -81,7 +82,7 @@ export function DeviceList() {
         )}
       </div>
       <p className={css.count} role="status">
-        {data.length === all.length ? t("devices.count", { n: all.length }) : t("devices.count_of", { n: data.length, all: all.length })}
+        {!isKnown ? "" : data.length === all.length ? t("devices.count", { n: all.length }) : t("devices.count_of", { n: data.length, all: all.length })}
       </p>
       <div className={css.scroller} ref={scroller} tabIndex={0} role="group" aria-label={t("devices.title")}>
         <table aria-rowcount={rows.length + 1}>
