@@ -31,7 +31,7 @@ export class Names {
     if (this.#vehicles.size === 0) void this.#read();
     return () => {
       this.#tell.delete(tell);
-      if (this.#tell.size === 0) clearTimeout(this.#retry);
+      if (this.#tell.size === 0) this.#stop();
     };
   };
 
@@ -46,8 +46,11 @@ export class Names {
   }
 
   async #read(): Promise<void> {
-    if (this.#isBusy || performance.now() - this.#askedAt < AGAIN_MS) return;
-    clearTimeout(this.#retry);
+    const waitMs = this.#askedAt + AGAIN_MS - performance.now();
+
+    if (this.#isBusy) return;
+    if (waitMs > 0) return void (this.#vehicles.size === 0 && this.#later(waitMs));
+    this.#stop();
     this.#isBusy = true;
     this.#askedAt = performance.now();
     try {
@@ -56,10 +59,20 @@ export class Names {
       for (const tell of this.#tell) tell();
     } catch {
       // numbers stand for them until it goes better
-      if (this.#tell.size > 0) this.#retry = setTimeout(() => void this.#read(), AGAIN_MS);
+      this.#later(AGAIN_MS);
     } finally {
       this.#isBusy = false;
     }
+  }
+
+  /* Only for who looks. */
+  #later(ms: number): void {
+    if (this.#tell.size > 0) this.#retry ??= setTimeout(() => (this.#stop(), void this.#read()), ms);
+  }
+
+  #stop(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
   }
 }
 
