@@ -202,3 +202,23 @@ test("of a vehicle that does not say where it is that is said", async () => {
   await page.getByRole("complementary", { name: "USV-9" }).getByText("It does not say where it is").waitFor();
   await page.context().close();
 });
+
+test("until it is known what vehicles are called, nobody is told that none is called so", async () => {
+  const { page } = await dashboard.open();
+  const list = page.getByRole("complementary", { name: "Vehicles" });
+  let free!: () => void;
+  const held = new Promise<void>((resolve) => (free = resolve));
+
+  await page.route(/\/api\/vehicles\?/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await dashboard.signIn(page, "ben");
+  await list.getByRole("searchbox").fill("USV-2");
+  expect(await list.getByRole("paragraph").innerText()).toBe("Loading…");
+  free();
+  await list.getByRole("button", { name: /USV-2/ }).waitFor();
+  await list.getByRole("searchbox").fill("nobody");
+  await list.getByText("No vehicle is called that").waitFor();
+  await page.context().close();
+});

@@ -23,12 +23,13 @@ test("who looks again soon after it failed is told, too, once it goes better", a
   const leave = names.subscribe(() => {});
 
   await vi.advanceTimersByTimeAsync(1000);
+  expect(names.isKnown).toBe(false);
   leave();
   names.subscribe(tell);
   there.isAway = false;
   await vi.advanceTimersByTimeAsync(10_000);
   expect(tell).toHaveBeenCalled();
-  expect(names.of(7)).toBe("USV-7");
+  expect([names.isKnown, names.of(7)]).toEqual([true, "USV-7"]);
 });
 
 test("it is asked for once in ten seconds at the most, and not while nobody looks", async () => {

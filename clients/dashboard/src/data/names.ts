@@ -20,6 +20,7 @@ export class Names {
   #vehicles: ReadonlyMap<number, Vehicle> = new Map();
   #askedAt = -Infinity;
   #isBusy = false;
+  #isKnown = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: Client) {
@@ -36,6 +37,11 @@ export class Names {
   };
 
   readonly read = (): ReadonlyMap<number, Vehicle> => this.#vehicles;
+
+  /** They have been read; before, one that is missing may only not be known yet. */
+  get isKnown(): boolean {
+    return this.#isKnown;
+  }
 
   /** Its name, or code, or number; one that is not known is asked for, all together and not too often. */
   of(id: number): string {
@@ -56,6 +62,7 @@ export class Names {
     try {
       const all = await askAll<Vehicle>(this.#client, "api/vehicles", MOST);
       this.#vehicles = new Map(all.map((one) => [one.id, one]));
+      this.#isKnown = true;
       for (const tell of this.#tell) tell();
     } catch {
       // numbers stand for them until it goes better

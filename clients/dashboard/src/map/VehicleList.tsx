@@ -59,7 +59,7 @@ export function VehicleList({ fleet, painter, selected, select }:
             );
           })}
         </ul>
-        {rows.length === 0 && <p className="quiet">{t(search ? "map.none_found" : "map.none")}</p>}
+        {rows.length === 0 && <p className="quiet">{t(!names.isKnown ? "app.loading" : search ? "map.none_found" : "map.none")}</p>}
       </div>
     </aside>
   );
