@@ -140,6 +140,7 @@ test("tiles are those of the configuration, and an archive of them that cannot b
   await until(() => asked.some((one) => /region\.pmtiles bytes=0-/.test(one)), "the archive's head is asked for");
   await until(async () => (await drawn(archive)).n > 0, "the vehicle is drawn all the same");
   await archive.context().close();
+  await dashboard.act("configure", { settings: {} });
 });
 
 test("a guest looks around where the gateway lets guests in, and nowhere else", async () => {

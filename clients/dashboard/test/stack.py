@@ -23,6 +23,7 @@ class Dashboard(Stack):
     def __init__(self, folder):
         self.simulators = []
         super().__init__(folder, http__dashboard=os.environ["DASHBOARD"], http__dashboard_hosts="https://pictures.example")
+        self.at_first = dict(self.gateway.settings)
 
     def vessels(self, user, speed=300):
         """Those of the recording, which belong to @user, move as they did."""
@@ -63,6 +64,7 @@ class Dashboard(Stack):
         """What may change while it runs; other settings are as at first."""
         gateway = self.gateway
         before = gateway.log().count(" reloaded")
+        gateway.settings = dict(self.at_first)
         gateway.write_conf(**settings)
         gateway.process.send_signal(signal.SIGHUP)
         wait_until(lambda: gateway.log().count(" reloaded") > before, "the configuration to be read")
