@@ -52,6 +52,28 @@ test("until it is known which devices there are, none are counted, and nobody is
   await page.context().close();
 });
 
+test("until a device has come nobody is told that it is gone; of one that is not there that is said", async () => {
+  const { page } = await dashboard.open();
+  const main = page.getByRole("main");
+  let free!: () => void;
+
+  await dashboard.signIn(page, "ana", "#/devices");
+  await main.getByRole("link", { name: "dev-1" }).waitFor();
+  dashboard.road.held = new Promise((resolve) => (free = resolve));
+  try {
+    await main.getByRole("link", { name: "dev-1" }).click();
+    await main.getByRole("link", { name: "All devices" }).waitFor();
+    expect(await main.getByRole("status").innerText()).toBe("Loading…");
+  } finally {
+    dashboard.road.held = undefined;
+    free();
+  }
+  await main.getByRole("tab", { name: "About" }).waitFor();
+  await page.evaluate((id) => (location.hash = `#/devices/${id}`), dashboard.where.ids["dev-2"]);
+  await main.getByRole("status").getByText("Nothing is known of it").waitFor();
+  await page.context().close();
+});
+
 test("who has no devices is told so", async () => {
   const { page } = await dashboard.open();
 

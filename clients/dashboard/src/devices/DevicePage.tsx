@@ -1,4 +1,5 @@
-import { useDevice } from "@tidegate/client/react";
+import type { DeviceWithClock } from "@tidegate/client";
+import { useConnection, useDevices } from "@tidegate/client/react";
 import { useEffect, useMemo, useState } from "react";
 import { numbersOf } from "../charts/columns";
 import { nameOf, Series } from "../charts/Series";
@@ -24,13 +25,14 @@ const MESSAGES = 200;
 
 /** One device: what it says, as lines and as a picture, and what one tells it. */
 export function DevicePage({ id }: { id: number }) {
-  const state = useDevice(id);
-  const device = state?.update?.device;
-  const telemetry = state?.telemetry;
+  const found = useDevices({ to: [`device/id:${id}`] });
+  const isKnown = useConnection().state !== "connecting" && found.ready;
+  const { update, telemetry } = found.get(id) ?? {};
+  const device = update?.device;
 
   useTick(1000);
   useEffect(() => heardPush(telemetry ?? {}), [telemetry]);
-  if (!device) return <section className="page"><a href={to("devices")}>{t("devices.back")}</a><p className="quiet" role="status">{t("devices.waiting")}</p></section>;
+  if (!device) return <section className="page"><a href={to("devices")}>{t("devices.back")}</a><p className="quiet" role="status">{t(isKnown ? "devices.waiting" : "app.loading")}</p></section>;
   return (
     <section className="page">
       <div className={css.head}>
@@ -47,7 +49,7 @@ export function DevicePage({ id }: { id: number }) {
         <div className={`panel ${css.side}`}>
           <Tabs tabs={[
             { key: "state", title: t("vehicle.state"), content: () => (telemetry ? <Members data={telemetry.data} /> : <p className="quiet">{t("vehicle.nothing")}</p>) },
-            { key: "about", title: t("devices.about"), content: () => <About id={id} /> },
+            { key: "about", title: t("devices.about"), content: () => <About device={device} /> },
             { key: "messages", title: t("devices.messages"), content: () => <Messages id={id} /> },
             { key: "command", title: t("command.title"), content: () => <CommandForm device={device.device_code} /> },
           ]} />
@@ -88,10 +90,7 @@ function Charts({ code, data }: { code: string; data: unknown }) {
   );
 }
 
-function About({ id }: { id: number }) {
-  const device = useDevice(id)?.update?.device;
-
-  if (!device) return null;
+function About({ device }: { device: DeviceWithClock }) {
   const { device_code: code, name, product_type: product, device_type: type, firmware_version: firmware, location, latitude, longitude, groups, key } = device;
   return <Members data={{ code, name, key, type, product, firmware, location, latitude, longitude, groups: groups.map((one) => one.name).join(", ") || null }} />;
 }
