@@ -14,13 +14,19 @@ N = 64
 FIRST, SECOND = 1, 2  # journals
 
 
-def rows(numbers, journal=FIRST, seq=1000, written=1):
-    return [(journal, seq + i, written + i // 10, n) for i, n in enumerate(numbers)]
+def rows(numbers, journal=FIRST, seq=1000, written=1, slot=0):
+    return [(slot, journal, seq + i, written + i // 10, n) for i, n in enumerate(numbers)]
 
 
 class Viewer(types.SimpleNamespace):
+    def __init__(self, numbers, thing=None, n_told=0):
+        super().__init__(user="ana", thing=thing, numbers=list(numbers), n_told=n_told, n_again=0, lives={}, excused=set())
+
     def sees(self, n):
         return self.thing is None or n // 4 % 4 == self.thing
+
+    def forget(self, floor):
+        self.numbers = [n for n in self.numbers if n >= floor]
 
 
 @pytest.fixture
@@ -30,7 +36,7 @@ def books():
         database = types.SimpleNamespace(rows=lambda sql: [] if "HAVING" in sql else stored, value=lambda _: 0)
         publishers = types.SimpleNamespace(acknowledged=lambda: {n: 0.0 for n in range(N)}, unknown=lambda: {N}, all=[
             types.SimpleNamespace(number=lambda: N)])
-        viewer = Viewer(user="ana", thing=thing, numbers=list(shown), n_told=n_told, excused=set())
+        viewer = Viewer(shown, thing, n_told)
         ledger = Ledger(database, publishers, [viewer])
         ledger.n_unclean = n_unclean
         return ledger.judge(may_owe), ledger.counts
@@ -57,6 +63,10 @@ def test_rows_that_are_wrong(books, name, words):
     stored = {n for *_, n in made}
     faults, _ = books(made, shown=sorted(stored))
     assert any(words in fault for fault in faults), faults
+
+
+def test_each_slot_has_a_line_of_numbers_of_its_own(books):
+    assert books([*rows(range(32)), *rows(range(32, N), SECOND, seq=900, written=50, slot=1)])[0] == []
 
 
 def test_who_looks_on_is_shown_what_is_wrong(books):
@@ -89,7 +99,7 @@ def test_what_was_found_right_stays_so():
     database = types.SimpleNamespace(rows=lambda sql: [] if "HAVING" in sql else stored, value=lambda _: 0)
     publishers = types.SimpleNamespace(acknowledged=lambda: {n: 0.0 for n in range(N)}, unknown=set, all=[
         types.SimpleNamespace(number=lambda: N)])
-    viewer = Viewer(user="ana", thing=None, numbers=list(range(N)), n_told=0, excused=set())
+    viewer = Viewer(range(N))
     ledger = Ledger(database, publishers, [viewer])
     assert ledger.judge(False) == []
     ledger.close()
