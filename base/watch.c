@@ -183,7 +183,17 @@ static void watch_name(WatchStuck *ret_stuck, const char *name, int tid) {
         ret_stuck->tid = tid;
 }
 
+static const WatchForeign *watch_still_foreigner(int n_ticks) {
+        for (size_t i = 0; i < WATCH_FOREIGN; ++i)
+                if (watch_foreigners[i].tid != 0 && watch_foreigners[i].n_still >= n_ticks)
+                        return &watch_foreigners[i];
+        return NULL;
+}
+
+/* One of ours may be still as it waits for what a foreigner holds, which begins by a wait, and so a
+ * look later: then it is the other one that is stuck. */
 bool watch_tick(int n_ticks, WatchStuck *ret_stuck) {
+        const WatchForeign *foreign;
         bool is_stuck = false;
 
         if (watch_prefix)
@@ -196,15 +206,10 @@ bool watch_tick(int n_ticks, WatchStuck *ret_stuck) {
                 watch_name(ret_stuck, slot->name, atomic_load(&slot->tid));
                 is_stuck = true;
         }
-        for (size_t i = 0; i < WATCH_FOREIGN && !is_stuck; ++i) {
-                const WatchForeign *foreign = &watch_foreigners[i];
-
-                if (foreign->tid == 0 || foreign->n_still < n_ticks)
-                        continue;
+        foreign = watch_still_foreigner(is_stuck && n_ticks > 2 ? n_ticks - 1 : n_ticks);
+        if (foreign)
                 watch_name(ret_stuck, foreign->name, foreign->tid);
-                is_stuck = true;
-        }
-        return is_stuck;
+        return is_stuck || foreign;
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */

@@ -123,6 +123,19 @@ static void test_a_foreign_thread_is_watched_by_its_waits(void **state) {
         watch_foreign("No such thread");
 }
 
+static void test_of_ours_and_a_foreign_one_the_foreign_one_is_named(void **state) {
+        WatchStuck stuck;
+        bool is_stuck = false;
+
+        order(*state, 'n'); /* it is both, and stands still as both */
+        watch_foreign("Foreign_");
+        for (int i = 0; i < 20 && !is_stuck; ++i)
+                is_stuck = watch_tick(3, &stuck);
+        assert_true(is_stuck);
+        assert_string_equal(stuck.name, "Foreign_1");
+        watch_foreign("No such thread");
+}
+
 static void test_the_end_shows_where_the_thread_is(void **state) {
         int fds[2];
         pid_t pid;
@@ -161,6 +174,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_a_foreign_thread_is_watched_by_its_waits,
                                                 set_up,
                                                 tear_down),
+                cmocka_unit_test_setup_teardown(
+                        test_of_ours_and_a_foreign_one_the_foreign_one_is_named, set_up, tear_down),
                 cmocka_unit_test(test_the_end_shows_where_the_thread_is),
         };
 
