@@ -82,12 +82,12 @@ def test_the_invented_fleet_has_every_kind_and_nothing_is_refused(gateway, datab
         gateway.add_device(code, "ana")
     gateway.terminate()
     gateway.start()
-    simulate("--vehicles", "3", "--devices", "3", "--rate", "0", "--count", "600", "--user",
-             "ana")
+    simulate("--vehicles", "3", "--devices", "3", "--rate", "0", "--count", "6000", "--user",
+             "ana")  # of which some ten are alerts
     database.wait_for("SELECT (SELECT count(*) FROM raw_logs) + (SELECT count(*) FROM telemetry) "
                       "+ (SELECT count(*) FROM sensor_logs) > 0", True)
     from waiting import wait_until
-    wait_until(lambda: gateway.metric("tidegate_committed_total") >= 600, "all to be stored",
+    wait_until(lambda: gateway.metric("tidegate_committed_total") >= 6000, "all to be stored",
                PATIENCE * SLOW)
     assert database.rows("SELECT reason, detail, topic FROM dead_letters") == []
     for table in ("raw_logs", "sensor_logs", "vehicle_logs", "ble_detections", "telemetry",

@@ -187,6 +187,7 @@ def test_the_death_of_a_node_is_that_of_its_devices(make_gateway, node, database
 def test_a_late_death_of_an_older_session_counts_for_nothing(make_gateway, node, database):
     gateway = started(make_gateway)
     node.birth()
+    database.wait_for("SELECT count(*) FROM device_status_logs", 1)  # two births at once say once that it lives
     node.session = 1
     node.birth()
     node.death(session=0)
@@ -201,6 +202,7 @@ def test_a_late_death_of_an_older_session_counts_for_nothing(make_gateway, node,
 def test_a_death_while_the_gateway_was_away_is_that_of_its_session(make_gateway, node, database, end):
     gateway = started(make_gateway)
     node.birth()
+    database.wait_for("SELECT count(*) FROM device_status_logs", 1)
     node.session = 1
     node.birth()
     node.say("DBIRTH", metric("n", "Int32", 1, alias=2), device="a")
