@@ -16,6 +16,7 @@
 #include "db/write/probe.h"
 #include "db/write/rows.h"
 #include "db/write/takeover.h"
+#include "db/write/verdict.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -23,9 +24,7 @@ enum {
         STORE_ARG_SIZE = 24,
         STORE_RETRIES = 3, /* of a batch that lost against somebody else's transaction */
         STORE_MAX_STEPS = DB_SHEET_COUNT + 4, /* BEGIN, SET, advance or probe, sheets, COMMIT */
-        STORE_STEP_OTHER = DB_SHEET_COUNT,
-        STORE_NOTES = 100, /* of a thing and day, unless it is said otherwise */
-        STORE_STEP_COMMIT,
+        STORE_NOTES = 100,                    /* of a thing and day, unless it is said otherwise */
 };
 
 struct DbStore {
@@ -263,7 +262,7 @@ static bool store_send_advance(DbStore *store, Text flights) {
                 .formats = { 1, 1, 1, 1, 1, 1 },
         };
 
-        return store_send(store, "advance", &params, STORE_STEP_OTHER);
+        return store_send(store, "advance", &params, DB_STEP_OTHER);
 }
 
 static void store_fill(DbStore *store) {
@@ -280,7 +279,7 @@ static void store_fill(DbStore *store) {
 }
 
 static bool store_send_set(DbStore *store) {
-        store->steps[store->n_steps++] = STORE_STEP_OTHER;
+        store->steps[store->n_steps++] = DB_STEP_OTHER;
         return PQsendQueryParams(db_conn_pg(store->conn),
                                  "SET CONSTRAINTS ALL IMMEDIATE",
                                  0,
@@ -292,7 +291,7 @@ static bool store_send_set(DbStore *store) {
 }
 
 static bool store_send_probe(DbStore *store) {
-        store->steps[store->n_steps++] = STORE_STEP_OTHER;
+        store->steps[store->n_steps++] = DB_STEP_OTHER;
         return db_probe_send(store->conn,
                              store->batch.records[0],
                              ntohl(store->position.journal_id));
@@ -302,7 +301,7 @@ static bool store_send_probe(DbStore *store) {
 static bool store_send_head(DbStore *store) {
         const DbParams params = { 0 };
         const Text none = { 0 }, *flights = &none;
-        bool sent = store_send(store, "begin", &params, STORE_STEP_OTHER);
+        bool sent = store_send(store, "begin", &params, DB_STEP_OTHER);
 
         if (sent && (store->immediate || store->batch.is_trial))
                 sent = store_send_set(store);
@@ -331,8 +330,7 @@ static int store_send_batch(DbStore *store, bool *ret_sent) {
                 sent = store_send(store, db_sheet((DbSheet)i)->name, &params, i);
         }
         params.n = 0;
-        *ret_sent =
-                sent && store_send(store, end, &params, STORE_STEP_COMMIT) && PQpipelineSync(pg);
+        *ret_sent = sent && store_send(store, end, &params, DB_STEP_COMMIT) && PQpipelineSync(pg);
         return 0;
 }
 
@@ -412,7 +410,7 @@ static int store_take_result(DbStore *store, PGresult **resultp) {
                         return 0;
                 store->error = TAKE(resultp);
                 store->error_step =
-                        store->step < store->n_steps ? store->steps[store->step] : STORE_STEP_OTHER;
+                        store->step < store->n_steps ? store->steps[store->step] : DB_STEP_OTHER;
                 return 0;
         }
 }
@@ -435,44 +433,6 @@ int db_store_recall(DbStore *store, const DbBatch *batch) {
         return r < 0 ? err_up(r) : r;
 }
 
-/* Another transaction was in the way, a device was deleted, or a partition dropped, meanwhile. */
-static bool store_may_pass(const DbStore *store, DbTrouble trouble) {
-        if (trouble == DB_TROUBLE_CHECK)
-                return !PQresultErrorField(store->error, PG_DIAG_CONSTRAINT_NAME);
-        return trouble == DB_TROUBLE_REFERENCE || trouble == DB_TROUBLE_RACE;
-}
-
-/* The statement that was refused tells whose matter it is. A dead letter is not to be refused, and
- * neither are the books and the position: that is about the tables. A state is no reason to hold up
- * rows, also when nobody may write any (class 42). */
-static int store_judge(const DbStore *store, DbTrouble trouble) {
-        switch (store->error_step) {
-        case DB_SHEET_STATES:
-                return db_trouble_may_be_rows(trouble) || trouble == DB_TROUBLE_DENIED
-                               ? DB_E_STATES
-                               : DB_E_REFUSED;
-        case DB_SHEET_DEAD_LETTERS:
-        case DB_SHEET_LETTERS:
-        case DB_SHEET_ROW_NOTES:
-        case DB_SHEET_BIRTHS:
-        case DB_SHEET_MERGED:
-        case DB_SHEET_CLOCKS:
-        case STORE_STEP_OTHER:
-                return DB_E_REFUSED;
-        default:
-                return db_trouble_may_be_rows(trouble) ? DB_E_REJECTED : DB_E_REFUSED;
-        }
-}
-
-/* An error of a statement, after which the session goes on: no disk, no memory, no locks. */
-static bool store_is_short(const DbStore *store) {
-        const char *sqlstate = PQresultErrorField(store->error, PG_DIAG_SQLSTATE);
-        const char *severity = PQresultErrorField(store->error, PG_DIAG_SEVERITY_NONLOCALIZED);
-
-        return sqlstate && severity && db_trouble(sqlstate) == DB_TROUBLE_SHORT &&
-               strcmp(severity, "ERROR") == 0 && PQstatus(db_conn_pg(store->conn)) == CONNECTION_OK;
-}
-
 /* Once more from the beginning, on the same connection. */
 static int store_again(DbStore *store) {
         int r;
@@ -488,7 +448,8 @@ static int store_roll_back(DbStore *store) {
         DbTrouble trouble;
 
         db_rows_forget(store->rows);
-        if (store->error && store_is_short(store)) {
+        if (store->error && db_verdict_is_short(store->error) &&
+            PQstatus(db_conn_pg(store->conn)) == CONNECTION_OK) {
                 db_conn_note(store->conn, store->error);
                 return DB_E_REFUSED;
         }
@@ -498,16 +459,16 @@ static int store_roll_back(DbStore *store) {
         trouble = db_trouble(db_conn_sqlstate(store->conn));
         if (trouble == DB_TROUBLE_FENCED)
                 return DB_E_FENCED;
-        if (store_may_pass(store, trouble) && store->n_retries < STORE_RETRIES) {
+        if (db_verdict_may_pass(store->error, trouble) && store->n_retries < STORE_RETRIES) {
                 ++store->n_retries;
                 return store_again(store);
         }
-        if (store->error_step == STORE_STEP_COMMIT && db_trouble_may_be_rows(trouble) &&
+        if (store->error_step == DB_STEP_COMMIT && db_trouble_may_be_rows(trouble) &&
             !store->immediate) {
                 store->immediate = true; /* and so it is met where it belongs */
                 return store_again(store);
         }
-        return store_judge(store, trouble);
+        return db_verdict(store->error_step, trouble);
 }
 
 /* What failed skipped the COMMIT: the transaction is still open. */
@@ -517,7 +478,7 @@ static int store_send_rollback(DbStore *store) {
         store->rolling_back = true;
         store->n_steps = 0;
         store->step = 0;
-        if (!store_send(store, "rollback", &params, STORE_STEP_OTHER) ||
+        if (!store_send(store, "rollback", &params, DB_STEP_OTHER) ||
             !PQpipelineSync(db_conn_pg(store->conn)))
                 return store_offline(store);
         return db_conn_flush(store->conn) == DB_E_OFFLINE ? store_offline(store) : DB_E_BUSY;

@@ -50,7 +50,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                    *(f"db/read/{x}.c" for x in ("statistics", "heads", "nodes", "history_alerts", "history_camera_events", "history_detections", "history_export",
                                                 "history_logs", "history_series", "history_telemetry", "history_track", "letter_rows", "missed", "pages", "reading", "survey")),
                    *(f"db/write/{x}.c" for x in ("adopt", "beat", "books", "days", "mend", "notes", "partitions", "probe", "rollups", "slots", "store", "sums",
-                                                  "takeover", "tidy"))},
+                                                  "takeover", "tidy", "verdict"))},
     "uv.h": {"ws/net/conn.c", "ws/net/conns.c", "ws/net/listener.c", "ws/server.c"},
     "json-c/": {"ws/access/auth.c", "ws/access/token.c", "ws/device/order.c", "ws/device/detections.c", "ws/dialects/native_request.c",
                "ws/dialects/client_message.c", "ws/dialects/misdirected.c", "ws/manage/try.c", "ws/pages/thresholds.c", "ws/pages/vehicles.c", "gateway/move/json_rows.c", "gateway/uplink/orders.c"},

@@ -1,0 +1,41 @@
+#include "db/write/verdict.h"
+
+#include <libpq-fe.h>
+
+#include "db/conn.h"
+
+/* The statement that was refused tells whose matter it is. A dead letter is not to be refused, and
+ * neither are the books and the position: that is about the tables. A state is no reason to hold up
+ * rows, also when nobody may write any (class 42). */
+int db_verdict(int step, DbTrouble trouble) {
+        switch (step) {
+        case DB_SHEET_STATES:
+                return db_trouble_may_be_rows(trouble) || trouble == DB_TROUBLE_DENIED
+                               ? DB_E_STATES
+                               : DB_E_REFUSED;
+        case DB_SHEET_DEAD_LETTERS:
+        case DB_SHEET_LETTERS:
+        case DB_SHEET_ROW_NOTES:
+        case DB_SHEET_BIRTHS:
+        case DB_SHEET_MERGED:
+        case DB_SHEET_CLOCKS:
+        case DB_STEP_OTHER:
+                return DB_E_REFUSED;
+        default:
+                return db_trouble_may_be_rows(trouble) ? DB_E_REJECTED : DB_E_REFUSED;
+        }
+}
+
+bool db_verdict_may_pass(const PGresult *error, DbTrouble trouble) {
+        if (trouble == DB_TROUBLE_CHECK)
+                return !PQresultErrorField(error, PG_DIAG_CONSTRAINT_NAME);
+        return trouble == DB_TROUBLE_REFERENCE || trouble == DB_TROUBLE_RACE;
+}
+
+bool db_verdict_is_short(const PGresult *error) {
+        const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+        const char *severity = PQresultErrorField(error, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+        return sqlstate && severity && db_trouble(sqlstate) == DB_TROUBLE_SHORT &&
+               strcmp(severity, "ERROR") == 0;
+}
