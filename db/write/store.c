@@ -46,6 +46,8 @@ struct DbStore {
         int steps[STORE_MAX_STEPS]; /* the sheet that each statement of the pipeline writes */
         size_t n_steps, step;
         int n_retries;
+        int probe;     /* of a trial: the candidate that goes first; DB_PROBES: none */
+        bool is_taken; /* and one of those before was there already */
         bool under_way, rolling_back;
         bool committed;  /* or, of a trial, come through */
         bool immediate;  /* what a constraint defers to the COMMIT is checked with its row */
@@ -291,10 +293,13 @@ static bool store_send_set(DbStore *store) {
 }
 
 static bool store_send_probe(DbStore *store) {
-        store->steps[store->n_steps++] = DB_STEP_OTHER;
+        if (store->probe >= DB_PROBES)
+                return true;
+        store->steps[store->n_steps++] = DB_STEP_PROBE;
         return db_probe_send(store->conn,
                              store->batch.records[0],
-                             ntohl(store->position.journal_id));
+                             ntohl(store->position.journal_id),
+                             store->probe);
 }
 
 /* The position comes first: see tidegate_advance(). */
@@ -383,6 +388,8 @@ int db_store_begin(DbStore *store, const DbBatch *batch) {
         store->batch = *batch;
         store->n_retries = 0;
         store->immediate = false;
+        store->probe = 0;
+        store->is_taken = false;
         r = store_start(store);
         return r < 0 ? err_up(r) : r;
 }
@@ -444,6 +451,16 @@ static int store_again(DbStore *store) {
         return DB_E_BUSY;
 }
 
+/* One candidate is refused: another one may be taken. If each that there is was there already, or
+ * nearly, the row is tried alone: what says so does take rows. */
+static bool store_next_probe(DbStore *store, DbTrouble trouble) {
+        if (store->error_step != DB_STEP_PROBE || !db_trouble_may_be_rows(trouble))
+                return false;
+        store->is_taken |= db_verdict_is_taken(store->error, trouble);
+        ++store->probe;
+        return store->probe < DB_PROBES || store->is_taken;
+}
+
 static int store_roll_back(DbStore *store) {
         DbTrouble trouble;
 
@@ -468,7 +485,10 @@ static int store_roll_back(DbStore *store) {
                 store->immediate = true; /* and so it is met where it belongs */
                 return store_again(store);
         }
-        return db_verdict(store->error_step, trouble);
+        if (store_next_probe(store, trouble))
+                return store_again(store);
+        return store->probe < DB_PROBES ? db_verdict(store->error_step, trouble)
+                                        : db_verdict_unproved(store->error_step, trouble);
 }
 
 /* What failed skipped the COMMIT: the transaction is still open. */

@@ -20,10 +20,20 @@ int db_verdict(int step, DbTrouble trouble) {
         case DB_SHEET_MERGED:
         case DB_SHEET_CLOCKS:
         case DB_STEP_OTHER:
+        case DB_STEP_PROBE:
                 return DB_E_REFUSED;
         default:
                 return db_trouble_may_be_rows(trouble) ? DB_E_REJECTED : DB_E_REFUSED;
         }
+}
+
+/* Values and checks are looked at before what is there already: those the probes have passed. What
+ * comes behind it (what a row refers to, triggers) nobody has shown to take any row. */
+int db_verdict_unproved(int step, DbTrouble trouble) {
+        if (trouble == DB_TROUBLE_TAKEN || trouble == DB_TROUBLE_CHECK ||
+            trouble == DB_TROUBLE_VALUE)
+                return db_verdict(step, trouble);
+        return DB_E_REFUSED;
 }
 
 bool db_verdict_may_pass(const PGresult *error, DbTrouble trouble) {
@@ -38,4 +48,8 @@ bool db_verdict_is_short(const PGresult *error) {
 
         return sqlstate && severity && db_trouble(sqlstate) == DB_TROUBLE_SHORT &&
                strcmp(severity, "ERROR") == 0;
+}
+
+bool db_verdict_is_taken(const PGresult *error, DbTrouble trouble) {
+        return trouble == DB_TROUBLE_TAKEN && PQresultErrorField(error, PG_DIAG_CONSTRAINT_NAME);
 }

@@ -54,10 +54,10 @@ static Record record_of(Kind kind) {
 }
 
 /* What the server says to one of @kind, within a transaction of the caller's. */
-static int probe(DbConn *conn, const Record *record) {
+static int probe_nth(DbConn *conn, const Record *record, int nth) {
         int r = 0, r_one = 0;
 
-        assert_true(db_probe_send(conn, record, 1));
+        assert_true(db_probe_send(conn, record, 1, nth));
         for (;;) {
                 CLEANUP(PQclear) PGresult *result = NULL;
 
@@ -72,12 +72,16 @@ static int probe(DbConn *conn, const Record *record) {
         }
 }
 
-static void expect_taken(DbConn *conn, Kind kind) {
+static int probe(DbConn *conn, const Record *record) {
+        return probe_nth(conn, record, 0);
+}
+
+static void expect_taken(DbConn *conn, Kind kind, int nth) {
         const Record record = record_of(kind);
         int r;
 
         assert_int_equal(db_conn_script(conn, "BEGIN; SET CONSTRAINTS ALL IMMEDIATE"), 0);
-        r = probe(conn, &record);
+        r = probe_nth(conn, &record, nth);
         if (r != 0)
                 fail_msg("%s: %s", kind_name(kind), db_conn_error(conn));
         assert_int_equal(db_conn_script(conn, "ROLLBACK"), 0);
@@ -92,7 +96,8 @@ static int64_t count_of(Kind kind) {
 
 static void test_an_empty_table_of_each_kind_takes_it(void **state) {
         for (Kind kind = KIND_NONE + 1; kind < KIND_COUNT; ++kind) {
-                expect_taken(*state, kind);
+                for (int nth = 0; nth < DB_PROBES; ++nth)
+                        expect_taken(*state, kind, nth);
                 assert_int_equal(count_of(kind), 0); /* the caller has rolled it back */
         }
 }
@@ -126,6 +131,29 @@ static void test_of_its_own_device_if_there_is_no_other(void **state) {
         assert_int_equal(probe(conn, &record), 0);
         assert_int_equal(db_conn_script(conn, "COMMIT"), 0);
         assert_string_equal(postgres_text("SELECT logs FROM raw_logs WHERE seq = 0"), "own");
+}
+
+/* One after the other: a copy of another one and of its own, a plain row of another one and its
+ * own.
+ */
+static void test_the_next_one_is_another_one(void **state) {
+        Record record = record_of(KIND_RAW_LOG);
+        DbConn *conn = *state;
+
+        postgres_run("INSERT INTO raw_logs (journal_id, seq, received_at, time, vehicle_id, logs)"
+                     " VALUES (1, 8, '2025-10-18T12:00Z', '2025-10-18T12:00Z', 1, 'own'),"
+                     " (1, 9, '2025-10-18T12:00Z', '2025-10-18T12:00Z', 2, 'other')");
+        for (int nth = 0; nth < DB_PROBES; ++nth) {
+                static const char *const wanted[DB_PROBES] = { "2other", "1own", "2", "1" };
+
+                assert_int_equal(db_conn_script(conn, "BEGIN"), 0);
+                assert_int_equal(probe_nth(conn, &record, nth), 0);
+                assert_int_equal(db_conn_script(conn, "COMMIT"), 0);
+                assert_string_equal(postgres_text("SELECT vehicle_id || logs FROM raw_logs WHERE "
+                                                  "seq = 0"),
+                                    wanted[nth]);
+                postgres_run("DELETE FROM raw_logs WHERE seq = 0");
+        }
 }
 
 /* A table that takes nothing is told by it from one row that is not taken. */
@@ -166,6 +194,9 @@ int main(void) {
                                                 set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_of_its_own_device_if_there_is_no_other,
+                                                set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_the_next_one_is_another_one,
                                                 set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_a_table_that_takes_nothing_does_not_take_it,
