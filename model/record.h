@@ -65,6 +65,16 @@ typedef enum Stale {
         STALE_AGAIN, /* it was said before */
 } Stale;
 
+/* What a message leaves in tables beside its row. */
+typedef enum RecordSide {
+        RECORD_ROW,   /* nothing: the row itself */
+        RECORD_NOTES, /* on what of it was set aside */
+        RECORD_BIRTH,
+        RECORD_MERGED,
+        RECORD_CLOCK,
+        RECORD_SIDES
+} RecordSide;
+
 typedef struct StatusRecord StatusRecord;
 typedef struct SensorRecord SensorRecord;
 typedef struct VehicleRecord VehicleRecord;

@@ -3,6 +3,8 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
+#include "db/array.h"
+
 #define PROBE_ID_SIZE 24
 
 /* $1 = our journal, $2 = when the record was received, $3 = its vehicle or device, $4 = the first
@@ -89,26 +91,107 @@ static const char *const probes[KIND_COUNT] = {
                              "whose, NULL, 'probe', 'executing', NULL"),
 };
 
-bool db_probe_send(DbConn *conn, const Record *record, uint32_t journal_id, int nth) {
-        Kind kind = record->kind == KIND_COMMAND_STATE ? KIND_COMMAND_ACK : record->kind;
-        int64_t whose = record->device_id ? record->device_id : record->vehicle_id;
-        char journal[PROBE_ID_SIZE], received[PROBE_ID_SIZE], id[PROBE_ID_SIZE];
-        char first[PROBE_ID_SIZE];
-        const char *const values[] = { journal, received, id, first };
+/* What there is one of, of each thing: written over, as the real one is. */
+#define PROBE_BESIDE(table, key, columns, others, own, plain, update)                            \
+        "INSERT INTO " table " AS t (" key ", " columns ") SELECT whose, " columns " FROM ("     \
+        "(SELECT " key " AS whose, " columns ", 0 AS nth FROM (SELECT * FROM " table             \
+        " LIMIT 1000) AS first WHERE " key " <> " own " ORDER BY random() LIMIT 1)"              \
+        " UNION ALL SELECT " key ", " columns ", 1 FROM " table " WHERE " key " = " own          \
+        " UNION ALL SELECT whose, " plain ", 2 FROM " others " AS other"                         \
+        " UNION ALL SELECT " own ", " plain ", 3) AS known WHERE nth >= $4 ORDER BY nth LIMIT 1" \
+        " ON CONFLICT (" key ") DO UPDATE SET " update
 
-        if (kind == KIND_RAW_LOG || kind == KIND_SENSOR_LOG || kind == KIND_VEHICLE_LOG)
-                whose = record->vehicle_id;
-        assert(kind < KIND_COUNT && probes[kind]);
+#define PROBE_NOTE "kind, topic, route, device_id, vehicle_id, member, reason, detail"
+
+/* $5 = whose birth, $6 = the vehicle that a note is about, $3 = the device. */
+static const char *const sides[RECORD_SIDES] = {
+        [RECORD_NOTES] =
+                "WITH known AS MATERIALIZED (SELECT * FROM ("
+                "(SELECT " PROBE_NOTE ", 0 AS nth FROM (SELECT * FROM row_notes WHERE " PROBE_LATELY
+                " LIMIT 1000) AS first WHERE coalesce(device_id, 0) <> $3"
+                " OR coalesce(vehicle_id, 0) <> $6 ORDER BY random() LIMIT 1)"
+                " UNION ALL (SELECT " PROBE_NOTE ", 1 FROM row_notes WHERE " PROBE_LATELY
+                " AND coalesce(device_id, 0) = $3 AND coalesce(vehicle_id, 0) = $6 LIMIT 1)"
+                " UNION ALL SELECT 'telemetry', '', NULL, whose, 0, '', 'out_of_range', NULL, 2"
+                " FROM " PROBE_OTHER_OF(
+                        "devices") " AS other"
+                                   " UNION ALL SELECT 'telemetry', '', NULL, $3, $6, '', "
+                                   "'out_of_range', NULL, 3"
+                                   ") AS each WHERE nth >= $4 ORDER BY nth LIMIT 1),"
+                                   " counted AS (INSERT INTO row_note_days AS d"
+                                   " (day, device_id, vehicle_id, kept, left_out)"
+                                   " SELECT (" PROBE_RECEIVED
+                                   " AT TIME ZONE 'UTC')::date, coalesce(device_id, 0),"
+                                   " coalesce(vehicle_id, 0), 1, 0 FROM known"
+                                   " ON CONFLICT (day, device_id, vehicle_id) DO UPDATE SET kept = "
+                                   "d.kept + 1)"
+                                   " INSERT INTO row_notes (journal_id, seq, "
+                                   "received_at, " PROBE_NOTE ")"
+                                   " SELECT $1, 0, " PROBE_RECEIVED
+                                   ", kind, topic, route, nullif(device_id, 0),"
+                                   " nullif(vehicle_id, 0), member, reason, detail FROM known",
+        [RECORD_BIRTH] = PROBE_BESIDE("sparkplug_births",
+                                      "thing",
+                                      "seq, received_at, payload",
+                                      "(SELECT $5 || '/probe' AS whose)",
+                                      "$5",
+                                      "0, now(), ''::bytea",
+                                      "payload = EXCLUDED.payload"),
+        [RECORD_MERGED] = PROBE_BESIDE("merged_telemetry",
+                                       "device_id",
+                                       "seq, received_at, payload",
+                                       PROBE_OTHER_OF("devices"),
+                                       "$3",
+                                       "0, now(), '{}'::json",
+                                       "payload = EXCLUDED.payload"),
+        [RECORD_CLOCK] = PROBE_BESIDE("vehicle_clocks",
+                                      "vehicle_id",
+                                      "clock, clock_offset",
+                                      PROBE_OTHER_OF("vehicles"),
+                                      "$3",
+                                      "'ok', 0",
+                                      "clock = EXCLUDED.clock, updated_at = now()"),
+};
+
+static const Oid probe_types[] = { DB_TYPE_INT4, DB_TYPE_INT8, DB_TYPE_INT8,
+                                   DB_TYPE_INT4, DB_TYPE_TEXT, DB_TYPE_INT8 };
+
+static int64_t probe_whose(const Record *record, RecordSide side) {
+        bool is_vehicles = record->kind == KIND_RAW_LOG || record->kind == KIND_SENSOR_LOG ||
+                           record->kind == KIND_VEHICLE_LOG;
+
+        if (side == RECORD_CLOCK || (side == RECORD_ROW && is_vehicles))
+                return record->vehicle_id;
+        if (side == RECORD_ROW && !record->device_id)
+                return record->vehicle_id;
+        return record->device_id;
+}
+
+bool db_probe_send(DbConn *conn,
+                   const Record *record,
+                   uint32_t journal_id,
+                   int nth,
+                   RecordSide side) {
+        Kind kind = record->kind == KIND_COMMAND_STATE ? KIND_COMMAND_ACK : record->kind;
+        int64_t received_us = side == RECORD_ROW ? record_first_us(record) : record->received_us;
+        char journal[PROBE_ID_SIZE], received[PROBE_ID_SIZE], id[PROBE_ID_SIZE];
+        char first[PROBE_ID_SIZE], vehicle[PROBE_ID_SIZE];
+        const char *const values[] = { journal, received, id, first, record->birth.data, vehicle };
+        const int lengths[] = { 0, 0, 0, 0, (int)record->birth.n, 0 };
+        const int formats[] = { 0, 0, 0, 0, 1, 0 };
+
+        assert(side != RECORD_ROW || (kind < KIND_COUNT && probes[kind]));
         snprintf(journal, sizeof(journal), "%lu", (unsigned long)journal_id);
-        snprintf(received, sizeof(received), "%lld", (long long)record_first_us(record));
-        snprintf(id, sizeof(id), "%lld", (long long)whose);
+        snprintf(received, sizeof(received), "%lld", (long long)received_us);
+        snprintf(id, sizeof(id), "%lld", (long long)probe_whose(record, side));
         snprintf(first, sizeof(first), "%d", nth);
+        snprintf(vehicle, sizeof(vehicle), "%lld", (long long)record->vehicle_id);
         return PQsendQueryParams(db_conn_pg(conn),
-                                 probes[kind],
+                                 side == RECORD_ROW ? probes[kind] : sides[side],
                                  (int)N_ELEMENTS(values),
-                                 NULL,
+                                 probe_types,
                                  values,
-                                 NULL,
-                                 NULL,
+                                 lengths,
+                                 formats,
                                  0) == 1;
 }

@@ -19,6 +19,10 @@ enum {
         DB_PROBES = 4,
 };
 
-/* Queues the @nth candidate, from 0, or the next one that there is; false: the connection is lost.
- */
-bool db_probe_send(DbConn *conn, const Record *record, uint32_t journal_id, int nth);
+/* Queues the @nth candidate, from 0, or the next one that there is, for the table of the record or
+ * of what goes beside it; false: the connection is lost. */
+bool db_probe_send(DbConn *conn,
+                   const Record *record,
+                   uint32_t journal_id,
+                   int nth,
+                   RecordSide side);

@@ -299,7 +299,8 @@ static bool store_send_probe(DbStore *store) {
         return db_probe_send(store->conn,
                              store->batch.records[0],
                              ntohl(store->position.journal_id),
-                             store->probe);
+                             store->probe,
+                             RECORD_ROW);
 }
 
 /* The position comes first: see tidegate_advance(). */

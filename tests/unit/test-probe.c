@@ -54,10 +54,9 @@ static Record record_of(Kind kind) {
 }
 
 /* What the server says to one of @kind, within a transaction of the caller's. */
-static int probe_nth(DbConn *conn, const Record *record, int nth) {
+static int probe_answer(DbConn *conn) {
         int r = 0, r_one = 0;
 
-        assert_true(db_probe_send(conn, record, 1, nth));
         for (;;) {
                 CLEANUP(PQclear) PGresult *result = NULL;
 
@@ -70,6 +69,11 @@ static int probe_nth(DbConn *conn, const Record *record, int nth) {
                 else
                         assert_string_equal(PQcmdTuples(result), "1"); /* and no other row */
         }
+}
+
+static int probe_nth(DbConn *conn, const Record *record, int nth) {
+        assert_true(db_probe_send(conn, record, 1, nth, RECORD_ROW));
+        return probe_answer(conn);
 }
 
 static int probe(DbConn *conn, const Record *record) {
@@ -156,6 +160,35 @@ static void test_the_next_one_is_another_one(void **state) {
         }
 }
 
+static void test_what_goes_beside_a_row_has_one_as_well(void **state) {
+        Record record = record_of(KIND_TELEMETRY);
+        DbConn *conn = *state;
+
+        record.birth = TEXT("plant/press");
+        for (RecordSide side = RECORD_ROW + 1; side < RECORD_SIDES; ++side) {
+                for (int nth = 0; nth < DB_PROBES; ++nth) {
+                        assert_int_equal(db_conn_script(conn, "BEGIN"), 0);
+                        assert_true(db_probe_send(conn, &record, 1, nth, side));
+                        assert_int_equal(probe_answer(conn), 0);
+                        assert_int_equal(db_conn_script(conn, "COMMIT"), 0);
+                }
+        }
+        /* Plain ones of both, since the tables were empty; then the first one is a copy. */
+        assert_string_equal(postgres_text("SELECT string_agg(thing, ' ' ORDER BY thing)"
+                                          " FROM sparkplug_births"),
+                            "plant/press plant/press/probe");
+        assert_int_equal(postgres_int("SELECT sum(device_id) FROM merged_telemetry"), 3);
+        assert_int_equal(postgres_int("SELECT sum(vehicle_id) FROM vehicle_clocks"), 3);
+        assert_int_equal(postgres_int("SELECT count(DISTINCT device_id) FROM row_note_days"), 2);
+        postgres_run("ALTER TABLE vehicle_clocks ADD CHECK (vehicle_id <> 1) NOT VALID");
+        for (int nth = 0; nth < 2; ++nth) {
+                assert_int_equal(db_conn_script(conn, "BEGIN"), 0);
+                assert_true(db_probe_send(conn, &record, 1, nth, RECORD_CLOCK));
+                assert_int_equal(probe_answer(conn), nth == 0 ? 0 : DB_E_REJECTED);
+                assert_int_equal(db_conn_script(conn, "ROLLBACK"), 0);
+        }
+}
+
 /* A table that takes nothing is told by it from one row that is not taken. */
 static void test_a_table_that_takes_nothing_does_not_take_it(void **state) {
         DbConn *conn = *state;
@@ -194,6 +227,9 @@ int main(void) {
                                                 set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_of_its_own_device_if_there_is_no_other,
+                                                set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_what_goes_beside_a_row_has_one_as_well,
                                                 set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_the_next_one_is_another_one,
