@@ -118,7 +118,8 @@ typedef enum Metric {
         METRIC_DB_REJECTED_BATCHES,
         METRIC_DB_REFUSED_BATCHES, /* for what is not their rows' fault */
         METRIC_DB_STATES_REFUSED,
-        METRIC_DB_LAG_SECONDS, /* gauge, age of the oldest record not committed */
+        METRIC_DB_SIDES_REFUSED, /* what would have gone beside a row */
+        METRIC_DB_LAG_SECONDS,   /* gauge, age of the oldest record not committed */
 
         METRIC_LEASE_HELD,     /* gauge, of each slot 0 or 1 */
         METRIC_LEASE_WAITING,  /* gauge, of each slot 0 or 1: another gateway stores */

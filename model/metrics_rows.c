@@ -222,6 +222,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Transactions that the database refused for no fault of the rows: an outage." },
         [METRIC_DB_STATES_REFUSED] = { "tidegate_db_states_refused_total", NULL, METRIC_COUNTER,
                 "States of devices that the database refused; their messages are stored." },
+        [METRIC_DB_SIDES_REFUSED] = { "tidegate_db_sides_refused_total", NULL, METRIC_COUNTER,
+                "What messages leave beside their rows and the database refused; the rows are stored." },
         [METRIC_DB_LAG_SECONDS] = { "tidegate_db_lag_seconds", NULL, METRIC_GAUGE_US,
                 "Age of the oldest message that is not yet stored." },
         [METRIC_LEASE_HELD] = { "tidegate_lease_held", NULL, METRIC_GAUGE,

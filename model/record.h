@@ -213,6 +213,9 @@ struct Record {
         bool duplicate;    /* a letter whose message is stored already, or what a broker kept and
                               nobody needs: nothing is written */
 
+        unsigned left_out;    /* by RecordSide: what the database does not take, and goes without */
+        Text left_out_detail; /* for people; absent if nothing is left out */
+
         Reason reason; /* not REASON_NONE: this is a dead letter, and nothing below is valid */
         Text detail;   /* for people; absent if none */
 
@@ -243,6 +246,10 @@ static inline int64_t record_first_us(const Record *record) {
         bool is_second_hand = record->letter_id != 0 || record->origin.device_id != 0;
 
         return is_second_hand ? record->first_us : record->received_us;
+}
+
+static inline bool record_leaves_out(const Record *record, RecordSide side) {
+        return record->left_out & 1U << side;
 }
 
 /* Where the message stands in the order of its thing: a clock that is ahead counts as now. */

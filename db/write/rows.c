@@ -214,7 +214,7 @@ static void rows_add_detections(DbRows *rows, const Record *record) {
 static void rows_add_merged(DbRows *rows, const Record *record) {
         DbArray *columns = rows->columns[DB_SHEET_MERGED];
 
-        if (!record->merged.data)
+        if (!record->merged.data || record_leaves_out(record, RECORD_MERGED))
                 return;
         db_array_int(&columns[0], record->device_id);
         db_array_int(&columns[1], (int64_t)record->merged_seq);
@@ -303,23 +303,32 @@ static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
         db_array_id(&columns[12], record->element);
 }
 
-static void rows_add_notes(DbRows *rows, const Record *record) {
+static void rows_add_note(DbRows *rows, const Record *record, const RecordNote *note) {
         DbArray *columns = rows->columns[DB_SHEET_ROW_NOTES];
 
-        for (size_t i = 0; i < record->n_notes; ++i) {
-                const RecordNote *note = &record->notes[i];
+        db_array_int(&columns[0], (int64_t)record->seq);
+        db_array_time(&columns[1], record->received_us);
+        db_array_bytes(&columns[2], text_of(kind_name(record->kind)));
+        db_array_lossy(&columns[3], record->topic.data ? record->topic : TEXT(""));
+        db_array_lossy(&columns[4], text_of(record->route));
+        db_array_int(&columns[5], record->device_id);
+        db_array_int(&columns[6], record->vehicle_id);
+        db_array_lossy(&columns[7], note->member.data ? note->member : TEXT(""));
+        db_array_bytes(&columns[8], text_of(reason_name(note->reason)));
+        db_array_lossy(&columns[9], note->detail);
+}
 
-                db_array_int(&columns[0], (int64_t)record->seq);
-                db_array_time(&columns[1], record->received_us);
-                db_array_bytes(&columns[2], text_of(kind_name(record->kind)));
-                db_array_lossy(&columns[3], record->topic.data ? record->topic : TEXT(""));
-                db_array_lossy(&columns[4], text_of(record->route));
-                db_array_int(&columns[5], record->device_id);
-                db_array_int(&columns[6], record->vehicle_id);
-                db_array_lossy(&columns[7], note->member.data ? note->member : TEXT(""));
-                db_array_bytes(&columns[8], text_of(reason_name(note->reason)));
-                db_array_lossy(&columns[9], note->detail);
-        }
+/* What is left out is about all of the message. */
+static void rows_add_notes(DbRows *rows, const Record *record) {
+        const RecordNote left_out = { .reason = REASON_DB_REJECTED,
+                                      .detail = record->left_out_detail };
+
+        if (record_leaves_out(record, RECORD_NOTES))
+                return;
+        for (size_t i = 0; i < record->n_notes; ++i)
+                rows_add_note(rows, record, &record->notes[i]);
+        if (record->left_out != 0)
+                rows_add_note(rows, record, &left_out);
 }
 
 /* Also of what leaves no row: what it said may count for what comes later. */
@@ -327,7 +336,7 @@ static void rows_add_birth(DbRows *rows, const Record *record) {
         DbArray *columns = rows->columns[DB_SHEET_BIRTHS];
         Text said;
 
-        if (!record->birth.data)
+        if (!record->birth.data || record_leaves_out(record, RECORD_BIRTH))
                 return;
         db_array_bytes(&columns[0], record->birth);
         db_array_int(&columns[1], (int64_t)record->seq);
@@ -339,7 +348,7 @@ static void rows_add_birth(DbRows *rows, const Record *record) {
 static void rows_add_clock(DbRows *rows, const Record *record) {
         DbArray *columns = rows->columns[DB_SHEET_CLOCKS];
 
-        if (!record->notes_clock)
+        if (!record->notes_clock || record_leaves_out(record, RECORD_CLOCK))
                 return;
         db_array_int(&columns[0], record->vehicle_id);
         db_array_bytes(&columns[1], text_of(clock_verdict_name(record->clock.verdict)));

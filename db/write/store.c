@@ -300,7 +300,7 @@ static bool store_send_probe(DbStore *store) {
                              store->batch.records[0],
                              ntohl(store->position.journal_id),
                              store->probe,
-                             RECORD_ROW);
+                             store->batch.side);
 }
 
 /* The position comes first: see tidegate_advance(). */
@@ -547,6 +547,10 @@ static int store_end(DbStore *store) {
         }
         r = store_roll_back(store);
         return r < 0 ? err_up(r) : r;
+}
+
+RecordSide db_store_side(const DbStore *store) {
+        return db_verdict_side(store->error_step);
 }
 
 int db_store_poll(DbStore *store) {

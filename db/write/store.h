@@ -45,6 +45,7 @@ struct DbBatch {
         /* Nothing is to be stored: would it be, now? A row of the same kind that is surely good
          * goes first, so that a table which takes nothing is told from a row that is not taken. */
         bool is_trial;
+        RecordSide side; /* of a trial: it is this that is in doubt, and its table is asked */
 };
 
 MUST_CHECK int db_store_new(DbStore **ret_store, DbConn *conn, const char *epoch);
@@ -81,6 +82,8 @@ MUST_CHECK int db_store_begin(DbStore *store, const DbBatch *batch); /* 0, DB_E_
  * DB_E_REJECTED (perhaps by a row: halve it, then try it), DB_E_STATES, DB_E_REFUSED. Of a trial:
  * DB_E_PASSED, or DB_E_REJECTED: it is the row. */
 MUST_CHECK int db_store_poll(DbStore *store);
+/* After DB_E_REJECTED: what of a record was refused. */
+RecordSide db_store_side(const DbStore *store);
 
 /* After db_store_open() said that @batch got in, whose answer is lost: marks its records as that
  * would have. 0, DB_E_OFFLINE. */

@@ -15,10 +15,6 @@ int db_verdict(int step, DbTrouble trouble) {
                                : DB_E_REFUSED;
         case DB_SHEET_DEAD_LETTERS:
         case DB_SHEET_LETTERS:
-        case DB_SHEET_ROW_NOTES:
-        case DB_SHEET_BIRTHS:
-        case DB_SHEET_MERGED:
-        case DB_SHEET_CLOCKS:
         case DB_STEP_OTHER:
         case DB_STEP_PROBE:
                 return DB_E_REFUSED;
@@ -34,6 +30,21 @@ int db_verdict_unproved(int step, DbTrouble trouble) {
             trouble == DB_TROUBLE_VALUE)
                 return db_verdict(step, trouble);
         return DB_E_REFUSED;
+}
+
+RecordSide db_verdict_side(int step) {
+        switch (step) {
+        case DB_SHEET_ROW_NOTES:
+                return RECORD_NOTES;
+        case DB_SHEET_BIRTHS:
+                return RECORD_BIRTH;
+        case DB_SHEET_MERGED:
+                return RECORD_MERGED;
+        case DB_SHEET_CLOCKS:
+                return RECORD_CLOCK;
+        default:
+                return RECORD_ROW;
+        }
 }
 
 bool db_verdict_may_pass(const PGresult *error, DbTrouble trouble) {

@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "db/trouble.h"
 #include "db/write/sheet.h"
+#include "model/record.h"
 
 struct pg_result;
 
@@ -22,6 +23,9 @@ enum {
 int db_verdict(int step, DbTrouble trouble);
 /* The same of a row that is tried alone, since each probe was there already. */
 int db_verdict_unproved(int step, DbTrouble trouble);
+
+/* What of the rows: they themselves, or what goes beside them. */
+RecordSide db_verdict_side(int step);
 
 /* Another transaction was in the way, a device was deleted, or a partition dropped, meanwhile. */
 bool db_verdict_may_pass(const struct pg_result *error, DbTrouble trouble);

@@ -27,6 +27,7 @@ struct Commit {
         size_t n_todo;
 
         CommitPhase phase;
+        RecordSide side; /* what is tried */
         int n_trials;
 
         int64_t *device_ids; /* scratch, [capacity] */
@@ -36,9 +37,10 @@ struct Commit {
         size_t n_shares;
         size_t n_refused, n_taken; /* states of this range */
         LogPace said;              /* that some are refused */
+        LogPace said_side;         /* that something goes without what is beside it */
         Debts *debts;
         DbBatch rows;     /* the range under way, as the store reads it */
-        char detail[320]; /* of the dead letter that is being made */
+        char detail[320]; /* of the record that is not taken as it is */
 };
 
 #define NO COMMIT_PHASES
@@ -165,6 +167,7 @@ static int commit_send(Commit *commit) {
                 .n_states = share.to - share.from,
                 .seq = commit_last_seq(commit),
                 .is_trial = commit->phase == COMMIT_TRIAL,
+                .side = commit->phase == COMMIT_TRIAL ? commit->side : RECORD_ROW,
         };
         commit->begun_us = clock_mono_us();
         return db_store_begin(commit->store, &commit->rows);
@@ -193,8 +196,8 @@ static void commit_halve(CommitRange stack[], size_t *n) {
         stack[(*n)++] = first;
 }
 
-/* One row that PostgreSQL does not take, where it takes others. */
-static void commit_set_aside(Commit *commit) {
+/* What PostgreSQL says. */
+static Text commit_say(Commit *commit) {
         int n = snprintf(commit->detail,
                          sizeof(commit->detail),
                          "SQLSTATE %s: ",
@@ -203,7 +206,31 @@ static void commit_set_aside(Commit *commit) {
         escape_text(text_of(db_conn_error(commit->conn)),
                     commit->detail + n,
                     sizeof(commit->detail) - (size_t)n);
-        batch_set_aside(commit->batch, commit_top(commit)->from, text_of(commit->detail));
+        return text_of(commit->detail);
+}
+
+/* One row that PostgreSQL does not take, where it takes others. */
+static void commit_set_aside(Commit *commit) {
+        batch_set_aside(commit->batch, commit_top(commit)->from, commit_say(commit));
+}
+
+/* What goes beside it, likewise: the row goes without. */
+static void commit_leave_out(Commit *commit, RecordSide side) {
+        Record *record = batch_record(commit->batch, commit_top(commit)->from);
+        unsigned long long n_more;
+
+        record->left_out |= 1U << side;
+        record->left_out_detail = commit_say(commit);
+        metric_add(METRIC_DB_SIDES_REFUSED, 1);
+        if (!log_may(&commit->said_side, &n_more))
+                return;
+        log_error("beside_row_refused device=%lld vehicle=%lld sqlstate=%s error=\"%s\" more=%llu"
+                  " hint=\"the message is stored, without what its table does not take\"",
+                  (long long)record->device_id,
+                  (long long)record->vehicle_id,
+                  db_conn_sqlstate(commit->conn),
+                  db_conn_error(commit->conn),
+                  n_more);
 }
 
 /* More of the range on top is under way. */
@@ -220,26 +247,39 @@ static int commit_send_on(Commit *commit, CommitEvent event) {
         return r == 0 ? DB_E_BUSY : r;
 }
 
-static int commit_refused(Commit *commit) {
-        CommitRange range = *commit_top(commit);
-
-        metric_add(METRIC_DB_REJECTED_BATCHES, 1);
-        if (range.to - range.from > 1) {
-                commit_halve(commit->todo, &commit->n_todo);
-                return commit_send_on(commit, COMMIT_ON_ROWS);
-        }
-        if (batch_fate(commit->batch, range.from) != BATCH_ROW)
-                return DB_E_REFUSED; /* even the dead letter made of it, or what has no row */
-        if (commit->phase == COMMIT_TRIAL)
-                commit_set_aside(commit);
-        return commit_send_on(commit, COMMIT_ON_ROW);
-}
-
 /* On trial the row was taken: what was in its way has passed, or it is none of the row's. */
 static int commit_passed(Commit *commit) {
         if (++commit->n_trials >= COMMIT_TRIALS)
                 return DB_E_REFUSED;
         return commit_send_on(commit, COMMIT_ON_PASSED);
+}
+
+/* A single record, or what goes beside it. */
+static int commit_refused_one(Commit *commit) {
+        RecordSide side = db_store_side(commit->store);
+        size_t i = commit_top(commit)->from;
+        bool is_trial = commit->phase == COMMIT_TRIAL;
+
+        if (is_trial && side != commit->side)
+                return commit_passed(commit); /* what was tried has; something else has not */
+        if (side == RECORD_ROW && batch_fate(commit->batch, i) != BATCH_ROW)
+                return DB_E_REFUSED; /* even the dead letter made of it, or what has no row */
+        if (is_trial && side == RECORD_ROW)
+                commit_set_aside(commit);
+        else if (is_trial)
+                commit_leave_out(commit, side);
+        commit->side = side;
+        return commit_send_on(commit, COMMIT_ON_ROW);
+}
+
+static int commit_refused(Commit *commit) {
+        CommitRange range = *commit_top(commit);
+
+        metric_add(METRIC_DB_REJECTED_BATCHES, 1);
+        if (range.to - range.from == 1)
+                return commit_refused_one(commit);
+        commit_halve(commit->todo, &commit->n_todo);
+        return commit_send_on(commit, COMMIT_ON_ROWS);
 }
 
 /* ---- states ------------------------------------------------------------------------------- */

@@ -9,6 +9,9 @@
  * one is refused, too, or if the refusal is not about data (no rights, no table, no disk), it is an
  * outage instead and costs no message.
  *
+ * What goes beside a row (RecordSide: a clock, a note) is tried alike, behind a good one for its
+ * own table; refused, the row goes without it, with a note that says so.
+ *
  * A refused state of a device costs the state only: the rows go without, and the states after them,
  * halved as well. Those that are refused are owed (Debts): they come again, with what the device is
  * by then. Belongs to the processor's thread.

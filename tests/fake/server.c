@@ -408,6 +408,11 @@ int db_store_begin(DbStore *store, const DbBatch *batch) {
         return 0;
 }
 
+RecordSide db_store_side(const DbStore *store) {
+        (void)store;
+        return RECORD_ROW; /* it has nothing beside them */
+}
+
 int db_store_poll(DbStore *store) {
         assert_true(store->is_under_way || !store->conn->is_open || store->conn->is_cut);
         if (!store->conn->is_open || store->conn->is_cut)

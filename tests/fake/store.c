@@ -12,8 +12,12 @@ static bool fake_refuses(const DbStore *store) {
         for (size_t i = 0; i < store->batch->n_records; ++i) {
                 const Record *record = store->batch->records[i];
 
+                if (store->side != RECORD_ROW && record->seq == store->poison_seq &&
+                    !record_leaves_out(record, store->side))
+                        return true;
                 if (record->reason == REASON_NONE &&
-                    (store->is_closed || record->seq == store->poison_seq))
+                    (store->is_closed ||
+                     (store->side == RECORD_ROW && record->seq == store->poison_seq)))
                         return true;
         }
         return false;
@@ -55,6 +59,10 @@ int db_store_poll(DbStore *store) {
         if (store->batch->is_trial)
                 return DB_E_PASSED;
         return fake_store_take(store) ? 0 : DB_E_STATES;
+}
+
+RecordSide db_store_side(const DbStore *store) {
+        return store->side;
 }
 
 const char *db_conn_sqlstate(const DbConn *conn) {

@@ -13,6 +13,7 @@
 
 struct DbStore {
         uint64_t poison_seq;   /* 0 = none */
+        RecordSide side;       /* of it: what is poisoned */
         const char *sqlstate;  /* of the refusal */
         int64_t poison_device; /* 0 = none; -1 = all of them */
         bool is_offline;

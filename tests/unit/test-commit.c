@@ -83,6 +83,28 @@ static void test_one_bad_row_becomes_a_dead_letter_wherever_it_is(void **state) 
         }
 }
 
+static void test_what_is_refused_beside_a_row_is_left_out_wherever_it_is(void **state) {
+        (void)state;
+        for (uint64_t poison = 1; poison <= 11; ++poison) {
+                Fixture f;
+
+                fixture_init(&f, 11);
+                f.store.poison_seq = poison;
+                f.store.side = RECORD_CLOCK;
+                assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+                assert_int_equal(fixture_run(&f), 0);
+                assert_int_equal(f.store.n_stored, 11);
+                for (size_t i = 0; i < 11; ++i) {
+                        const Record *record = &f.batch.records[i];
+
+                        assert_int_equal(f.store.reasons[i], REASON_NONE);
+                        assert_int_equal(record->left_out,
+                                         i + 1 == poison ? 1U << RECORD_CLOCK : 0);
+                }
+                fixture_done(&f);
+        }
+}
+
 /* A table that takes nothing refuses each row by itself, too; that makes no letters. */
 static void test_whole_table_that_refuses_is_an_outage(void **state) {
         (void)state;
@@ -291,6 +313,7 @@ int main(void) {
                 cmocka_unit_test(test_each_phase_goes_where_the_table_says),
                 cmocka_unit_test(test_good_batch_is_one_transaction),
                 cmocka_unit_test(test_one_bad_row_becomes_a_dead_letter_wherever_it_is),
+                cmocka_unit_test(test_what_is_refused_beside_a_row_is_left_out_wherever_it_is),
                 cmocka_unit_test(test_whole_table_that_refuses_is_an_outage),
                 cmocka_unit_test(test_row_that_is_taken_on_trial_only_is_an_outage),
                 cmocka_unit_test(test_refused_state_costs_neither_rows_nor_the_other_states),
