@@ -13,6 +13,7 @@ int db_verdict(int step, DbTrouble trouble) {
                 return db_trouble_may_be_rows(trouble) || trouble == DB_TROUBLE_DENIED
                                ? DB_E_STATES
                                : DB_E_REFUSED;
+        case DB_SHEET_ORIGINS: /* whatever becomes of the record: also a letter of it has one */
         case DB_SHEET_DEAD_LETTERS:
         case DB_SHEET_LETTERS:
         case DB_STEP_OTHER:
