@@ -376,11 +376,10 @@ static int journal_reserve(Journal *journal, uint64_t n, int64_t now_us) {
         return r == 0 ? 0 : journal_no_segment(journal, "numbers", r, now_us);
 }
 
-/* {lock} What was not given out yet is not in doubt either: nothing of it would have to be moved.
- */
+/* {lock} Where nothing that was given out is in doubt, nothing that is skipped is either. */
 static int journal_skip_to(Journal *journal, uint64_t seq, int64_t now_us) {
         uint64_t next = journal->next_seq;
-        int r = journal_numbers_skip(&journal->numbers, next, seq);
+        int r = journal_numbers_skip(&journal->numbers, journal->used_seq, seq);
 
         if (r != 0)
                 return journal_no_segment(journal, "numbers", r, now_us);

@@ -262,11 +262,11 @@ int journal_numbers_reserve(JournalNumbers *numbers, uint64_t next, uint64_t n) 
         return r;
 }
 
-int journal_numbers_skip(JournalNumbers *numbers, uint64_t next, uint64_t after) {
+int journal_numbers_skip(JournalNumbers *numbers, uint64_t last, uint64_t after) {
         NumbersPlace place = numbers_place(numbers);
         int r;
 
-        if (numbers->unconfirmed == 0 || numbers->unconfirmed != next)
+        if (numbers->unconfirmed == 0 || numbers->unconfirmed <= last)
                 return 0;
         place.unconfirmed = after;
         r = numbers_write(numbers, &place);

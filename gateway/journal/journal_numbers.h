@@ -67,9 +67,9 @@ void journal_numbers_prune(JournalNumbers *numbers, uint64_t first_raw);
 /* All of [@next, @next + @n) will be given out, perhaps. 0, or a negative errno: not to be used. */
 MUST_CHECK int journal_numbers_reserve(JournalNumbers *numbers, uint64_t next, uint64_t n);
 
-/* None from @next on was given out yet, and none below @after will be: what is unconfirmed begins
- * there, if it began here. 0, or a negative errno: nothing has changed. */
-MUST_CHECK int journal_numbers_skip(JournalNumbers *numbers, uint64_t next, uint64_t after);
+/* None behind @last was given out yet, and none below @after will be: what is unconfirmed begins
+ * there, if it began behind @last. 0, or a negative errno: nothing has changed. */
+MUST_CHECK int journal_numbers_skip(JournalNumbers *numbers, uint64_t last, uint64_t after);
 
 /* From @next on they are unconfirmed. 0, or a negative errno: nothing has changed. */
 MUST_CHECK int journal_numbers_doubt(JournalNumbers *numbers, uint64_t next);

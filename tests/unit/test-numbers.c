@@ -412,6 +412,12 @@ static void test_what_is_unconfirmed_goes_there_too_and_not_further(void **state
         used = last + FAR;
         assert_int_equal(journal_go_behind(f->journal, last, used), 0); /* nothing has come since */
         assert_int_equal(confirm(f, 0, used), 0);
+
+        assert_int_equal(journal_doubt(f->journal), 0);
+        crash(f);
+        used = journal_begin_seq(f->journal) + FAR;
+        assert_int_equal(journal_go_behind(f->journal, last, used), 0); /* nor in the run before */
+        assert_int_equal(confirm(f, 0, used), 0);
         append(f, "b");
         assert_int_equal(f->last, used + 1);
 }
