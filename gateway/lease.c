@@ -133,6 +133,10 @@ void lease_let_go(Lease *lease) {
         (void)eventfd_write(lease->wake_fd, 1);
 }
 
+bool lease_is_letting_go(const Lease *lease) {
+        return atomic_load(&lease->is_let_go);
+}
+
 /* ---- answers of the database ---- */
 
 static DbHolder lease_holder(const Lease *lease, uint64_t fence) {
@@ -368,15 +372,13 @@ static int lease_look_at_shares(Lease *lease) {
 
 /* All is stored: said until it is heard, or we have it no more. */
 static int lease_release(Lease *lease) {
+        const DbHolder holder = lease_holder(lease, 0);
         int r;
 
         if (!atomic_load(&lease->is_let_go))
                 return 0;
         if (lease_state(lease) == LEASE_HELD) {
-                r = db_slots_release(lease->conn,
-                                     &(DbHolder){ .slot = lease->options.slot,
-                                                  .instance = lease->instance },
-                                     true);
+                r = db_slots_release(lease->conn, &holder, true);
                 if (r != 0)
                         return r;
                 log_info("lease_released slot=%d", lease->options.slot);

@@ -64,6 +64,7 @@ Lease *lease_free(Lease *lease);
 /* Of several: all is stored, and another one may have it. Once that is said, it is LEASE_WAITING.
  */
 void lease_let_go(Lease *lease);
+bool lease_is_letting_go(const Lease *lease); /* not said yet */
 /* How many slots this node is to let go of now; 0 then, until it is counted anew. */
 int lease_take_surplus(Lease *lease);
 

@@ -269,7 +269,8 @@ static void slot_line_follow_lease(SlotLine *line, bool *ret_is_in) {
                 [LEASE_WAITING] = PROCESSOR_WAITS, [LEASE_DOUBTED] = PROCESSOR_WAITS,
                 [LEASE_LOST] = PROCESSOR_WAITS,
         };
-        LeaseState state;
+        bool is_gone = line->is_let_go && !lease_is_letting_go(line->lease);
+        LeaseState state; /* after that: it may be ours again by now */
 
         lease_hear(line->lease);
         state = lease_state(line->lease);
@@ -277,8 +278,8 @@ static void slot_line_follow_lease(SlotLine *line, bool *ret_is_in) {
         if (state == LEASE_WAITING && slot_line_is_of_several(line) && line->options.place == 0)
                 processor_may_follow(line->processor);
         *ret_is_in = state == LEASE_AWAY || state == LEASE_HELD;
-        if (line->is_leaving && !*ret_is_in) {
-                line->is_leaving = false;
+        if (line->is_leaving && (is_gone || !*ret_is_in)) {
+                line->is_leaving = line->is_let_go = false;
                 metric_set(METRIC_SLOTS_LEAVING, 0);
         }
         *ret_is_in = *ret_is_in && !line->is_leaving;

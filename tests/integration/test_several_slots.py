@@ -194,6 +194,30 @@ def test_who_splits_it_otherwise_takes_nothing(make_node, database, publisher, o
     wait_until(lambda: dict(database.rows(OWNERS)) == {"n2": other.get("cluster__slots", SLOTS)}, "it to have its slots")
 
 
+GHOST = """INSERT INTO nodes (cluster, node, instance, place, host, pid, advertise, version, schema, slot, waiting, lease_ms)
+    VALUES ('tidegate', 'ghost', 'ghost', '', '', 0, '', '', 0, 0, 0, 60000)"""
+GONE_AGAIN = """
+    CREATE FUNCTION lay_ghost() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN DELETE FROM nodes WHERE node = 'ghost'; RETURN NULL; END $$;
+    CREATE TRIGGER lay_ghost AFTER UPDATE ON slots FOR EACH ROW WHEN (OLD.instance IS NOT NULL AND NEW.instance IS NULL)
+    EXECUTE FUNCTION lay_ghost()"""
+
+
+def test_who_has_a_slot_back_at_once_goes_on_with_it(make_node, database, publisher):
+    """It lets go of one for somebody who is gone by then, and takes it again before it has noticed that it was nobody's."""
+    node = make_node("n1")
+    node.start()
+    wait_for_sessions(node)
+    database.rows(GONE_AGAIN)
+    for n in range(1, 13):
+        database.rows(GHOST)
+        wait_until(lambda n=n: node.log().count("lease_released") == n, "it to let go of one")
+        wait_for_owners(database, n1=SLOTS)
+        wait_for_sessions(node)
+    publish(publisher, range(3))
+    wait_for_all(database, 3)
+
+
 def test_one_that_starts_without_the_database_waits(make_node, database, postgres):
     node = make_node("n1")
     postgres.stop()

@@ -523,6 +523,23 @@ static void test_who_has_one_of_several_reserves_what_it_may_show(void **state) 
         assert_int_equal(until_seq, 7 + (UINT64_C(1) << 28));
 }
 
+/* Whoever looks at the state alone may see no end between two turns. */
+static void test_who_lets_go_says_when_that_is_over_though_it_has_it_again(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        assert_false(lease_is_letting_go(lease));
+        others_seq = 50;
+        fence = 3; /* nobody else wants it */
+        lease_let_go(lease);
+        for (int ms = 0; lease_is_letting_go(lease) && ms < PATIENCE_MS; ++ms)
+                (void)poll(NULL, 0, 1);
+        assert_false(lease_is_letting_go(lease));
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        assert_false(lease_is_letting_go(lease));
+        assert_int_equal(metric_get(METRIC_LEASE_TAKEN), 2);
+}
+
 static void test_who_is_alone_reserves_nothing(void **state) {
         (void)state;
         wait_for_state(LEASE_HELD);
@@ -569,6 +586,10 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
                         test_who_has_one_of_several_reserves_what_it_may_show,
+                        setup_of_several,
+                        teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_who_lets_go_says_when_that_is_over_though_it_has_it_again,
                         setup_of_several,
                         teardown),
                 cmocka_unit_test_setup_teardown(test_who_is_alone_reserves_nothing,
