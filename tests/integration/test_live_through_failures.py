@@ -89,7 +89,8 @@ def test_who_dies_with_what_it_alone_has_shown_hides_nothing_of_the_next_one(par
     parting.proxy.freeze()
     wait_until(lambda: "database_stalled" in parting.first.log(), "it to show what is not stored")
     n = parting.publisher.n_sent // len(VEHICLES)
-    wait_until(lambda: all(numbers[-1] > n for numbers in watcher.take().values()), "that to be shown")
+    wait_until(lambda: all(numbers[-1] > n for numbers in watcher.take().values()) and watcher.seen.keys() == set(VEHICLES),
+               "that to be shown, of each")
     first_shown = {vehicle: numbers[0] for vehicle, numbers in watcher.seen.items()}
     parting.first.kill()
     wait_for_owners(parting.database, n2=SLOTS)
