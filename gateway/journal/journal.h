@@ -115,10 +115,10 @@ void journal_end_connection(Journal *journal);
 /* What comes now may have gone to another gateway, too, which nobody can be asked about: it is to
  * be stored before it is shown. Any thread. */
 void journal_set_unsure(Journal *journal, bool is_unsure);
-/* Numbers up to @seq are ours to show; UINT64_MAX: all, as at first. Beyond that it is unsure, too.
- * Any thread. */
+/* Numbers up to @seq are ours to show; UINT64_MAX: all, as at first. Any thread. */
 void journal_set_until(Journal *journal, uint64_t seq);
 uint64_t journal_until(const Journal *journal);
+bool journal_may_show(const Journal *journal); /* before it is stored: sure, and numbered so */
 bool journal_is_unsure(const Journal *journal);
 /* All of it is learnt, and the turn begins that the fence names: as its owner the journal may be
  * stored. Any thread; 0: none has. */

@@ -67,8 +67,11 @@ void journal_set_unsure(Journal *journal, bool is_unsure) {
 }
 
 bool journal_is_unsure(const Journal *journal) {
-        return atomic_load(&journal->is_unsure) ||
-               journal_last_seq(journal) > journal_until(journal);
+        return atomic_load(&journal->is_unsure);
+}
+
+bool journal_may_show(const Journal *journal) {
+        return !journal_is_unsure(journal) && journal_last_seq(journal) <= journal_until(journal);
 }
 
 void journal_set_until(Journal *journal, uint64_t seq) {

@@ -51,7 +51,7 @@ struct Processor {
 static bool processor_goes_ahead(const Processor *processor) {
         const Desk *desk = processor->desk;
 
-        return desk->was_ready && storing_lags(desk) && !journal_is_unsure(desk->journal);
+        return desk->was_ready && storing_lags(desk) && journal_may_show(desk->journal);
 }
 
 static int processor_show_ahead(Processor *processor) {
