@@ -124,6 +124,7 @@ test("the fleet is played as it was, held, and goes on into what is live", async
   await page.getByLabel("How fast").selectOption("1 ×");
   const at = page.getByRole("slider");
   const [least, step] = await Promise.all(["min", "step"].map(async (name) => Number(await at.getAttribute(name))));
+  expect([least, step].every(Number.isInteger)).toBe(true); // else few of its values would be steps
   await at.fill(`${least! + 990 * step!}`); // some seconds before the page was opened
   await page.getByText(/^[1-9]\d* vehicles? in view/).waitFor();
   await page.getByRole("button", { name: "Pause" }).click();

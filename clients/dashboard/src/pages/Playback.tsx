@@ -19,6 +19,8 @@ const SPANS = [HOUR / 4, HOUR, 6 * HOUR, 24 * HOUR, 7 * 24 * HOUR];
 const RATES = [1, 5, 10, 30, 100];
 /** So many have to be there before it is known where to look. */
 const FIRST = 3;
+/** The end of a new line, ms: whole, since a slider takes nothing that is not a whole number of steps from its beginning. */
+const present = (): number => Math.floor(now());
 
 /** The fleet as it was, on a time line; at its end it goes on into what is live. */
 export default function Playback() {
@@ -30,7 +32,7 @@ export default function Playback() {
   const fleet = useMemo(() => new MapFleet(), []);
   const [span, setSpan] = useState(SPANS[0]!);
   const [rate, setRate] = useState(10);
-  const [end, setEnd] = useState(now);
+  const [end, setEnd] = useState(present);
   const player = useRef<Player>();
   const [state, setState] = useState<PlaybackState>({ mode: "waiting", rate });
   const [hint, setHint] = useState<{ id: number; x: number; y: number }>();
@@ -101,13 +103,13 @@ export default function Playback() {
         }}>
           {RATES.map((one) => <option key={one} value={one}>{t("playback.times", { rate: number(one) })}</option>)}
         </select>
-        <input type="range" aria-label={t("playback.at")} aria-valuetext={time(at)} min={end - span} max={end} step={span / 1000} value={at}
-          onChange={(event) => seek(Number(event.target.value))} />
+        <input type="range" aria-label={t("playback.at")} aria-valuetext={time(at)} min={end - span} max={Math.max(end, Math.floor(at))} step={span / 1000}
+          value={at} onChange={(event) => seek(Number(event.target.value))} />
         <output>{isLive ? t("playback.live") : time(at)}</output>
         <select aria-label={t("playback.span")} value={span} onChange={(event) => {
           const chosen = Number(event.target.value);
           setSpan(chosen);
-          setEnd(now());
+          setEnd(present());
           seek(now() - chosen);
         }}>
           {SPANS.map((ms) => <option key={ms} value={ms}>{spanText(ms)}</option>)}
