@@ -97,6 +97,7 @@ static int inlet_append(Inlet *inlet, const Inbound *inbound, uint64_t *ret_seq)
                                       .qos = inbound->qos,
                                       .packet_id = inbound->packet_id,
                                       .device_id = inbound->device_id,
+                                      .sender_key = inbound->sender_key,
                                       .topic = inbound->topic,
                                       .payload = { inbound->payload.data, inlet->cut_bytes },
                               },

@@ -49,6 +49,19 @@ const char *device_status_name(const DeviceState *state, int64_t at_us) {
         return device_is_heard(state, at_us) ? "online" : "offline";
 }
 
+/* FNV-1a of 64 bits, mixed. */
+uint64_t device_sender_key(const char *key) {
+        uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+        if (!key || !*key)
+                return 0;
+        for (; *key; ++key)
+                hash = (hash ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
+        hash = (hash ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+        return hash != 0 ? hash : 1;
+}
+
 bool device_is_called(const Device *device, Text text) {
         int64_t said = name_said_id(text);
 

@@ -83,8 +83,9 @@ struct GroupRef {
 
 struct Device {
         int64_t id;
-        int64_t user_id; /* owner; 0 = nobody */
-        const char *key; /* uuid text */
+        int64_t user_id;     /* owner; 0 = nobody */
+        const char *key;     /* uuid text; */
+        uint64_t sender_key; /* device_sender_key() of it */
         const char *code, *name, *product_type, *device_type, *firmware_version, *location,
                 *manufacturer, *model; /* name .. model may be NULL */
         bool is_active;
@@ -113,6 +114,9 @@ struct Vehicle {
         VehicleClock clock;
 };
 
+/* What is remembered outside of the database beside a device's id, which may be another's there one
+ * day: it lies in journals, and is the same for ever. 0: without a key. */
+uint64_t device_sender_key(const char *key);
 bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, or its bare id */
 
 bool audience_has(const Audience *audience, int64_t user_id);

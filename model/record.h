@@ -179,14 +179,16 @@ struct Record {
         Text user, vehicle, device; /* as the topic or, failing that, the payload names them; absent
                                        if it does not */
         int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */
-        bool is_there;     /* the database has it already: nothing of it is written again */
-        bool retained;     /* kept by the broker from before: what was, not what is */
-        int64_t letter_id; /* a dead letter that is taken in again; 0 = news */
-        int64_t first_us;  /* of a letter, or of what has an origin: when it first came */
-        Origin origin;     /* the gateway that brought it, which speaks for what is its owner's */
-        bool letter_stays; /* it is several messages, and this is not the last of them */
-        int64_t element;   /* of the message that came: which, from 1; 0 = all of it. The payload is
-                              the message as JSON with this element alone */
+        bool is_there;       /* the database has it already: nothing of it is written again */
+        bool retained;       /* kept by the broker from before: what was, not what is */
+        int64_t letter_id;   /* a dead letter that is taken in again; 0 = news */
+        int64_t first_us;    /* of a letter, or of what has an origin: when it first came */
+        Origin origin;       /* the gateway that brought it, which speaks for what is its owner's */
+        uint64_t sender_key; /* as in Inbound: of what has that origin, or of device_id */
+        bool is_of_former;   /* and that is another's by now */
+        bool letter_stays;   /* it is several messages, and this is not the last of them */
+        int64_t element; /* of the message that came: which, from 1; 0 = all of it. The payload is
+                            the message as JSON with this element alone */
         const SparkplugTable *terms; /* what its birth said; NULL: nothing is known */
         int64_t node_seq, bd_seq;    /* Sparkplug: its counter, and the session; -1: it says none */
         bool may_ask;                /* Sparkplug: its node may be asked to be born again */

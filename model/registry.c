@@ -170,6 +170,7 @@ static int registry_apply_device(Registry *registry, const Device *row) {
         int r;
 
         device.key = device.key ? device.key : "";
+        device.sender_key = device_sender_key(device.key);
         device.code = device.code ? device.code : "";
         r = graph_node(&registry->graph, GRAPH_DEVICE, row->id, &node);
         if (r != 0)

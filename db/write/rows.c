@@ -138,7 +138,10 @@ static void rows_add_topic(DbRows *rows, DbArray *column, const Record *record) 
                 return;
         }
         buf_reset(&rows->topic);
-        buf_printf(&rows->topic, "$uplink/%lld/", (long long)record->origin.device_id);
+        buf_printf(&rows->topic,
+                   "$uplink/%s%lld/",
+                   record->is_of_former ? "-" : "",
+                   (long long)record->origin.device_id);
         buf_append_text(&rows->topic, topic);
         column->failed |= buf_failed(&rows->topic);
         db_array_lossy(column, buf_text(&rows->topic));

@@ -131,9 +131,31 @@ static void resolve_names(const Registry *registry, Record *record) {
                 resolve_subject(record);
 }
 
+/* Of whom it came: the device of its door, or the edge. What is about a device by name says nothing
+ * of that here. */
+static int64_t resolve_sender(const Record *record) {
+        return record->origin.device_id != 0 ? record->origin.device_id : record->device_id;
+}
+
+/* A database that was put back gives out again the ids of those that it does not know. */
+static bool resolve_is_of_former(const Registry *registry, const Record *record) {
+        const Device *device =
+                record->sender_key != 0 ? registry_device(registry, resolve_sender(record)) : NULL;
+
+        return device && device->sender_key != 0 && device->sender_key != record->sender_key;
+}
+
 void resolve(const Registry *registry, Record *record) {
-        resolve_names(registry, record);
-        if (record->origin.device_id != 0)
+        record->is_of_former = resolve_is_of_former(registry, record);
+        if (record->reason != REASON_NONE)
+                return;
+        if (record->is_of_former)
+                resolve_refuse(record,
+                               REASON_UNKNOWN_DEVICE,
+                               TEXT("its sender is no more; the id is another's by now"));
+        else
+                resolve_names(registry, record);
+        if (!record->is_of_former && record->origin.device_id != 0)
                 resolve_origin(registry, record);
 }
 

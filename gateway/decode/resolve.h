@@ -12,7 +12,7 @@
 #include "model/registry.h"
 
 /* Sets user_id, vehicle_id and device_id; or, where that cannot be, reason and detail. Ids that are
- * set already stay. */
+ * set already stay, if they are still of whom they were. A record that has a reason keeps it. */
 void resolve(const Registry *registry, Record *record);
 
 /* The part of it that needs no registry: is anything named that it could be about? */

@@ -305,19 +305,18 @@ static void journal_write_recent(Journal *journal, size_t n_bytes, int64_t now_u
                                  .received_us = now_us,
                                  .packet_id = sessions_broker(journal->sessions) };
         RedeliveryItem *items;
-        Text body;
+        SegmentBody body = { 0 };
         size_t n;
 
         items = calloc(n_max, sizeof(*items));
         n = items ? sessions_save(journal->sessions, items, n_max) : 0;
-        body = (Text){ .data = (const char *)items, .n = n * sizeof(*items) };
-        if (n > 0 && segment_has_room(journal->active, segment_record_bytes(0, body.n) + n_bytes)) {
+        body.payload = (Text){ .data = (const char *)items, .n = n * sizeof(*items) };
+        if (n > 0 && segment_has_room(journal->active, segment_record_bytes(&body) + n_bytes)) {
                 record.seq = journal->used_seq = journal->next_seq++;
                 segment_append(journal->active,
                                &record,
-                               crc32c(journal->seed, body.data, body.n),
-                               (Text){ 0 },
-                               body);
+                               segment_body_crc(journal->seed, &body),
+                               &body);
         }
         free(items);
 }
@@ -413,13 +412,12 @@ int journal_go_behind(Journal *journal, uint64_t stored_seq, uint64_t used_seq) 
 static int journal_write(Journal *journal,
                          SegmentRecord *record,
                          uint32_t body_crc,
-                         Text topic,
-                         Text payload) {
+                         const SegmentBody *body) {
         uint64_t n = segment_record_messages(record);
         int64_t now_us = clock_now_us();
         int r;
 
-        r = journal_make_room(journal, segment_record_bytes(topic.n, payload.n), now_us);
+        r = journal_make_room(journal, segment_record_bytes(body), now_us);
         if (r == 0 && n > 1)
                 r = journal_reserve(journal, n, now_us);
         if (r != 0)
@@ -433,19 +431,17 @@ static int journal_write(Journal *journal,
         journal->next_seq += n;
         journal->used_seq = journal->next_seq - 1;
         record->received_us = now_us;
-        segment_append(journal->active, record, body_crc, topic, payload);
+        segment_append(journal->active, record, body_crc, body);
         atomic_store_explicit(&journal->space.n_unused,
                               journal->active->n_map - journal->active->end,
                               memory_order_relaxed);
         return 0;
 }
 
-int journal_write_record(Journal *journal, SegmentRecord *record, Text body) {
-        return journal_write(journal,
-                             record,
-                             crc32c(journal->seed, body.data, body.n),
-                             (Text){ 0 },
-                             body);
+int journal_write_record(Journal *journal, SegmentRecord *record, Text payload) {
+        const SegmentBody body = { .payload = payload };
+
+        return journal_write(journal, record, segment_body_crc(journal->seed, &body), &body);
 }
 
 /* {lock} */
@@ -455,7 +451,7 @@ static int journal_write_mark(Journal *journal) {
                                  .packet_id = sessions_broker(journal->sessions) };
         int r;
 
-        r = journal_write(journal, &record, journal->seed, (Text){ 0 }, (Text){ 0 });
+        r = journal_write_record(journal, &record, (Text){ 0 });
         journal->forget_pending = r != 0;
         return r;
 }
@@ -464,11 +460,14 @@ static int journal_write_mark(Journal *journal) {
 static void journal_write_again(Journal *journal, uint16_t packet_id) {
         SegmentRecord record = { .type = SEGMENT_AGAIN, .packet_id = packet_id };
 
-        (void)journal_write(journal, &record, journal->seed, (Text){ 0 }, (Text){ 0 });
+        (void)!journal_write_record(journal, &record, (Text){ 0 });
 }
 
 /* {lock} */
-static int journal_write_message(Journal *journal, const Inbound *inbound, uint32_t crc) {
+static int journal_write_message(Journal *journal,
+                                 const Inbound *inbound,
+                                 uint32_t crc,
+                                 const SegmentBody *body) {
         bool has_packet = inbound->door == DOOR_MQTT && inbound->packet_id != 0;
         uint64_t hash = redelivery_hash(crc, inbound->topic.n, inbound->payload.n);
         SegmentRecord record = {
@@ -499,7 +498,7 @@ static int journal_write_message(Journal *journal, const Inbound *inbound, uint3
         if (journal->forget_pending)
                 r = journal_write_mark(journal);
         if (r == 0)
-                r = journal_write(journal, &record, crc, inbound->topic, inbound->payload);
+                r = journal_write(journal, &record, crc, body);
         if (r != 0)
                 return r;
 
@@ -547,21 +546,21 @@ static void journal_count(const Inbound *inbound, int r) {
 }
 
 int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq) {
+        const SegmentBody body = { inbound->topic, inbound->payload, inbound->sender_key };
         uint64_t n_max = journal->options.segment_bytes - SEGMENT_HEADER_BYTES;
         uint32_t crc;
         int r, synced = 0;
 
         if (inbound->topic.n > JOURNAL_MAX_TOPIC || inbound->payload.n > n_max ||
-            segment_record_bytes(inbound->topic.n, inbound->payload.n) > n_max)
+            segment_record_bytes(&body) > n_max)
                 return JOURNAL_E_TOO_LARGE;
         assert(inbound->n_messages <= 1 || inbound->device_id == 0);
-        crc = crc32c(journal->seed, inbound->topic.data, inbound->topic.n);
-        crc = crc32c(crc, inbound->payload.data, inbound->payload.n);
+        crc = segment_body_crc(journal->seed, &body);
 
         pthread_mutex_lock(&journal->lock);
         r = journal->is_over && inbound->door == DOOR_MQTT
                     ? JOURNAL_E_STALE
-                    : journal_write_message(journal, inbound, crc);
+                    : journal_write_message(journal, inbound, crc, &body);
         if (r == 0) {
                 *ret_seq = journal->next_seq - 1;
                 if (journal->options.fsync == JOURNAL_FSYNC_ALWAYS)
@@ -584,7 +583,7 @@ void journal_resume_session(Journal *journal, uint16_t broker, unsigned n_in_fli
         journal->is_over = false;
         sessions_resume(journal->sessions, broker, n_in_flight);
         /* Without it a start takes more for acknowledged than is: no reason to take no message. */
-        (void)journal_write(journal, &record, journal->seed, (Text){ 0 }, (Text){ 0 });
+        (void)!journal_write_record(journal, &record, (Text){ 0 });
         pthread_mutex_unlock(&journal->lock);
         journal_wake(journal);
 }

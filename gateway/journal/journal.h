@@ -33,6 +33,7 @@ struct JournalRecord {
         Door door;
         Kind kind;
         int64_t device_id;
+        uint64_t sender_key; /* as in Inbound */
         bool is_retained;
         uint32_t place, n_messages; /* several may have come as one: which it is of how many */
         Text topic, payload;        /* not NUL-terminated; of all of them */

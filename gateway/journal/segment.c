@@ -13,8 +13,9 @@
 #include "gateway/journal/crc32c.h"
 
 #define SEGMENT_MAGIC   "TIDEGSEG"
-#define SEGMENT_VERSION 2 /* that is written; 1 has no SEGMENT_SEVERAL, and is read as well */
+#define SEGMENT_VERSION 3 /* that is written; those before it have less, and are read as well */
 #define SEGMENT_ALIGN   8
+#define SEGMENT_KEY     sizeof(uint64_t)
 
 _Static_assert(sizeof(SegmentHeader) == SEGMENT_HEADER_BYTES, "the header is the format");
 _Static_assert(sizeof(SegmentRecord) == 48, "the record is the format");
@@ -24,8 +25,20 @@ static size_t segment_align(size_t n) {
         return (n + SEGMENT_ALIGN - 1) & ~(size_t)(SEGMENT_ALIGN - 1);
 }
 
-size_t segment_record_bytes(size_t n_topic, size_t n_payload) {
-        return segment_align(sizeof(SegmentRecord) + n_topic + n_payload);
+static size_t segment_key_bytes(const SegmentBody *body) {
+        return body->sender_key != 0 ? SEGMENT_KEY : 0;
+}
+
+size_t segment_record_bytes(const SegmentBody *body) {
+        return segment_align(sizeof(SegmentRecord) + body->topic.n + segment_key_bytes(body) +
+                             body->payload.n);
+}
+
+uint32_t segment_body_crc(uint32_t seed, const SegmentBody *body) {
+        uint32_t crc = crc32c(seed, body->topic.data, body->topic.n);
+
+        crc = crc32c(crc, &body->sender_key, segment_key_bytes(body));
+        return crc32c(crc, body->payload.data, body->payload.n);
 }
 
 uint64_t segment_record_messages(const SegmentRecord *record) {
@@ -358,21 +371,25 @@ static uint32_t segment_record_crc(const SegmentRecord *record, uint32_t body_cr
 void segment_append(Segment *segment,
                     SegmentRecord *record,
                     uint32_t body_crc,
-                    Text topic,
-                    Text payload) {
+                    const SegmentBody *body) {
+        const Text topic = body->topic, payload = body->payload;
+        size_t n_key = segment_key_bytes(body);
         size_t end = atomic_load_explicit(&segment->end, memory_order_relaxed);
         uint8_t *target = segment->map + end;
 
         record->magic = segment->magic;
         record->n_topic = (uint16_t)topic.n;
-        record->n_payload = (uint32_t)payload.n;
-        record->length = (uint32_t)(sizeof(*record) + topic.n + payload.n);
+        record->n_payload = (uint32_t)(n_key + payload.n);
+        record->length = (uint32_t)(sizeof(*record) + topic.n + n_key + payload.n);
+        if (n_key > 0)
+                record->flags |= SEGMENT_KEYED;
         record->crc = segment_record_crc(record, body_crc);
 
         if (topic.n > 0)
                 memcpy(target + sizeof(*record), topic.data, topic.n);
+        memcpy(target + sizeof(*record) + topic.n, &body->sender_key, n_key);
         if (payload.n > 0)
-                memcpy(target + sizeof(*record) + topic.n, payload.data, payload.n);
+                memcpy(target + sizeof(*record) + topic.n + n_key, payload.data, payload.n);
         memcpy(target, record, sizeof(*record));
 
         atomic_store_explicit(&segment->last_seq,
@@ -385,11 +402,25 @@ Text segment_topic(const SegmentRecord *record) {
         return (Text){ .data = (const char *)(record + 1), .n = record->n_topic };
 }
 
+static bool segment_is_keyed(const SegmentRecord *record) {
+        return (record->flags & SEGMENT_KEYED) && record->n_payload >= SEGMENT_KEY;
+}
+
 Text segment_payload(const SegmentRecord *record) {
+        size_t n_key = segment_is_keyed(record) ? SEGMENT_KEY : 0;
+
         return (Text){
-                .data = (const char *)(record + 1) + record->n_topic,
-                .n = record->n_payload,
+                .data = (const char *)(record + 1) + record->n_topic + n_key,
+                .n = record->n_payload - n_key,
         };
+}
+
+uint64_t segment_sender_key(const SegmentRecord *record) {
+        uint64_t key = 0;
+
+        if (segment_is_keyed(record))
+                memcpy(&key, (const char *)(record + 1) + record->n_topic, sizeof(key));
+        return key;
 }
 
 /* The record at @offset, if one is there, and whole. Looks at nothing behind @end. */

@@ -5,7 +5,8 @@
  *
  * A header of 64 bytes, then records: a header of 48 bytes, topic, payload, zeros up to a multiple
  * of 8. A record is one message, with one number, or since version 2 several (SEGMENT_SEVERAL),
- * which have as many numbers, from its own on. Numbers are little-endian, as the machine has them.
+ * which have as many numbers, from its own on; since version 3 the payload may follow the
+ * key of who sent it (SEGMENT_KEYED). Numbers are little-endian, as the machine has them.
  * The file is preallocated when it is made, so a write into the mapping cannot meet a full disk.
  * One thread writes (under the journal's append lock), any number read what has been published;
  * nothing is changed once it is published, but for the type of a record (segment_take()).
@@ -23,6 +24,7 @@
 #define SEGMENT_NAME_SIZE    32 /* 16 hex digits of the first number, ".seg", NUL */
 
 typedef struct Segment Segment;
+typedef struct SegmentBody SegmentBody;
 typedef struct SegmentHeader SegmentHeader;
 typedef struct SegmentIdentity SegmentIdentity;
 typedef struct SegmentRecord SegmentRecord;
@@ -62,6 +64,8 @@ enum {
         SEGMENT_DUP = 4,
         SEGMENT_RETAINED = 8,
         SEGMENT_SEVERAL = 16, /* it is n_messages; no door that knows its device writes such */
+        SEGMENT_KEYED =
+                32, /* eight bytes before the payload, of n_payload: SegmentBody.sender_key */
 };
 
 struct SegmentRecord {
@@ -101,6 +105,12 @@ struct Segment {
         bool is_gone;              /* {reader} its file was removed, */
         bool is_given_up;          /* {reader} and could not be written again, which was said */
         int64_t stored_us;         /* {reader} monotonic: when all of it was found to be stored */
+};
+
+/* What is behind the header of a record. */
+struct SegmentBody {
+        Text topic, payload;
+        uint64_t sender_key; /* Device.sender_key, of whose id is in it; 0: not known */
 };
 
 /* A segment that is to be made. */
@@ -149,16 +159,16 @@ uint64_t segment_record_messages(const SegmentRecord *record);
 uint64_t segment_record_last(const SegmentRecord *record);
 
 /* Bytes that a record takes. */
-size_t segment_record_bytes(size_t n_topic, size_t n_payload);
+size_t segment_record_bytes(const SegmentBody *body);
 bool segment_has_room(const Segment *segment, size_t n_bytes);
-/* The checksum of the body, to be made before the append lock is taken. */
 uint32_t segment_seed(const SegmentIdentity *identity);
+/* The checksum of the body, to be made before the append lock is taken. */
+uint32_t segment_body_crc(uint32_t seed, const SegmentBody *body);
 /* Completes @record (magic, crc, length) and publishes it. There must be room. */
 void segment_append(Segment *segment,
                     SegmentRecord *record,
                     uint32_t body_crc,
-                    Text topic,
-                    Text payload);
+                    const SegmentBody *body);
 
 /*
  * The first whole record at or behind *@offset that has a number above @after_seq; NULL if there is
@@ -170,6 +180,7 @@ const SegmentRecord *segment_read(const Segment *segment,
                                   size_t *ret_skipped);
 Text segment_topic(const SegmentRecord *record);
 Text segment_payload(const SegmentRecord *record);
+uint64_t segment_sender_key(const SegmentRecord *record);
 
 /* @record is no message any more. It is the reader's of the segment to call. -errno: it still is.
  */

@@ -182,7 +182,7 @@ static int batch_look_ahead(Batch *batch, const BatchContext *context, size_t fi
                                record);
                 if (r != 0)
                         return err_up(r);
-                if (record->reason == REASON_NONE && !record->duplicate)
+                if (!record->duplicate)
                         resolve(context->registry, record);
                 if (batch_want_of(batch, context, record) == BATCH_WANTS_REGISTER &&
                     !batch_is_ahead(batch, record))
@@ -385,7 +385,7 @@ static int batch_take_in(Batch *batch, const BatchContext *context, size_t i) {
         if (r != 0)
                 return err_up(r);
         batch_judge_letter(context, record);
-        if (record->reason == REASON_NONE && !record->duplicate)
+        if (!record->duplicate)
                 resolve(context->registry, record);
         r = batch_judge_sensor(batch, context, record);
         if (r != 0)

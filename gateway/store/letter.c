@@ -56,7 +56,7 @@ static void letter_take_origin(Text *topic, Record *envelope) {
         int64_t device_id;
 
         if (!letter_skip(&rest, letter_uplink) || !letter_take_number(&rest, &device_id) ||
-            device_id <= 0)
+            device_id == 0)
                 return;
         envelope->origin = (Origin){ .device_id = device_id };
         *topic = rest;

@@ -6,7 +6,8 @@
  * It goes in by the internal door with what it was in its topic: "$letter/ID/FIRST_US/TOPIC", or,
  * where it is an element of a message, "$element/NTH/ID/FIRST_US/TOPIC". No other door can write
  * such a record, whatever the topic there. The topic of what an edge brought begins with
- * "$uplink/DEVICE_ID/": it still speaks only for what is its owner's.
+ * "$uplink/DEVICE_ID/": it still speaks only for what is its owner's; "$uplink/-DEVICE_ID/":
+ * whoever brought it is no more, and it speaks for nobody.
  */
 
 #include "base/base.h"

@@ -341,6 +341,7 @@ static int understand_message(Reading *reading,
                 decode_zones(&ret_record->detections, by->zones);
         ret_record->seq = entry->seq;
         ret_record->device_id = entry->device_id;
+        ret_record->sender_key = entry->sender_key;
         ret_record->origin = reading->envelope->origin;
         ret_record->letter_stays =
                 reading->envelope->letter_id != 0 && entry->place + 1 < understand_count_of(entry);

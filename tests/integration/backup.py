@@ -14,8 +14,6 @@ class Backup:
         name = self.database.name
         self.postgres.execute("postgres", f"CREATE DATABASE {name}_restored")
         self.postgres._run("pg_restore", "-d", self.postgres.url(f"{name}_restored"), self.file)
-        self.postgres.execute(f"{name}_restored",
-                              "SELECT setval('devices_id_seq', nextval('devices_id_seq') + 100000)")
         for _ in range(50):
             self.postgres.execute("postgres", "SELECT pg_terminate_backend(pid) FROM"
                                   " pg_stat_activity WHERE datname = %s", name)

@@ -235,21 +235,53 @@ def test_a_letter_that_came_back_takes_no_other_along(older, broker, database, p
     balanced(older)
 
 
-def test_what_a_device_of_since_has_sent_is_nobody_elses(older, broker, database, postgres):
-    """It is in the journal by an id, which is not given out again."""
-    backup = Backup(postgres, database)
-    _, token = older.add_device("dev-3", "ana")
-    device = Viewer(older, "/ws/device/dev-3", token)
+def put_by_websocket(gateway, code, token):
+    device = Viewer(gateway, f"/ws/device/{code}", token)
     device.send('{"x":1}')
-    database.wait_for("SELECT count(*) FROM telemetry", 1)
+    gateway.database.wait_for("SELECT count(*) FROM telemetry", 1)
     device.close()
+
+
+def put_by_http(gateway, code, token):
+    assert gateway.post("/api/v1/detections", json={"device_hash": "ab" * 32, "rssi": -50},
+                        headers={"X-API-Key": token}).status_code == 200
+    gateway.database.wait_for("SELECT count(*) FROM ble_detections", 1)
+
+
+DOORS = [(put_by_websocket, "telemetry", "ws/device/dev-3"),
+         (put_by_http, "ble_detections", "api/v1/detections")]
+
+
+@pytest.mark.parametrize("put, table, topic", DOORS, ids=["websocket", "http"])
+def test_what_a_device_of_since_has_sent_is_nobody_elses(older, broker, database, postgres, put, table, topic):
+    """It is in the journal by an id, which another device was given since."""
+    backup = Backup(postgres, database)
+    before, token = older.add_device("dev-3", "ana")
+    put(older, "dev-3", token)
     assert older.terminate() == 0
 
     backup.restore()
-    older.add_device("dev-4", "ben")
+    assert older.add_device("dev-4", "ben")[0] == before
     older.start()
     broker.publish("seano/USV-1/raw_log", "the last")
     stored(database, 1)
-    assert database.value("SELECT count(*) FROM telemetry") == 0
-    assert database.rows("SELECT topic, reason FROM dead_letters") == [("ws/device/dev-3", "unknown_device")]
+    assert database.value(f"SELECT count(*) FROM {table}") == 0
+    assert database.value("SELECT last_seen FROM device_states WHERE device_id = %s", before) is None
+    assert database.rows("SELECT topic, reason, detail FROM dead_letters") == [
+        (topic, "unknown_device", "its sender is no more; the id is another's by now")]
+    balanced(older)
+
+
+@pytest.mark.parametrize("put, table, topic", DOORS, ids=["websocket", "http"])
+def test_what_a_device_of_before_has_sent_is_stored_again_once(older, broker, database, postgres, put, table, topic):
+    backup = Backup(postgres, database)
+    put(older, "dev-1", older.ids["dev-1 token"])
+    assert older.terminate() == 0
+
+    backup.restore()
+    older.start()
+    broker.publish("seano/USV-1/raw_log", "the last")
+    stored(database, 1)
+    assert database.rows(f"SELECT device_id FROM {table}") == [(older.ids["dev-1"],)]
+    assert database.value("SELECT count(*) FROM dead_letters") == 0
     balanced(older)

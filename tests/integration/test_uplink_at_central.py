@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg2
 import pytest
 
+from backup import Backup
 from conftest import populate
 from uplinks import Edge, batch, crc32c, record
 from viewers import Viewer, refused
@@ -296,6 +297,34 @@ def test_a_letter_that_comes_back_is_still_its_own(boat, edge, database):
     database.wait_for("SELECT array_agg((payload->>'n')::int) FROM telemetry", [1])
     database.wait_for("SELECT array_agg(reason) FROM dead_letters", ["wrong_owner"])
     assert database.value("SELECT now() - time > interval '50 minutes' FROM telemetry")
+    assert balances(gateway)
+
+
+def test_what_an_edge_of_since_has_brought_is_no_other_edges(gateway, database, postgres):
+    """The database is put back to before there was the edge, and another one is given its id, whose owner has what it spoke of."""
+    backup = Backup(postgres, database)
+    before, token = gateway.add_device("boat", "ben")
+    gateway.cli("device", "uplink", "boat", "on")
+    wait_until(lambda: refused(gateway, "/ws/uplink/boat", token) == 101, "the gateway to know")
+    one = Edge(gateway, token)
+    one.bring(telemetry(1, 1, device="dev-2"), (2, now_us(), "ems/dev-1/telemetry", "no json"))
+    one.bring(telemetry(3, 3))
+    one.wait_stored()
+    assert numbers(database) == [1]
+    one.close()
+    assert gateway.terminate() == 0
+
+    backup.restore()
+    assert gateway.add_device("other", "ana")[0] == before
+    gateway.cli("device", "uplink", "other", "on")
+    gateway.start()
+    letters = [(reason, f"$uplink/-{before}/ems/{code}/telemetry") for reason, code in
+               (("unknown_device", "dev-2"), ("bad_json", "dev-1"), ("unknown_device", "dev-1"))]
+    database.wait_for("SELECT count(*) FROM dead_letters", 3)
+    assert database.rows("SELECT reason, topic FROM dead_letters ORDER BY seq") == letters
+    gateway.cli("dead-letters", "replay", "--reason", "unknown_device", check=False)
+    database.wait_for("SELECT count(*) FROM dead_letters WHERE reason = 'wrong_owner'", 2)
+    assert numbers(database) == []
     assert balances(gateway)
 
 

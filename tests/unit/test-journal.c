@@ -330,6 +330,36 @@ static void test_what_is_appended_is_read_back_whole_and_in_order(void **state) 
         assert_int_equal(metric_get(METRIC_RECEIVED_WS), 1);
 }
 
+/* And of what has none, as all before version 3, nothing is missing. */
+static void test_the_key_of_a_sender_is_beside_what_it_sent(void **state) {
+        Fixture *f = *state;
+        Inbound inbound = { .door = DOOR_HTTP,
+                            .kind = KIND_TELEMETRY,
+                            .device_id = 42,
+                            .sender_key = UINT64_C(0xfedcba9876543210),
+                            .topic = TEXT("a/b"),
+                            .payload = TEXT("{}") };
+        JournalRecord records[4] = { 0 };
+        uint64_t seq;
+
+        start(f);
+        assert_int_equal(journal_append(f->journal, &inbound, &seq), 0);
+        inbound.payload = (Text){ 0 };
+        assert_int_equal(journal_append(f->journal, &inbound, &seq), 0);
+        inbound.sender_key = 0;
+        inbound.payload = TEXT("as before");
+        assert_int_equal(journal_append(f->journal, &inbound, &seq), 0);
+        restart(f);
+        assert_int_equal(journal_read(f->journal, 0, records, 4, SIZE_MAX), 3);
+        assert_true(records[0].sender_key == UINT64_C(0xfedcba9876543210));
+        assert_true(records[1].sender_key == records[0].sender_key && records[2].sender_key == 0);
+        for (size_t i = 0; i < 3; ++i)
+                assert_true(text_equal(records[i].topic, TEXT("a/b")) &&
+                            records[i].device_id == 42);
+        assert_true(text_equal(records[0].payload, TEXT("{}")) && records[1].payload.n == 0);
+        assert_true(text_equal(records[2].payload, TEXT("as before")));
+}
+
 static void test_numbers_ascend_over_restarts_and_the_name_stays(void **state) {
         Fixture *f = *state;
         char epoch[JOURNAL_EPOCH_SIZE];
@@ -1101,8 +1131,10 @@ static size_t make_small(Fixture *f, char *ret_path, size_t n_path, uint8_t **re
 static size_t record_bytes(unsigned number) {
         char payload[64];
 
-        return segment_record_bytes(strlen("plant/1/temp"),
-                                    make_payload(payload, sizeof(payload), number));
+        return segment_record_bytes(&(SegmentBody){
+                .topic = TEXT("plant/1/temp"),
+                .payload = { payload, make_payload(payload, sizeof(payload), number) },
+        });
 }
 
 /* Opens, reads, appends one more and reads again; the number of the records that were there. */
@@ -1379,6 +1411,7 @@ int main(void) {
                 T(test_crc32c_knows_the_published_vectors),
                 T(test_crc32c_by_table_and_by_hardware_agree),
                 T(test_what_is_appended_is_read_back_whole_and_in_order),
+                T(test_the_key_of_a_sender_is_beside_what_it_sent),
                 T(test_numbers_ascend_over_restarts_and_the_name_stays),
                 T(test_second_process_is_kept_out),
                 T(test_options_that_contradict_each_other_are_refused),

@@ -52,10 +52,9 @@ static Segment *new_segment(uint64_t index) {
 
 static void append(Segment *segment, uint64_t seq) {
         SegmentRecord record = { .type = SEGMENT_MESSAGE, .seq = seq };
-        const Text topic = TEXT("a/b"), payload = TEXT("1");
-        uint32_t crc = crc32c(segment->seed, topic.data, topic.n);
+        const SegmentBody body = { .topic = TEXT("a/b"), .payload = TEXT("1") };
 
-        segment_append(segment, &record, crc32c(crc, payload.data, payload.n), topic, payload);
+        segment_append(segment, &record, segment_body_crc(segment->seed, &body), &body);
         journal_sync_note(&sync_);
 }
 

@@ -68,6 +68,20 @@ static void test_no_other_door_writes_one_and_nothing_else_is_one(void **state) 
         assert_int_equal(envelope.letter_id, 0);
 }
 
+static void test_what_an_edge_brought_is_still_of_it(void **state) {
+        JournalRecord record = entry(DOOR_INTERNAL, TEXT("$letter/1/2/$uplink/7/a/b"));
+        Record envelope = { 0 };
+
+        (void)state;
+        assert_true(letter_open(&record, &envelope));
+        assert_int_equal(envelope.origin.device_id, 7);
+        assert_true(text_equal(envelope.topic, TEXT("a/b")));
+        record.topic = TEXT("$letter/1/2/$uplink/-7/a/b"); /* that has an id which no device has */
+        assert_true(letter_open(&record, &envelope));
+        assert_int_equal(envelope.origin.device_id, -7);
+        assert_true(text_equal(envelope.topic, TEXT("a/b")));
+}
+
 static Kind kind_of(const char *topic, const char *reason) {
         const DbDeadLetter letter = { .topic = topic, .reason = reason };
 
@@ -89,6 +103,7 @@ int main(void) {
                 cmocka_unit_test(test_a_letter_comes_out_as_it_went_in),
                 cmocka_unit_test(test_an_element_comes_out_as_one),
                 cmocka_unit_test(test_no_other_door_writes_one_and_nothing_else_is_one),
+                cmocka_unit_test(test_what_an_edge_brought_is_still_of_it),
                 cmocka_unit_test(test_what_came_by_another_door_keeps_its_kind_and_its_device),
         };
 

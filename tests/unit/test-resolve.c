@@ -66,6 +66,30 @@ static void test_code_wins_over_id(void **state) {
         assert_int_equal(record.device_id, 11);
 }
 
+/* The database was put back, and has given the id to another. */
+static void test_an_id_is_of_whom_it_was(void **state) {
+        Record record = { .kind = KIND_TELEMETRY, .device_id = 10 };
+        Record brought = { .kind = KIND_TELEMETRY,
+                           .device = TEXT("dev"),
+                           .origin = { .device_id = 11 },
+                           .sender_key = device_sender_key("k") };
+
+        (void)state;
+        assert_int_equal(resolved(record).reason, REASON_NONE); /* as journals of before have it */
+        record.sender_key = device_sender_key("k");
+        assert_int_equal(resolved(record).reason, REASON_NONE);
+        assert_int_equal(resolved(record).device_id, 10);
+        record.sender_key = device_sender_key("of one that is gone");
+        assert_int_equal(resolved(record).reason, REASON_UNKNOWN_DEVICE);
+        record.kind = KIND_COMMAND_STATE;
+        assert_int_equal(resolved(record).reason, REASON_UNKNOWN_DEVICE);
+
+        assert_int_equal(resolved(brought).reason, REASON_UNKNOWN_DEVICE);
+        assert_true(resolved(brought).is_of_former);
+        brought.sender_key = device_sender_key("l");
+        assert_int_equal(resolved(brought).reason, REASON_WRONG_OWNER); /* it may bring nothing */
+}
+
 static void test_owner_in_topic_speaks_only_for_its_own(void **state) {
         Record own = { .kind = KIND_DEVICE_STATUS, .user = TEXT("ana"), .device = TEXT("dev") };
         Record other = { .kind = KIND_DEVICE_STATUS, .user = TEXT("bo"), .device = TEXT("dev") };
@@ -107,6 +131,7 @@ static void test_each_kind_needs_its_subject(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_code_wins_over_id),
+                cmocka_unit_test(test_an_id_is_of_whom_it_was),
                 cmocka_unit_test(test_owner_in_topic_speaks_only_for_its_own),
                 cmocka_unit_test(test_unknown_and_inactive_are_unknown),
                 cmocka_unit_test(test_each_kind_needs_its_subject),

@@ -106,10 +106,16 @@ static void test_the_position_of_an_edge_moves_with_what_is_stored(void **state)
         assert_int_equal(position(&f, 1, UINT64_MAX), 9);
         assert_int_equal(position(&f, 2, 3), 8);
         assert_string_equal(postgres_text("SELECT topic FROM dead_letters"), "$uplink/2/a/topic");
+        add(&f, 2, 3, 9)->reason = REASON_UNKNOWN_DEVICE; /* which 2 is not: it has its id */
+        f.pointers[0]->is_of_former = true;
+        assert_int_equal(store(&f), 0);
+        assert_string_equal(postgres_text(
+                                    "SELECT topic FROM dead_letters ORDER BY id DESC LIMIT 1"),
+                            "$uplink/-2/a/topic");
 
         assert_int_equal(db_store_open(f.store, NULL, &seq, &floor), 0);
         assert_int_equal(db_store_origins(f.store, &positions), 2);
-        assert_int_equal(positions[0].seq + positions[1].seq, 17);
+        assert_int_equal(positions[0].seq + positions[1].seq, 18);
         fixture_done(&f);
 }
 

@@ -33,6 +33,7 @@ struct WsEdge {
         WsClient *client; /* borrowed: its owner */
         int64_t device_id;
         int64_t token_generation;
+        uint64_t sender_key;
         char topic[160];     /* what a dead letter names as its origin */
         WsQuestion question; /* what waits for it */
         bool wants_pending;  /* asks for that, from then on */
@@ -59,6 +60,7 @@ int ws_edge_new(WsClient *client, const Device *device) {
         edge->device_id = device->id;
         edge->question.owner = edge;
         edge->token_generation = device->token_generation;
+        edge->sender_key = device->sender_key;
         snprintf(edge->topic, sizeof(edge->topic), "ws/device/%s", device->code);
         client->edge = edge;
         return 0;
@@ -118,6 +120,7 @@ static int ws_edge_journal(const WsEdge *edge, Kind kind, Text payload) {
                                                                             : DOOR_WS,
                                          .kind = kind,
                                          .device_id = edge->device_id,
+                                         .sender_key = edge->sender_key,
                                          .topic = text_of(edge->topic),
                                          .payload = payload });
         return r < 0 ? err_up(r) : r;

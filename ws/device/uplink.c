@@ -37,6 +37,7 @@ struct WsUplink {
         WsClient *client; /* borrowed: its owner */
         int64_t device_id;
         int64_t token_generation;
+        uint64_t sender_key;
 
         bool is_greeted;     /* it has said which journal it has, */
         bool is_welcome;     /* and has been told the position */
@@ -77,6 +78,7 @@ int ws_uplink_new(WsClient *client, const Device *device, unsigned line) {
         uplink->line = line;
         uplink->question.owner = uplink->pending.owner = uplink;
         uplink->token_generation = device->token_generation;
+        uplink->sender_key = device->sender_key;
         TAILQ_INSERT_TAIL(&client->loop->uplinks, uplink, entry);
         client->uplink = uplink;
         return 0;
@@ -374,6 +376,7 @@ static int ws_uplink_journal(WsUplink *uplink, const UplinkRecord *record, uint6
         r = options->inbound(options->inbound_arg,
                              &(Inbound){ .door = DOOR_UPLINK,
                                          .line = uplink->line,
+                                         .sender_key = uplink->sender_key,
                                          .is_retained = record->is_retained,
                                          .topic = record->topic,
                                          .payload = buf_text(&uplink->record),

@@ -22,6 +22,8 @@ static int ws_ingest_journal(WsCall *call, const WsDetections *detections) {
                                            &(Inbound){ .door = DOOR_HTTP,
                                                        .kind = KIND_BLE_DETECTIONS,
                                                        .device_id = call->identity.device->id,
+                                                       .sender_key =
+                                                               call->identity.device->sender_key,
                                                        .topic = TEXT("api/v1/detections"),
                                                        .payload = call->body });
         if (r < 0)
