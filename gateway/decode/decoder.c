@@ -145,6 +145,12 @@ static int decoder_note(Decoder *decoder, Reason reason, Text member, Text detai
         return 0;
 }
 
+/* Of equal ones, however many there are, one is noted. */
+static bool decoder_notes_more(Decoder *decoder) {
+        return decoder->record->n_notes < DECODER_MAX_NOTES &&
+               decoder->n_asides++ < DECODER_MAX_ASIDES;
+}
+
 int decoder_set_aside(Decoder *decoder,
                       Reason reason,
                       const JsonNode *value,
@@ -155,7 +161,7 @@ int decoder_set_aside(Decoder *decoder,
         Text detail;
         int r;
 
-        if (decoder->record->n_notes == DECODER_MAX_NOTES)
+        if (!decoder_notes_more(decoder))
                 return 0;
         decoder_point(decoder, value, pointer, sizeof(pointer));
         va_start(args, format);
@@ -176,7 +182,7 @@ int decoder_set_aside_text(Decoder *decoder,
         char detail[DETAIL_SIZE], shown[PLACE_VALUE_SIZE];
         int r;
 
-        if (decoder->record->n_notes == DECODER_MAX_NOTES)
+        if (!decoder_notes_more(decoder))
                 return 0;
         place_value(text, shown);
         snprintf(detail, sizeof(detail), "%s: %s: %s", what, why, shown);

@@ -21,6 +21,7 @@
 #define DECODER_MAX_ITEMS  4096 /* detections in one message, good and bad */
 #define DECODER_MAX_GROWTH 3    /* times max_bytes: what U+FFFD in place of each byte takes */
 #define DECODER_MAX_NOTES  16   /* members that are noted; more of them are set aside, too */
+#define DECODER_MAX_ASIDES 64   /* times that is looked for, from the front of the text */
 
 typedef struct Decoder Decoder;
 typedef struct MemberWord MemberWord;
@@ -40,6 +41,7 @@ struct Decoder {
         const char *pointer; /* and where it is: stands before those of what is in it */
         Text said;           /* by member_time(): in place of the last time, as in Record */
         int fault;           /* of those that answer nothing */
+        unsigned n_asides;   /* that were looked at for a note; many may be of one name */
         bool has_time;       /* a map said when: no member does */
 };
 
