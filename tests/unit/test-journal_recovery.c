@@ -23,6 +23,7 @@ enum {
         BYTES = SEGMENT_MIN_BYTES,
         N_NAMES = 8,
         BROKER = 3,
+        IN_FLIGHT = 10,
 };
 
 static char path[64];
@@ -96,6 +97,17 @@ static size_t put(SegmentRecord record, const char *payload) {
 
 static size_t put_message(uint64_t seq, const char *payload) {
         return put((SegmentRecord){ .seq = seq, .door = DOOR_HTTP }, payload);
+}
+
+static void put_mqtt(SegmentRecordType type,
+                     uint64_t seq,
+                     uint16_t packet_id,
+                     const char *payload) {
+        (void)put((SegmentRecord){ .type = (uint8_t)type,
+                                   .seq = seq,
+                                   .door = DOOR_MQTT,
+                                   .packet_id = packet_id },
+                  payload);
 }
 
 static void put_mark(SegmentRecordType type, uint64_t seq, uint16_t which, int64_t n) {
@@ -415,6 +427,93 @@ static void test_whose_header_is_damaged_may_be_the_one_that_was_noted(void **st
         assert_false(journal_recover_misses(&found, 7));
 }
 
+/* ---- what may come again ---- */
+
+static uint64_t hash_of(const char *payload) {
+        Text text = text_of(payload);
+        uint32_t crc = crc32c(segment_seed(&dir.identity), text.data, text.n);
+
+        return redelivery_hash(crc, 0, text.n);
+}
+
+static bool is_known(uint16_t packet_id, const char *payload) {
+        return redelivery_is_known(sessions_current(sessions), packet_id, hash_of(payload), true);
+}
+
+static void test_what_may_be_sent_again_is_known(void **state) {
+        (void)state;
+        begin(1, 10);
+        put_mqtt(SEGMENT_MESSAGE, 10, 1, "before"); /* the session begins behind it */
+        put_mark(SEGMENT_SESSION, 11, BROKER, 1);
+        put_mark(SEGMENT_RESUMED, 12, BROKER, IN_FLIGHT);
+        put_mqtt(SEGMENT_MESSAGE, 13, 2, "a");
+        begin(2, 20);
+        put_mqtt(SEGMENT_MESSAGE, 20, 3, "b");
+        put_mqtt(SEGMENT_TAKEN, 21, 4, "c"); /* another one's, and ours to recognise */
+        put_mqtt(SEGMENT_MESSAGE, 22, 0, "d");
+        put_message(23, "e");
+        (void)put((SegmentRecord){ .seq = 24, .door = DOOR_HTTP, .packet_id = 6 }, "f");
+        recover();
+        assert_int_equal(sessions_broker(sessions), BROKER);
+        redelivery_resume(sessions_current(sessions), IN_FLIGHT);
+        assert_false(is_known(1, "before"));
+        assert_true(is_known(2, "a"));
+        assert_false(is_known(2, "b"));
+        assert_true(is_known(3, "b"));
+        assert_true(is_known(4, "c"));
+        assert_false(is_known(6, "f")); /* no broker sends it again */
+        assert_int_equal(redelivery_seq(sessions_current(sessions), 3), 20);
+}
+
+static void test_what_was_taken_by_another_one_is_no_message(void **state) {
+        (void)state;
+        begin(1, 10);
+        put_mqtt(SEGMENT_TAKEN, 10, 1, "a");
+        put_mqtt(SEGMENT_MESSAGE, 11, 2, "b");
+        put_mqtt(SEGMENT_TAKEN, 12, 3, "c");
+        recover();
+        assert_int_equal(found.first_message_seq, 11);
+        assert_int_equal(found.last_message_seq, 11);
+        assert_int_equal(found.last_seq, 12);
+}
+
+/* What a segment begins with says what was in flight before it: of use where that is gone, and out
+ * of date where it is not. */
+static void test_what_is_said_of_before_counts_only_where_that_is_gone(void **state) {
+        RedeliveryItem item = { .hash = hash_of("gone"), .packet_id = 5, .broker = BROKER };
+        char payload[sizeof(item)];
+        SegmentRecord record = { .type = SEGMENT_RECENT, .packet_id = BROKER };
+        Text text = { payload, sizeof(payload) };
+
+        (void)state;
+        memcpy(payload, &item, sizeof(item));
+        for (int i = 0; i < 2; ++i) {
+                uint64_t seq = 10 + 10 * (uint64_t)i;
+
+                begin(1 + (uint64_t)i, seq);
+                record.seq = seq;
+                put_bytes(record, text);
+                put_mark(SEGMENT_RESUMED, seq + 1, BROKER, IN_FLIGHT);
+                if (i == 0)
+                        put_mqtt(SEGMENT_MESSAGE, seq + 2, 5, "newer");
+        }
+        recover();
+        redelivery_resume(sessions_current(sessions), IN_FLIGHT);
+        assert_true(is_known(5, "newer"));
+
+        found.oldest = segment_unref(found.oldest);
+        sessions = sessions_free(sessions);
+        assert_int_equal(sessions_new(&sessions), 0);
+        begin(3, 30);
+        record.seq = 30;
+        put_bytes(record, text);
+        memcpy(names[0], names[2], sizeof(names[0])); /* the first two are gone */
+        dir.n_names = 1;
+        recover();
+        redelivery_resume(sessions_current(sessions), IN_FLIGHT);
+        assert_true(is_known(5, "gone"));
+}
+
 /* ---- what cannot be read at all ---- */
 
 /* Nothing is answered by halves: who would go on with that would give away the rest. */
@@ -451,6 +550,9 @@ int main(void) {
                 TEST(test_one_that_was_never_used_is_not_missed),
                 TEST(test_all_may_be_missing),
                 TEST(test_whose_header_is_damaged_may_be_the_one_that_was_noted),
+                TEST(test_what_may_be_sent_again_is_known),
+                TEST(test_what_was_taken_by_another_one_is_no_message),
+                TEST(test_what_is_said_of_before_counts_only_where_that_is_gone),
                 TEST(test_a_fault_leaves_nothing_open_and_answers_nothing),
         };
 
