@@ -1,6 +1,6 @@
 """Any node tells an administrator what all nodes of the cluster count, and which of them have answered."""
 from test_live_across_nodes import two
-from test_several_slots import VEHICLES, make_node, publish, wait_for_all  # pylint: disable=unused-import
+from test_several_slots import VEHICLES, make_node, publish, wait_for_all, wait_for_owners  # pylint: disable=unused-import
 from viewers import Viewer
 from waiting import wait_until
 
@@ -39,6 +39,38 @@ def test_each_tells_what_all_count(make_node, publisher):
     assert [(row["node"], row["answered"], row["figures"] is None) for row in said["nodes"]] \
         == [("n1", True, False), ("n2", False, True)]
     assert said["totals"]["committed"] == said["nodes"][0]["figures"]["committed"] < n
+
+
+def test_each_tells_who_has_which_slot_and_what_a_dead_ones_disk_has(make_node, database, postgres, publisher):
+    first, second = two(make_node)
+    said = ask(first).json()
+    fences = dict(database.rows("SELECT slot, fence FROM slots"))
+    assert [(slot["slot"], slot["state"], slot["fence"]) for slot in said["slots"]] == [(n, "held", fences[n]) for n in range(4)]
+    assert sorted(slot["node"] for slot in said["slots"]) == ["n1", "n1", "n2", "n2"]
+    assert (said["drained"], said["missing"]) == ([], [])
+    its = {slot["slot"] for slot in said["slots"] if slot["node"] == "n2"}
+
+    postgres.stop()  # what it has acknowledged stays on its disk
+    publish(publisher, range(1))
+    wait_until(lambda: first.metric("tidegate_in_journal") + second.metric("tidegate_in_journal") == len(VEHICLES), "the journals to have all")
+    second.kill()
+    postgres.start()
+    wait_for_owners(database, n1=4)
+    said = ask(first).json()
+    assert [(slot["state"], slot["node"]) for slot in said["slots"]] == [("held", "n1")] * 4
+    dead = said["nodes"][1]
+    assert (dead["node"], dead["answered"], dead["slots"]) == ("n2", False, 0)
+    assert dead["last_seen"] < said["timestamp"]
+    assert {left["slot"] for left in said["missing"]} == its
+    assert {(left["node"], left["what"]) for left in said["missing"]} == {("n2", "in_journal")}
+    assert all(left["since"] <= said["timestamp"] and left["messages"] is None for left in said["missing"])
+
+    first.cli("cluster", "drain", "n2")
+    second.start(wait=False)
+    wait_until(lambda: not ask(first).json()["missing"], "it to have stored what it had")
+    assert second.terminate() == 0
+    said = ask(first).json()
+    assert (said["drained"], [node["node"] for node in said["nodes"]]) == (["n2"], ["n1"]), "also of one that is not there"
 
 
 def test_one_alone_tells_the_same_and_nobody_but_admins_may_ask(gateway, publisher):
