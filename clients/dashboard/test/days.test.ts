@@ -128,9 +128,17 @@ test("the fleet is played as it was, held, and goes on into what is live", async
   await at.fill(`${least! + 990 * step!}`); // some seconds before the page was opened
   await page.getByText(/^[1-9]\d* vehicles? in view/).waitFor();
   await page.getByRole("button", { name: "Pause" }).click();
-  const held = await at.getAttribute("aria-valuetext");
+  const shown = () => at.getAttribute("aria-valuetext");
+  const isHeld = async () => {
+    const before = await shown();
+    await page.waitForTimeout(2_500); // in which it would go on by two seconds
+    return await shown() === before;
+  };
+  await until(isHeld, "the gateway has said where it is held");
+  const held = await shown();
   await shoot(page, "playback");
-  expect(await at.getAttribute("aria-valuetext")).toBe(held);
+  expect(await isHeld()).toBe(true);
+  expect(await shown()).toBe(held);
   await page.getByRole("button", { name: "Play" }).click();
   await until(async () => await at.getAttribute("aria-valuetext") !== held, "it goes on");
   await page.getByRole("button", { name: "Live" }).click();

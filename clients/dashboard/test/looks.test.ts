@@ -9,7 +9,9 @@ const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQ
 
 /** The middle of what is drawn above the map, and that of the map, on the page. */
 const drawn = (page: Page) => page.evaluate(() => {
-  const canvas = document.querySelector<HTMLCanvasElement>("canvas[aria-hidden]")!;
+  const canvas = document.querySelector<HTMLCanvasElement>("canvas[aria-hidden]");
+  const nothing = { n: 0, x: NaN, y: NaN, middle: { x: NaN, y: NaN } };
+  if (!canvas?.width || !canvas.height) return nothing; // the map is not there yet
   const { width, height } = canvas;
   const { data } = canvas.getContext("2d")!.getImageData(0, 0, width, height);
   const box = canvas.getBoundingClientRect();

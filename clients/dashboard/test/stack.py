@@ -11,7 +11,7 @@ HERE = pathlib.Path(__file__).resolve()
 sys.path.insert(0, str(HERE.parents[2] / "js/test"))
 
 from stack import Stack, main  # noqa: E402
-from servers import TIDEGATE  # noqa: E402
+from servers import Gateway, TIDEGATE  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 VESSELS = HERE.parents[3] / "deploy/demo/vessels.csv.gz"
@@ -22,6 +22,7 @@ class Dashboard(Stack):
 
     def __init__(self, folder):
         self.simulators = []
+        self.second = None
         super().__init__(folder, http__dashboard=os.environ["DASHBOARD"], http__dashboard_hosts="https://pictures.example")
         self.at_first = dict(self.gateway.settings)
 
@@ -76,6 +77,38 @@ class Dashboard(Stack):
         gateway.process.send_signal(signal.SIGHUP)
         wait_until(lambda: "mqtt_explore_connected" in gateway.log(), "the explorer to be there")
 
+    def cluster(self, slots=4):
+        """The gateway is n1 of two from now on, which share @slots."""
+        first = self.gateway
+        settings = {"cluster__slots": slots, "cluster__lease": "2s"}
+        first.terminate()
+        first.write_conf(cluster__node="n1", **settings)
+        first.start()
+        self.second = Gateway(first.folder.parent / "second", first.database, self.broker, cluster__node="n2", **settings)
+        self.second.start(wait=False)
+        wait_until(lambda: self.sql("SELECT count(*) FROM slots s JOIN nodes n USING (instance) WHERE n.node = 'n2'") == [(slots // 2,)],
+                   "each to have its share")
+        for node in (first, self.second):
+            wait_until(lambda node=node: node.metric("tidegate_mqtt_connected") == slots // 2, "its slots to be at the broker")
+
+    def lose(self):
+        """The second gateway dies with what it has taken in and not stored."""
+        self.halt("postgres")
+        for n in range(20):
+            self.publish(f"seano/{('USV-1', 'USV-2')[n % 2]}/raw_log", str(n))
+            self.publish("ems/dev-1/telemetry", f'{{"n":{n}}}')
+        self.second.kill()
+        self.resume("postgres")
+
+    def find(self):
+        self.second.start()
+
+    def leave(self):
+        self.second.terminate()
+
+    def cli(self, words):
+        return self.gateway.cli(*words).stdout
+
     def _simulate(self, *options):
         gateway = self.gateway
         self.simulators.append(subprocess.Popen(  # pylint: disable=consider-using-with  # ended by stop()
@@ -86,6 +119,8 @@ class Dashboard(Stack):
         for one in self.simulators:
             one.terminate()
             one.wait(30)
+        if self.second:
+            self.second.stop()
         super().stop()
 
 

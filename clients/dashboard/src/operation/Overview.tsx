@@ -4,6 +4,9 @@ import { findings, lasts, type Finding } from "./findings";
 import type { Slow, Told } from "./gateway";
 import { useWatched, type Line, type Sample } from "./history";
 import css from "./Overview.module.css";
+import { Verdict } from "./Verdict";
+
+const unreachable = (): Finding => ({ key: "unreachable", level: "bad", title: t("operation.wrong.unreachable"), hint: t("operation.wrong.unreachable.hint") });
 
 /** How it goes, and what is wrong. */
 export function Overview() {
@@ -12,7 +15,7 @@ export function Overview() {
   if (!told) return error ? <p role="alert" className={css.error}>{error.message}</p> : <p className="quiet" role="status">{t("app.loading")}</p>;
   return (
     <div className={css.overview}>
-      <Verdict found={findings(told, history)} error={error} />
+      <Verdict found={[...error ? [unreachable()] : [], ...findings(told, history)]} well={t("operation.well")} />
       <Services told={told} history={history} isStale={Boolean(error)} />
       <Numbers told={told} history={history} />
       <div className={css.two}>
@@ -21,27 +24,6 @@ export function Overview() {
       </div>
       <p className={css.at}>{t("operation.at", { time: time(told.stats.timestamp) })}</p>
     </div>
-  );
-}
-
-function Verdict({ found, error }: { found: Finding[]; error: Error | undefined }) {
-  const all: Finding[] = error
-    ? [{ key: "unreachable", level: "bad", title: t("operation.wrong.unreachable"), hint: t("operation.wrong.unreachable.hint") }, ...found] : found;
-
-  return (
-    <section className={css.verdict} aria-live="polite" aria-label={t("operation.verdict")}>
-      {all.length === 0 && <p className={css.well}><span className={css.dot} data-level="good" aria-hidden="true" />{t("operation.well")}</p>}
-      {all.length > 0 && (
-        <ul>
-          {all.map(({ key, level, title, hint }) => (
-            <li key={key} data-level={level}>
-              <span className={css.dot} data-level={level} aria-hidden="true" />
-              <div><strong>{title}</strong><p>{hint}</p></div>
-            </li>
-          ))}
-        </ul>
-      )}
-    </section>
   );
 }
 

@@ -5,6 +5,7 @@ import { ago, number, t } from "../i18n";
 import { Copy } from "../ui/Copy";
 import { Dialog } from "../ui/Dialog";
 import { Members } from "../ui/Members";
+import { readable } from "./bytes";
 import { Rows } from "./Rows";
 import table from "../ui/Table.module.css";
 import css from "./Letters.module.css";
@@ -99,7 +100,7 @@ function Make({ topic, close }: { topic: Topic; close(): void }) {
       )}
       <h3>{t("unrouted.sample")}</h3>
       <p className={css.what}>{t("unrouted.sample.of", { topic: topic.example })}</p>
-      <section className={css.one}><pre tabIndex={0} role="region" aria-label={t("unrouted.sample")}>{topic.sample}</pre></section>
+      <section className={css.one}><pre tabIndex={0} role="region" aria-label={t("unrouted.sample")}>{readable(topic.sample)}</pre></section>
       {topic.members && (
         <>
           <h3>{t("unrouted.members")}</h3>

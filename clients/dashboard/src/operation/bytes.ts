@@ -11,4 +11,14 @@ export function unescaped(text: string): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
+/** As it is where that is text that people can read; else as the gateway has it. */
+export function readable(text: string): string {
+  try {
+    const plain = new TextDecoder("utf-8", { fatal: true }).decode(unescaped(text));
+    return /[^\P{C}\n\t]/u.test(plain) ? text : plain;
+  } catch {
+    return text;
+  }
+}
+
 export const base64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
