@@ -20,6 +20,8 @@ static const struct {
         [MANAGE_DEVICE_DELETE] = { "device_delete", false },
         [MANAGE_DEVICE_ROTATE] = { "device_token_rotate", false },
         [MANAGE_DEVICE_REVOKE] = { "device_token_revoke", false },
+        [MANAGE_DEVICE_UPLINK_ON] = { "device_uplink_on", false },
+        [MANAGE_DEVICE_UPLINK_OFF] = { "device_uplink_off", false },
         [MANAGE_DEVICE_SHARES] = { "device_shares", true },
         [MANAGE_DEVICE_SHARE] = { "device_share", false },
         [MANAGE_VEHICLES] = { "vehicles", true },

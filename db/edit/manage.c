@@ -33,6 +33,7 @@ DEFINE_CLEANUP(PGresult *, PQclear);
         "json_build_object('id', x.id, 'code', x.code, 'name', x.name, 'type', x.device_type," \
         " 'user_id', x.user_id, 'user', (SELECT username FROM users WHERE id = x.user_id)," \
         " 'is_active', x.is_active, 'has_token', x.token_hash IS NOT NULL," \
+        " 'may_uplink', x.may_uplink," \
         " 'groups', (SELECT coalesce(json_agg(g.name ORDER BY g.name), '[]') FROM device_groups m" \
         " JOIN groups g ON g.id = m.group_id WHERE m.device_id = x.id))"
 #define VEHICLE_JSON \
@@ -87,6 +88,10 @@ DEFINE_CLEANUP(PGresult *, PQclear);
         DB_SEES_DEVICE("$1::bigint", "$2::bigint") " THEN 403 ELSE 404 END," \
         " (SELECT " DEVICE_JSON "::text FROM x)"
 
+#define DEVICE_UPLINK(may) \
+        BY_ADMIN("UPDATE devices SET may_uplink = " may " WHERE id = $2::bigint AND " IS_ADMIN \
+                 " RETURNING *", DEVICE_JSON)
+
 #define SEES(things) \
         "EXISTS (SELECT FROM tidegate_" things "_of($1::bigint) AS seen (id) WHERE seen.id = $2::bigint)"
 #define SHARES(table, column, rule, sees) \
@@ -138,6 +143,8 @@ static const char *const manage_sql[MANAGE_COUNT] = {
                                           " RETURNING *", DEVICE_JSON),
         [MANAGE_DEVICE_ROTATE] = DEVICE_TOKEN("$3::bytea"),
         [MANAGE_DEVICE_REVOKE] = DEVICE_TOKEN("NULL"),
+        [MANAGE_DEVICE_UPLINK_ON] = DEVICE_UPLINK("true"),
+        [MANAGE_DEVICE_UPLINK_OFF] = DEVICE_UPLINK("false"),
         [MANAGE_DEVICE_SHARES] = SHARES("devices", "device_id", MINE("t"), SEES("devices")),
         [MANAGE_DEVICE_SHARE] = SHARE("devices", "device_id", MINE("t"), SEES("devices")),
         [MANAGE_VEHICLES] = LIST(VEHICLE_JSON, "vehicles",

@@ -4,7 +4,7 @@ import pytest
 import requests
 
 from test_api_documents import check as document_says
-from viewers import Viewer
+from viewers import Viewer, refused
 from waiting import PATIENCE, wait_until
 
 PASSWORD = "correct horse battery"
@@ -134,6 +134,19 @@ def test_a_user_is_deleted_but_not_by_himself(fleet, root):
 
 
 # ---- devices and vehicles -----------------------------------------------------------------------
+
+def test_an_admin_says_whether_a_device_is_a_gateway_at_the_edge(fleet, root, ana):
+    at = f"devices/{fleet.ids['dev-ana']}/uplink"
+    assert [device["may_uplink"] for device in told(ana("GET", "devices"), 200)["items"]] == [False]
+    told(ana("POST", at), 403, "forbidden")
+    assert told(root("POST", at), 200)["may_uplink"] is True
+    assert [device["may_uplink"] for device in told(ana("GET", "devices"), 200)["items"]] == [True]
+    wait_until(lambda: refused(fleet, "/ws/uplink/dev-ana", fleet.first_token) == 101, "it may")
+    told(ana("DELETE", at), 403, "forbidden")
+    assert told(root("DELETE", at), 200)["may_uplink"] is False
+    wait_until(lambda: refused(fleet, "/ws/uplink/dev-ana", fleet.first_token) == 403, "it may not any more")
+    told(root("POST", "devices/4711/uplink"), 404, "not_found")
+
 
 def test_a_devices_token_is_shown_once_and_is_good(fleet, root, ana):
     made = told(root("POST", "devices", {"code": "dev-new", "user": "ana", "name": "New", "type": "scanner"}), 201)

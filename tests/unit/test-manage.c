@@ -97,6 +97,11 @@ static void test_owners_share_what_others_do_not_even_see(void **state) {
         assert_int_equal(change(conn, BEN, MANAGE_SHARE_DELETE, 1, NOTHING), 404);
         assert_int_equal(change(conn, ANA, MANAGE_SHARE_DELETE, 1, NOTHING), 200);
         assert_int_equal(change(conn, BEN, MANAGE_DEVICE_REVOKE, 1, NOTHING), 404);
+        assert_int_equal(change(conn, ANA, MANAGE_DEVICE_UPLINK_ON, 1, NOTHING), 403);
+        assert_int_equal(change(conn, ROOT, MANAGE_DEVICE_UPLINK_ON, 1, NOTHING), 200);
+        assert_int_equal(postgres_int("SELECT may_uplink::int FROM devices WHERE id = 1"), 1);
+        assert_int_equal(change(conn, ROOT, MANAGE_DEVICE_UPLINK_OFF, 1, NOTHING), 200);
+        assert_int_equal(postgres_int("SELECT may_uplink::int FROM devices WHERE id = 1"), 0);
         assert_int_equal(change(conn, ANA, MANAGE_VEHICLE_SHARE, 1, ben), 201);
         assert_int_equal(change(conn, ANA, MANAGE_GROUP_SHARE, 1, ben), 403);
         assert_int_equal(change(conn, ROOT, MANAGE_GROUP_SHARE, 1, ben), 201);

@@ -49,6 +49,14 @@ static int ws_manage_device_revoke(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_DEVICE_REVOKE));
 }
 
+static int ws_manage_device_uplink_on(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_DEVICE_UPLINK_ON));
+}
+
+static int ws_manage_device_uplink_off(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_DEVICE_UPLINK_OFF));
+}
+
 static int ws_manage_groups(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_GROUPS));
 }
@@ -158,6 +166,10 @@ const WsEndpoint ws_manage_endpoints[] = {
           ws_manage_device_rotate, ws_change_answer, NULL },
         { "/api/manage/devices/{id}/token", "DELETE", WS_ENDPOINT_USER,
           ws_manage_device_revoke, ws_change_answer, NULL },
+        { "/api/manage/devices/{id}/uplink", "POST", WS_ENDPOINT_USER,
+          ws_manage_device_uplink_on, ws_change_answer, NULL },
+        { "/api/manage/devices/{id}/uplink", "DELETE", WS_ENDPOINT_USER,
+          ws_manage_device_uplink_off, ws_change_answer, NULL },
         { "/api/manage/groups", "GET", WS_ENDPOINT_USER,
           ws_manage_groups, ws_change_answer, NULL },
         { "/api/manage/groups", "POST", WS_ENDPOINT_USER,

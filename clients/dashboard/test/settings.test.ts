@@ -1,7 +1,7 @@
 /** Users, devices, vehicles, shares and groups, as those who may set them see them. */
 import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { PASSWORD, shoot, stumbles, useDashboard } from "./stack";
+import { PASSWORD, shoot, stumbles, until, useDashboard } from "./stack";
 
 const dashboard = useDashboard();
 const SCRIPT = `<img src=x onerror="document.title='broken'">`;
@@ -87,6 +87,12 @@ test("a device's token is shown once, as text and as a code, and Escape does not
   expect(await dialog.getByRole("region", { name: "The token" }).innerText()).not.toBe(token);
   await dialog.getByRole("button", { name: "I have kept it" }).click();
   await page.keyboard.press("Escape");
+  for (const [act, is] of [["Let it be a gateway at the edge", 1], ["Let it be no gateway at the edge any more", 0]] as const) {
+    await (await choose(page, SCRIPT, act)).getByRole("button", { name: act, exact: true }).click();
+    await page.getByText(`Done: ${act} (${SCRIPT})`).waitFor();
+    await until(async () => await row(page, "dev-new").getByText("for a gateway at the edge").count() === is, "the list says so");
+    await page.keyboard.press("Escape");
+  }
   await (await choose(page, SCRIPT, "Give to a user")).getByLabel("Owner").fill("nobody-at-all");
   await dialog.getByRole("button", { name: "Give to a user" }).click();
   await dialog.getByRole("alert").filter({ hasText: "There is none of this name" }).waitFor();

@@ -33,7 +33,7 @@ function common(client: Client, kind: Kind, { id, user }: Owned, isAdmin: boolea
 
 const shown = (code: string, token: string): Shown => ({ title: t("devices.token.of", { code }), hint: t("devices.token.use"), token });
 
-function ofDevice(client: Client, { id, code, has_token }: Device): Act[] {
+function ofDevice(client: Client, { id, code, has_token, may_uplink: mayUplink }: Device, isAdmin: boolean): Act[] {
   const acts: Act[] = [{
     key: "rotate", title: t(has_token ? "devices.rotate" : "devices.make_token"), hint: t(has_token ? "devices.rotate.hint" : "devices.make_token.hint"),
     run: async () => shown(code, (await send<{ token: string }>(client, "POST", `api/manage/devices/${id}/token`)).token),
@@ -41,6 +41,10 @@ function ofDevice(client: Client, { id, code, has_token }: Device): Act[] {
 
   if (has_token) acts.push({
     key: "revoke", title: t("devices.revoke"), hint: t("devices.revoke.hint"), run: async () => void await send(client, "DELETE", `api/manage/devices/${id}/token`),
+  });
+  if (isAdmin) acts.push({
+    key: "uplink", title: t(mayUplink ? "devices.uplink.end" : "devices.uplink"), hint: t(mayUplink ? "devices.uplink.end.hint" : "devices.uplink.hint"),
+    run: async () => void await send(client, mayUplink ? "DELETE" : "POST", `api/manage/devices/${id}/uplink`),
   });
   return acts;
 }
@@ -83,11 +87,11 @@ export function Devices() {
 
   return (
     <Things title={t("devices.title")} list={list} nameOf={({ name, code }) => name || code} textOf={(one) => `${search(one)} ${one.groups.join(" ")}`}
-      add={isAdmin ? add : undefined} acts={(one) => mayChange ? [...ofDevice(client, one), ...common(client, "devices", one, isAdmin, known)] : []}
+      add={isAdmin ? add : undefined} acts={(one) => mayChange ? [...ofDevice(client, one, isAdmin), ...common(client, "devices", one, isAdmin, known)] : []}
       columns={columns<Device>([
         { title: t("devices.type"), cell: ({ type }) => type ?? "–" },
         { title: t("settings.groups"), cell: ({ groups }) => groups.join(", ") || "–" },
-        { title: t("devices.token"), cell: ({ has_token }) => <span className={css.state} data-off={!has_token}>{t(has_token ? "devices.token.is" : "devices.token.none")}</span> },
+        { title: t("devices.token"), cell: ({ has_token, may_uplink: mayUplink }) => <span className={css.state} data-off={!has_token}>{t(has_token ? "devices.token.is" : "devices.token.none")}{mayUplink && <>, {t("devices.uplink.is")}</>}</span> },
       ])} />
   );
 }

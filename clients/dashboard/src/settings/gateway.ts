@@ -21,6 +21,8 @@ export interface Device extends Owned {
   type: string | null;
   is_active: boolean;
   has_token: boolean;
+  /** A gateway at the edge. */
+  may_uplink: boolean;
   groups: string[];
 }
 
