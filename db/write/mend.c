@@ -51,7 +51,7 @@ DbMend *db_mend_free(DbMend *mend) {
 
 /* What was said first stays in db_conn_error(). */
 static int mend_fail(DbMend *mend, int result) {
-        if (result == DB_E_REJECTED) {
+        if (result == DB_E_REJECTED || result == DB_E_REFUSED) {
                 PGconn *pg = db_conn_pg(mend->conn);
 
                 if (!PQsendQuery(pg, "ROLLBACK"))
@@ -127,27 +127,35 @@ static int mend_run_sheet(DbMend *mend, DbSheet sheet) {
         return failed ? db_conn_fail(mend->conn, failed) : 0;
 }
 
-/* The statements count what they write, which the count may have had already. */
-static int mend_keep_count(DbMend *mend) {
+/* The statements count what they write, which the count may have had already. Was it all that they
+ * were given? A trigger may have kept some out, without a word. */
+static int mend_keep_count(DbMend *mend, int64_t n_expected) {
+        CLEANUP(PQclear) PGresult *result = NULL;
         const char *args[] = { mend->epoch, mend->stored };
         int r;
 
-        r = db_conn_exec(mend->conn,
-                         &(DbQuery){ "UPDATE journal_positions SET stored = $2::bigint"
-                                     " WHERE epoch = $1",
-                                     N_ELEMENTS(args),
-                                     args },
-                         NULL);
-        return r < 0 ? err_up(r) : r;
+        r = db_conn_row(mend->conn,
+                        &(DbQuery){ "UPDATE journal_positions p SET stored = $2::bigint"
+                                    " FROM (SELECT stored FROM journal_positions WHERE epoch = $1)"
+                                    " AS now WHERE p.epoch = $1 RETURNING now.stored - $2::bigint",
+                                    N_ELEMENTS(args),
+                                    args },
+                        &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return strtoll(PQgetvalue(result, 0, 0), NULL, 10) == n_expected ? 0 : DB_E_REFUSED;
 }
 
 int db_mend_store(DbMend *mend, const DbBatch *batch) {
+        int64_t n_expected = 0;
         int r = 0;
 
         db_rows_reset(mend->rows);
         db_rows_forget(mend->rows);
-        for (size_t i = 0; i < batch->n_records; ++i)
+        for (size_t i = 0; i < batch->n_records; ++i) {
                 db_rows_add(mend->rows, batch->records[i], i);
+                n_expected += 1 - db_rows_without(batch->records[i]);
+        }
         for (size_t i = 0; i < batch->n_states; ++i)
                 db_rows_add_state(mend->rows, batch->states[i].device_id, &batch->states[i].state);
         for (int i = 0; r == 0 && i < DB_SHEET_COUNT; ++i)
@@ -155,7 +163,7 @@ int db_mend_store(DbMend *mend, const DbBatch *batch) {
                     db_rows_has(mend->rows, (DbSheet)i))
                         r = mend_run_sheet(mend, (DbSheet)i);
         if (r == 0)
-                r = mend_keep_count(mend);
+                r = mend_keep_count(mend, n_expected);
         return r == 0 ? 0 : mend_fail(mend, r);
 }
 

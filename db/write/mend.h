@@ -7,7 +7,8 @@
  * While a transaction is open the row of the position is locked: the gateway's batches wait, nobody
  * else mends, and what is found to be missing stays so until it is written. The position and the
  * count of what was stored stay as they are. As db/write/books.h answers; after anything but 0 the
- * transaction is rolled back.
+ * transaction is rolled back. DB_E_REFUSED: not all that was to be stored got into its table, as a
+ * trigger kept it out without a word.
  */
 
 #include "db/write/books.h"

@@ -23,17 +23,25 @@ static void journal_call_done(JournalCall *call) {
         config_free(call->config);
 }
 
-/* A topic is others' text: no control characters on a terminal. */
-static void journal_print_missing(void *arg, const Record *record) {
+/* Others' text: no control characters on a terminal. */
+static void journal_print_text(Text text) {
+        for (size_t i = 0; i < text.n; ++i) {
+                unsigned char c = (unsigned char)text.data[i];
+
+                putchar(c < ' ' || c == 127 ? '?' : c);
+        }
+}
+
+static void journal_print_missing(void *arg, const Record *record, const char *why) {
         char time[CLOCK_TEXT_SIZE];
 
         (void)arg;
         clock_format(record->received_us, time);
-        printf("missing %llu  %s  ", (unsigned long long)record->seq, time);
-        for (size_t i = 0; i < record->topic.n; ++i) {
-                unsigned char c = (unsigned char)record->topic.data[i];
-
-                putchar(c < ' ' || c == 127 ? '?' : c);
+        printf("%s %llu  %s  ", why ? "refused" : "missing", (unsigned long long)record->seq, time);
+        journal_print_text(record->topic);
+        if (why) {
+                printf("  ");
+                journal_print_text(text_of(why));
         }
         putchar('\n');
 }
@@ -76,6 +84,9 @@ static void journal_print_counts(const Cli *cli, const VerifyCounts *counts) {
         printf("missing %llu\n", (unsigned long long)counts->n_missing);
         if (cli->values[CLI_STORE])
                 printf("stored %llu\n", (unsigned long long)counts->n_stored);
+        if (counts->n_refused > 0)
+                printf("refused %llu; nothing is settled before they are stored, too\n",
+                       (unsigned long long)counts->n_refused);
         printf("not stored yet %llu\n", (unsigned long long)counts->n_waiting);
 }
 

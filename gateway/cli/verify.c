@@ -263,13 +263,12 @@ static int verify_find_missing(Verify *verify) {
 
 /* ---- storing it --------------------------------------------------------------------------- */
 
-static void verify_forget_there(Verify *verify) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < verify->n_missing; ++i)
-                if (!verify->missing[i]->is_there)
-                        verify->missing[n++] = verify->missing[i];
-        verify->n_missing = n;
+/* Or somebody was faster, and it was never missing. */
+static void verify_count_stored(Verify *verify, const Record *record) {
+        if (record->is_there)
+                --verify->counts.n_missing;
+        else
+                ++verify->counts.n_stored;
 }
 
 static void verify_add_state(Verify *verify, DbBatch *batch, const Record *record) {
@@ -288,12 +287,12 @@ static void verify_add_state(Verify *verify, DbBatch *batch, const Record *recor
 }
 
 /* One transaction. DB_E_REJECTED: nothing of it was stored. */
-static int verify_store_some(Verify *verify, Record *const *records, size_t n) {
+static int verify_store_some(Verify *verify, Record *const *records, size_t n, bool with_states) {
         DbBatch batch = { .records = records, .n_records = n, .states = verify->states };
         uint64_t seq;
         int r;
 
-        for (size_t i = 0; i < n; ++i)
+        for (size_t i = 0; with_states && i < n; ++i)
                 verify_add_state(verify, &batch, records[i]);
         r = db_mend_begin(verify->mend, &seq);
         if (r == 0)
@@ -305,20 +304,45 @@ static int verify_store_some(Verify *verify, Record *const *records, size_t n) {
         return r < 0 ? err_up(r) : r;
 }
 
-/* What is refused as it is becomes a letter, as it would have then. */
-static int verify_store_one(Verify *verify, Record *record) {
-        int r;
+static bool verify_is_refused(int answer) {
+        return answer == DB_E_REJECTED || answer == DB_E_REFUSED;
+}
 
-        r = verify_store_some(verify, &record, 1);
-        if (r != DB_E_REJECTED || record->reason != REASON_NONE)
-                return r < 0 ? err_up(r) : r;
+/* What is refused as it is becomes a letter, as it would have then. */
+static int verify_try_letter(Verify *verify, Record *record) {
         snprintf(verify->detail,
                  sizeof(verify->detail),
                  "SQLSTATE %s",
                  db_conn_sqlstate(verify->conn));
         record->reason = REASON_DB_REJECTED;
         record->detail = text_of(verify->detail);
-        r = verify_store_some(verify, &record, 1);
+        return verify_store_some(verify, &record, 1, false);
+}
+
+/* It stays missing, and the others go on. */
+static void verify_refuse(Verify *verify, const Record *record, int answer) {
+        ++verify->counts.n_refused;
+        verify->fn(verify->arg,
+                   record,
+                   answer == DB_E_REJECTED ? db_conn_error(verify->conn)
+                                           : "a trigger keeps it out, without a word");
+}
+
+static int verify_store_one(Verify *verify, Record *record) {
+        int r;
+
+        record->is_there = false;
+        r = verify_store_some(verify, &record, 1, true);
+        if (r == DB_E_REJECTED) /* perhaps for its device's state, without which it is stored */
+                r = verify_store_some(verify, &record, 1, false);
+        if (r == DB_E_REJECTED && record->reason == REASON_NONE)
+                r = verify_try_letter(verify, record);
+        if (verify_is_refused(r)) {
+                verify_refuse(verify, record, r);
+                return 0;
+        }
+        if (r == 0)
+                verify_count_stored(verify, record);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -330,16 +354,17 @@ static int verify_store(Verify *verify) {
                                        verify->missing[i]->received_us,
                                        verify->missing[i]->received_us);
         if (r == 0)
-                r = verify_store_some(verify, verify->missing, verify->n_missing);
-        if (r == DB_E_REJECTED) {
+                r = verify_store_some(verify, verify->missing, verify->n_missing, true);
+        if (verify_is_refused(r)) {
                 r = 0;
                 for (size_t i = 0; r == 0 && i < verify->n_missing; ++i)
                         r = verify_store_one(verify, verify->missing[i]);
+                return r < 0 ? err_up(r) : r;
         }
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        verify_forget_there(verify);
-        verify->counts.n_stored += verify->n_missing;
+        for (size_t i = 0; i < verify->n_missing; ++i)
+                verify_count_stored(verify, verify->missing[i]);
         return 0;
 }
 
@@ -385,7 +410,7 @@ static int verify_chunk(Verify *verify, uint64_t *after_seq, uint64_t last_seq, 
                 return r < 0 ? err_up(r) : r;
         verify->counts.n_missing += verify->n_missing;
         for (size_t i = 0; i < verify->n_missing; ++i)
-                verify->fn(verify->arg, verify->missing[i]);
+                verify->fn(verify->arg, verify->missing[i], NULL);
         if (!store)
                 return 0;
         r = verify_store(verify);
@@ -468,7 +493,7 @@ int verify_run(Verify *verify, bool store, VerifyCounts *ret_counts) {
                 r = 0;
         else if (r == 0)
                 r = verify_range(verify, 0, books.seq, store);
-        if (r == 0 && store && books.seq > 0)
+        if (r == 0 && store && books.seq > 0 && verify->counts.n_refused == 0)
                 r = verify_store_all(verify, books.seq);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;

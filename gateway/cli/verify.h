@@ -17,11 +17,14 @@ typedef struct Config Config;
 typedef struct DbConn DbConn;
 typedef struct Verify Verify;
 typedef struct VerifyCounts VerifyCounts;
-typedef void (*VerifyFn)(void *arg, const Record *missing);
+/* @why: it could not be stored, for that; NULL: it was found to be missing. */
+typedef void (*VerifyFn)(void *arg, const Record *missing, const char *why);
 
 struct VerifyCounts {
         uint64_t first_seq, last_seq; /* of what was compared */
         uint64_t n_compared, n_missing, n_stored;
+        uint64_t n_refused; /* of the missing: PostgreSQL takes them neither as rows nor as letters
+                             */
         uint64_t n_waiting; /* behind the position: the gateway will store them */
         uint64_t n_settled; /* differences that are none any more */
 };
@@ -37,7 +40,8 @@ MUST_CHECK int verify_new(Verify **ret_verify,
                           void *arg);
 Verify *verify_free(Verify *verify);
 
-/* @store: and stores what is missing; then the books are settled for what could be compared. */
+/* @store: and stores what is missing; then the books are settled for what could be compared, if
+ * nothing was refused. */
 MUST_CHECK int verify_run(Verify *verify, bool store, VerifyCounts *ret_counts);
 const char *verify_epoch(const Verify *verify);
 /* A range of numbers that the journal has not got; false: there is none behind @after_seq. */

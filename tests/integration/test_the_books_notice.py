@@ -98,6 +98,41 @@ def test_what_an_operator_deleted_is_found_and_stored_again(books, database, pub
     assert books.metric("tidegate_accounting_drift") == 0
 
 
+REFUSING = {  # of five that are missing, what does not take "swallowed": (what it says, what mends it)
+    "constraints": ("""ALTER TABLE raw_logs ADD CONSTRAINT picky CHECK (logs <> 'swallowed') NOT VALID;
+        ALTER TABLE dead_letters ADD CONSTRAINT picky CHECK (topic NOT LIKE '%raw_log') NOT VALID""",
+        'violates check constraint "picky"',
+        "ALTER TABLE raw_logs DROP CONSTRAINT picky; ALTER TABLE dead_letters DROP CONSTRAINT picky"),
+    "a trigger": (SWALLOW, "a trigger keeps it out, without a word", "DROP TRIGGER swallow ON raw_logs"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSING)
+def test_what_is_refused_is_named_and_the_others_are_stored(books, database, publisher, what):
+    rule, why, mend = REFUSING[what]
+    texts = ["a", "b", "swallowed", "c", "d"]
+    publish(publisher, texts)
+    publisher.publish("devices/dev-1/status", '{"status": "online"}')
+    publisher.flush()
+    database.wait_for("SELECT stored FROM journal_positions", 6)
+    database.rows("DELETE FROM raw_logs; DELETE FROM device_status_logs")
+    database.rows(rule)
+    database.rows(f"ALTER TABLE device_states ADD CHECK (device_id <> {books.ids['dev-1']}) NOT VALID")
+    for n_missing, n_stored in ((6, 5), (1, 0)):
+        found = books.cli("journal", "verify", "--store", check=False)
+        assert found.returncode == 1
+        assert f"missing {n_missing}\n" in found.stdout and f"stored {n_stored}\n" in found.stdout
+        refused, = [line for line in found.stdout.splitlines() if line.startswith("refused 1") and "  " in line]
+        assert " seano/USV-1/raw_log  " in refused and refused.endswith(why), refused
+        assert logs_of(database) == ["a", "b", "c", "d"]
+    assert database.value("SELECT count(*) FROM device_status_logs") == 1
+    assert database.value("SELECT count(*) FROM dead_letters") == 0
+    database.rows(mend)
+    assert "stored 1\n" in books.cli("journal", "verify", "--store").stdout
+    assert logs_of(database) == texts
+    assert books.cli("journal", "verify").returncode == 0
+
+
 def test_verify_beside_a_gateway_under_load_finds_nothing(books, database, publisher):
     numbers = itertools.count()
     publisher.run(lambda n: ("seano/USV-1/raw_log", str(next(numbers))), 500)

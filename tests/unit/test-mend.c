@@ -104,6 +104,23 @@ static void test_what_is_refused_takes_the_whole_transaction_back_and_the_next_o
         assert_int_equal(postgres_int("SELECT count(*) FROM telemetry"), 1);
 }
 
+/* It would else be called stored, and the books be settled. */
+static void test_what_a_trigger_keeps_out_without_a_word_is_told_and_taken_back(void **state) {
+        (void)state;
+        postgres_run("CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                     " RETURN CASE WHEN NEW.payload::text = '[]' THEN NULL ELSE NEW END; END $$;"
+                     "CREATE TRIGGER swallow BEFORE INSERT ON telemetry FOR EACH ROW"
+                     " EXECUTE FUNCTION swallow()");
+        assert_int_equal(begin(), 0);
+        assert_int_equal(store_one(7, "{}"), 0);
+        assert_int_equal(store_one(8, "[]"), DB_E_REFUSED);
+        assert_int_equal(postgres_int("SELECT count(*) FROM telemetry"), 0);
+        assert_int_equal(begin(), 0);
+        assert_int_equal(store_one(7, "{}"), 0);
+        assert_int_equal(db_mend_commit(mend), 0);
+        expect_position("20 15 5 4");
+}
+
 static void test_nobody_moves_the_position_or_mends_meanwhile(void **state) {
         DbConn *other = postgres_connect(5000);
         DbMend *second = NULL;
@@ -158,6 +175,10 @@ int main(void) {
                         tear_down),
                 cmocka_unit_test_setup_teardown(
                         test_what_is_refused_takes_the_whole_transaction_back_and_the_next_one_works,
+                        set_up,
+                        tear_down),
+                cmocka_unit_test_setup_teardown(
+                        test_what_a_trigger_keeps_out_without_a_word_is_told_and_taken_back,
                         set_up,
                         tear_down),
                 cmocka_unit_test_setup_teardown(test_nobody_moves_the_position_or_mends_meanwhile,
