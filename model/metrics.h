@@ -54,6 +54,7 @@ typedef enum Metric {
         METRIC_JOURNAL_KEPT_DROPPED,
         METRIC_JOURNAL_FILES_GONE, /* gauge: removed by somebody, and not stored */
         METRIC_JOURNAL_GAPS,       /* gauge: open */
+        METRIC_LETTERS_REFUSED,    /* gauge: messages that are neither rows nor letters, likewise */
         METRIC_JOURNAL_GAP,
         METRIC_BOOKS_DRIFT, /* gauge: messages of all open differences */
         METRIC_DB_OLDER,

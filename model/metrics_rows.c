@@ -99,6 +99,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Files of the journal that somebody removed before all of them was stored." },
         [METRIC_JOURNAL_GAPS] = { "tidegate_journal_gaps", NULL, METRIC_GAUGE,
                 "Open ranges of numbers that neither the database nor the journal has." },
+        [METRIC_LETTERS_REFUSED] = { "tidegate_letters_refused", NULL, METRIC_GAUGE,
+                "Messages that are neither rows nor dead letters, as a constraint refuses both." },
         [METRIC_JOURNAL_GAP] = { "tidegate_journal_gap_total", NULL, METRIC_COUNTER,
                 "Ranges of numbers found to be in neither the database nor the journal." },
         [METRIC_BOOKS_DRIFT] = { "tidegate_stored_drift", NULL, METRIC_GAUGE,

@@ -72,6 +72,7 @@ typedef enum RecordSide {
         RECORD_BIRTH,
         RECORD_MERGED,
         RECORD_CLOCK,
+        RECORD_LETTER, /* what of it is a dead letter */
         RECORD_SIDES
 } RecordSide;
 
@@ -252,6 +253,13 @@ static inline int64_t record_first_us(const Record *record) {
 
 static inline bool record_leaves_out(const Record *record, RecordSide side) {
         return record->left_out & 1U << side;
+}
+
+/* Neither a row nor a letter: the journal keeps it. */
+static inline bool record_is_refused(const Record *record) {
+        if (!record_leaves_out(record, RECORD_LETTER))
+                return false;
+        return record->reason != REASON_NONE || record->detections.n_items == 0;
 }
 
 /* Where the message stands in the order of its thing: a clock that is ahead counts as now. */

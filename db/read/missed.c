@@ -257,6 +257,7 @@ static int replay_journals(DbConn *conn,
                             " AND NOT EXISTS (SELECT FROM journal_differences d"
                             " WHERE d.journal_id = ANY (array_agg(p.journal_id))"
                             " AND d.last_seq > $3::bigint AND d.records >= 0"
+                            " AND d.kind <> 'refused'" /* a letter is not shown either */
                             " AND (d.settled_at IS NULL OR d.settled_by = 'accepted')),"
                             " set_config('enable_bitmapscan', 'off', false),"
                             " set_config('enable_seqscan', 'off', false),"

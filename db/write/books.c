@@ -30,9 +30,13 @@ int db_books_read(DbConn *conn, const char *epoch, DbBooks *ret_books) {
         const char *args[] = { epoch };
         const DbQuery query = {
                 "SELECT p.seq, p.stored, p.checked_seq, p.checked_stored,"
-                " coalesce(sum(abs(d.records)), 0)::bigint, count(*) FILTER (WHERE d.kind = 'gap'),"
+                " coalesce(sum(abs(d.records)) FILTER (WHERE d.kind <> 'refused'), 0)::bigint,"
+                " count(*) FILTER (WHERE d.kind = 'gap'),"
                 " coalesce(min(d.after_seq) FILTER (WHERE d.kind = 'count'), 0),"
-                " coalesce(max(d.last_seq) FILTER (WHERE d.kind = 'count'), 0)"
+                " coalesce(max(d.last_seq) FILTER (WHERE d.kind = 'count'), 0),"
+                " coalesce(sum(d.records) FILTER (WHERE d.kind = 'refused'), 0)::bigint,"
+                " coalesce(min(d.after_seq) FILTER (WHERE d.kind = 'refused'), 0),"
+                " coalesce(max(d.last_seq) FILTER (WHERE d.kind = 'refused'), 0)"
                 " FROM journal_positions p LEFT JOIN journal_differences d"
                 " ON d.journal_id = p.journal_id AND d.settled_at IS NULL"
                 " WHERE p.epoch = $1 GROUP BY p.journal_id",
@@ -53,6 +57,9 @@ int db_books_read(DbConn *conn, const char *epoch, DbBooks *ret_books) {
                 .n_gaps = books_value(result, 5),
                 .open_after_seq = books_value(result, 6),
                 .open_last_seq = books_value(result, 7),
+                .n_refused = books_value(result, 8),
+                .refused_after_seq = books_value(result, 9),
+                .refused_last_seq = books_value(result, 10),
         };
         return 0;
 }

@@ -25,6 +25,8 @@ struct DbBooks {
         uint64_t n_missing;                     /* of all open differences */
         uint64_t n_gaps;                        /* open */
         uint64_t open_after_seq, open_last_seq; /* around all differences that are open */
+        uint64_t n_refused; /* neither rows nor letters, by a constraint; no difference: known */
+        uint64_t refused_after_seq, refused_last_seq; /* around these */
 };
 
 /* Numbers (after_seq, last_seq], received between the two times. */

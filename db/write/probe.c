@@ -101,6 +101,8 @@ static const char *const probes[KIND_COUNT] = {
         " UNION ALL SELECT " own ", " plain ", 3) AS known WHERE nth >= $4 ORDER BY nth LIMIT 1" \
         " ON CONFLICT (" key ") DO UPDATE SET " update
 
+#define PROBE_LETTER "item, reason, topic, detail, payload, route, device, element"
+
 #define PROBE_NOTE "kind, topic, route, device_id, vehicle_id, member, reason, detail"
 
 /* $5 = whose birth, $6 = the vehicle that a note is about, $3 = the device. */
@@ -151,6 +153,17 @@ static const char *const sides[RECORD_SIDES] = {
                                       "$3",
                                       "'ok', 0",
                                       "clock = EXCLUDED.clock, updated_at = now()"),
+        [RECORD_LETTER] =
+                "INSERT INTO dead_letters (journal_id, seq, received_at, " PROBE_LETTER ")"
+                " SELECT $1, 0, " PROBE_RECEIVED ", " PROBE_LETTER " FROM ("
+                "(SELECT " PROBE_LETTER
+                ", 0 AS nth FROM (SELECT * FROM dead_letters WHERE " PROBE_LATELY
+                " LIMIT 1000) AS first ORDER BY random() LIMIT 1)"
+                " UNION ALL (SELECT " PROBE_LETTER ", 1 FROM dead_letters WHERE " PROBE_LATELY
+                " ORDER BY received_at DESC LIMIT 1)"
+                " UNION ALL SELECT NULL, 'no_route', '', NULL, ''::bytea, NULL, NULL, NULL, 2"
+                " UNION ALL SELECT NULL, 'no_route', 'probe', 'probe', 'probe'::bytea, 'probe',"
+                " 'probe', NULL, 3) AS known WHERE nth >= $4 ORDER BY nth LIMIT 1",
 };
 
 static const Oid probe_types[] = { DB_TYPE_INT4, DB_TYPE_INT8, DB_TYPE_INT8,
@@ -173,7 +186,8 @@ bool db_probe_send(DbConn *conn,
                    int nth,
                    RecordSide side) {
         Kind kind = record->kind == KIND_COMMAND_STATE ? KIND_COMMAND_ACK : record->kind;
-        int64_t received_us = side == RECORD_ROW ? record_first_us(record) : record->received_us;
+        bool has_first = side == RECORD_ROW || side == RECORD_LETTER;
+        int64_t received_us = has_first ? record_first_us(record) : record->received_us;
         char journal[PROBE_ID_SIZE], received[PROBE_ID_SIZE], id[PROBE_ID_SIZE];
         char first[PROBE_ID_SIZE], vehicle[PROBE_ID_SIZE];
         const char *const values[] = { journal, received, id, first, record->birth.data, vehicle };

@@ -205,6 +205,8 @@ static void rows_add_detections(DbRows *rows, const Record *record) {
                 db_array_double(&columns[3], item->rssi);
                 db_array_bytes(&columns[4], text_of(item->zone));
         }
+        if (record_leaves_out(record, RECORD_LETTER))
+                return;
         for (size_t i = 0; i < detections->n_set_aside; ++i)
                 rows_add_dead_letter(rows,
                                      record,
@@ -391,6 +393,10 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         if (record->duplicate)
                 return;
         rows_add_clock(rows, record);
+        if (record_is_refused(record)) {
+                db_array_int(&rows->columns[DB_SHEET_REFUSED][0], (int64_t)record->seq);
+                return;
+        }
         if (record->reason != REASON_NONE) {
                 rows_add_dead_letter(rows,
                                      record,
@@ -445,6 +451,8 @@ int db_rows_without(const Record *record) {
         if (record->is_there || record->duplicate)
                 return 1;
         if (record->reason != REASON_NONE || record->kind != KIND_BLE_DETECTIONS)
+                return 0;
+        if (record_leaves_out(record, RECORD_LETTER)) /* with its good ones, or as refused */
                 return 0;
         return 1 - (detections->n_items > 0) - (detections->n_set_aside > 0);
 }

@@ -200,6 +200,12 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "kti" "slly" "skkl" "k",
                 true,
         },
+        [DB_SHEET_REFUSED] = {
+                "refused_letters",
+                "SELECT tidegate_note_refused($1, $2)",
+                "k",
+                true,
+        },
         /* No more of a thing and a day than the session's tidegate.max_notes; the rest is counted. */
         [DB_SHEET_ROW_NOTES] = {
                 "row_notes",

@@ -30,6 +30,7 @@ typedef enum DbSheet {
                              command waits for (true) and of those that changed nothing (false) */
         DB_SHEET_LETTERS, /* those that were taken in again go, whatever became of them */
         DB_SHEET_DEAD_LETTERS,
+        DB_SHEET_REFUSED,   /* those that are not taken either: the journal keeps their messages */
         DB_SHEET_ROW_NOTES, /* what of the stored was set aside */
         DB_SHEET_NAMES,     /* what devices call themselves */
         DB_SHEET_BIRTHS,    /* of Sparkplug: the last one of each thing */

@@ -4,9 +4,9 @@
 
 #include "db/conn.h"
 
-/* The statement that was refused tells whose matter it is. A dead letter is not to be refused, and
- * neither are the books and the position: that is about the tables. A state is no reason to hold up
- * rows, also when nobody may write any (class 42). */
+/* The statement that was refused tells whose matter it is. The books and the position are not to be
+ * refused: that is about the tables. A state is no reason to hold up rows, also when nobody may
+ * write any (class 42). */
 int db_verdict(int step, DbTrouble trouble) {
         switch (step) {
         case DB_SHEET_STATES:
@@ -14,7 +14,7 @@ int db_verdict(int step, DbTrouble trouble) {
                                ? DB_E_STATES
                                : DB_E_REFUSED;
         case DB_SHEET_ORIGINS: /* whatever becomes of the record: also a letter of it has one */
-        case DB_SHEET_DEAD_LETTERS:
+        case DB_SHEET_REFUSED:
         case DB_SHEET_LETTERS:
         case DB_STEP_OTHER:
         case DB_STEP_PROBE:
@@ -43,6 +43,8 @@ RecordSide db_verdict_side(int step) {
                 return RECORD_MERGED;
         case DB_SHEET_CLOCKS:
                 return RECORD_CLOCK;
+        case DB_SHEET_DEAD_LETTERS:
+                return RECORD_LETTER;
         default:
                 return RECORD_ROW;
         }

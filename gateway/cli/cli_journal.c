@@ -119,7 +119,14 @@ static int journal_print_open(const JournalCall *call, bool accept, bool *ret_is
                 printf("open gaps: %llu, in neither the journal nor the database;"
                        " --accept gives them up\n",
                        (unsigned long long)books.n_gaps);
-        *ret_is_open = books.n_missing > 0 || books.n_gaps > 0;
+        if (books.n_refused > 0)
+                printf("refused: %llu messages in numbers %llu to %llu, as rows and as dead "
+                       "letters;"
+                       " mend the constraint, then --store; or --accept gives them up\n",
+                       (unsigned long long)books.n_refused,
+                       (unsigned long long)books.refused_after_seq + 1,
+                       (unsigned long long)books.refused_last_seq);
+        *ret_is_open = books.n_missing > 0 || books.n_gaps > 0 || books.n_refused > 0;
         return 0;
 }
 

@@ -15,10 +15,11 @@ struct Books {
         DbConn *conn;     /* borrowed */
         int64_t interval_us;
 
-        bool is_open;        /* `seen` is what the database said */
-        bool is_said;        /* that something is open */
-        DbBooks seen;        /* last */
-        uint64_t walked_seq; /* from seen.checked_seq on */
+        bool is_open;         /* `seen` is what the database said */
+        bool is_said;         /* that something is open, */
+        bool is_refused_said; /* and that letters are refused */
+        DbBooks seen;         /* last */
+        uint64_t walked_seq;  /* from seen.checked_seq on */
         uint64_t n_walked;
         int64_t due_us; /* monotonic */
 };
@@ -47,13 +48,37 @@ static bool books_has_open(const DbBooks *seen) {
         return seen->n_missing > 0 || seen->n_gaps > 0;
 }
 
+/* Behind which number the journal has to stay as it is. */
+static uint64_t books_hold_seq(const DbBooks *seen) {
+        uint64_t seq = seen->n_missing > 0 ? seen->open_after_seq : UINT64_MAX;
+
+        return seen->n_refused > 0 && seen->refused_after_seq < seq ? seen->refused_after_seq : seq;
+}
+
+/* What is neither a row nor a letter, since PostgreSQL takes it as none of them. */
+static void books_show_refused(Books *books, const DbBooks *seen) {
+        metric_set(METRIC_LETTERS_REFUSED, (int64_t)seen->n_refused);
+        if (seen->n_refused > 0 && !books->is_refused_said)
+                log_error("letters_refused messages=%llu after=%llu last=%llu"
+                          " hint=\"the journal keeps them: mend the constraint, then tidegate "
+                          "journal"
+                          " verify --store\"",
+                          (unsigned long long)seen->n_refused,
+                          (unsigned long long)seen->refused_after_seq,
+                          (unsigned long long)seen->refused_last_seq);
+        if (seen->n_refused == 0 && books->is_refused_said)
+                log_info("letters_refused_settled");
+        books->is_refused_said = seen->n_refused > 0;
+}
+
 /* What stays open keeps its part of the journal, from which it can be settled. */
 static void books_show(Books *books, const DbBooks *seen) {
         bool has_open = books_has_open(seen);
 
         metric_set(METRIC_BOOKS_DRIFT, (int64_t)seen->n_missing);
         metric_set(METRIC_JOURNAL_GAPS, (int64_t)seen->n_gaps);
-        journal_hold(books->journal, seen->n_missing > 0 ? seen->open_after_seq : UINT64_MAX);
+        books_show_refused(books, seen);
+        journal_hold(books->journal, books_hold_seq(seen));
         if (has_open && !books->is_said)
                 log_error("accounting_open messages=%llu gaps=%llu after=%llu last=%llu"
                           " hint=\"tidegate journal verify\"",
@@ -215,6 +240,11 @@ bool books_is_due(Books *books, uint64_t stored_seq) {
         return books->is_open && clock_mono_us() >= books->due_us && books_walk(books, stored_seq);
 }
 
+void books_hurry(Books *books) {
+        if (!books->is_refused_said)
+                books->due_us = 0;
+}
+
 int books_check(Books *books, uint64_t stored_seq) {
         int64_t now_us = clock_mono_us();
         DbBooks seen;
@@ -226,7 +256,7 @@ int books_check(Books *books, uint64_t stored_seq) {
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         books->due_us = now_us + books->interval_us;
-        if (books_has_open(&seen) && books->interval_us > BOOKS_OPEN_US)
+        if ((books_has_open(&seen) || seen.n_refused > 0) && books->interval_us > BOOKS_OPEN_US)
                 books->due_us = now_us + BOOKS_OPEN_US;
 
         if (seen.checked_seq != books->seen.checked_seq ||

@@ -28,6 +28,8 @@ MUST_CHECK int books_open(Books *books, uint64_t position, uint64_t own_seq);
 /* Some records on, as far as @stored_seq; true once it is there. */
 bool books_walk(Books *books, uint64_t stored_seq);
 bool books_is_due(Books *books, uint64_t stored_seq); /* to be compared */
+/* A letter was refused, and is noted as that: to be said soon, if that is news. */
+void books_hurry(Books *books);
 /* Compares, if it is time, and the connection is free. As db/ answers. */
 MUST_CHECK int books_check(Books *books, uint64_t stored_seq);
 

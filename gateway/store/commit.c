@@ -38,6 +38,7 @@ struct Commit {
         size_t n_refused, n_taken; /* states of this range */
         LogPace said;              /* that some are refused */
         LogPace said_side;         /* that something goes without what is beside it */
+        LogPace said_letter;       /* that a letter is refused */
         Debts *debts;
         DbBatch rows;     /* the range under way, as the store reads it */
         char detail[320]; /* of the record that is not taken as it is */
@@ -214,6 +215,25 @@ static void commit_set_aside(Commit *commit) {
         batch_set_aside(commit->batch, commit_top(commit)->from, commit_say(commit));
 }
 
+/* Not even its letter is taken. */
+static void commit_say_refused(Commit *commit, const Record *record) {
+        unsigned long long n_more;
+
+        if (!log_may(&commit->said_letter, &n_more))
+                return;
+        log_error("letter_refused seq=%llu reason=%s device=%lld vehicle=%lld sqlstate=%s"
+                  " error=\"%s\" more=%llu hint=\"it is no row either: the journal keeps the "
+                  "message,"
+                  " see tidegate journal verify\"",
+                  (unsigned long long)record->seq,
+                  reason_name(record->reason),
+                  (long long)record->device_id,
+                  (long long)record->vehicle_id,
+                  db_conn_sqlstate(commit->conn),
+                  db_conn_error(commit->conn),
+                  n_more);
+}
+
 /* What goes beside it, likewise: the row goes without. */
 static void commit_leave_out(Commit *commit, RecordSide side) {
         Record *record = batch_record(commit->batch, commit_top(commit)->from);
@@ -221,6 +241,10 @@ static void commit_leave_out(Commit *commit, RecordSide side) {
 
         record->left_out |= 1U << side;
         record->left_out_detail = commit_say(commit);
+        if (record_is_refused(record)) {
+                commit_say_refused(commit, record);
+                return;
+        }
         metric_add(METRIC_DB_SIDES_REFUSED, 1);
         if (!log_may(&commit->said_side, &n_more))
                 return;

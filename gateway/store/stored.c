@@ -6,6 +6,7 @@
 #include "gateway/journal/journal.h"
 #include "gateway/memory/origins.h"
 #include "gateway/store/batch.h"
+#include "gateway/store/books.h"
 #include "gateway/store/database.h"
 #include "gateway/store/desk.h"
 #include "gateway/store/lane.h"
@@ -70,6 +71,8 @@ int stored_take(Desk *desk, const CommitRange *range) {
                 const Record *record = batch_record(batch, i);
 
                 n_good += stored_count(record);
+                if (record_is_refused(record))
+                        books_hurry(desk->books);
                 stored_count_detail(record);
                 histogram_observe(HISTOGRAM_COMMIT, (double)(now_us - record->received_us) / 1e6);
         }

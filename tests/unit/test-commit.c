@@ -105,6 +105,26 @@ static void test_what_is_refused_beside_a_row_is_left_out_wherever_it_is(void **
         }
 }
 
+static void test_a_letter_that_is_refused_is_left_out_and_costs_no_other(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, 11);
+        for (size_t i = 4; i < 7; ++i)
+                f.batch.records[i].reason = REASON_BAD_JSON;
+        f.store.poison_seq = 6;
+        f.store.side = RECORD_LETTER;
+        assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+        assert_int_equal(fixture_run(&f), 0);
+        assert_int_equal(f.store.n_stored, 11);
+        for (size_t i = 0; i < 11; ++i) {
+                assert_int_equal(record_is_refused(&f.batch.records[i]), i == 5);
+                assert_int_equal(f.store.reasons[i],
+                                 i >= 4 && i < 7 ? REASON_BAD_JSON : REASON_NONE);
+        }
+        fixture_done(&f);
+}
+
 /* A table that takes nothing refuses each row by itself, too; that makes no letters. */
 static void test_whole_table_that_refuses_is_an_outage(void **state) {
         (void)state;
@@ -314,6 +334,7 @@ int main(void) {
                 cmocka_unit_test(test_good_batch_is_one_transaction),
                 cmocka_unit_test(test_one_bad_row_becomes_a_dead_letter_wherever_it_is),
                 cmocka_unit_test(test_what_is_refused_beside_a_row_is_left_out_wherever_it_is),
+                cmocka_unit_test(test_a_letter_that_is_refused_is_left_out_and_costs_no_other),
                 cmocka_unit_test(test_whole_table_that_refuses_is_an_outage),
                 cmocka_unit_test(test_row_that_is_taken_on_trial_only_is_an_outage),
                 cmocka_unit_test(test_refused_state_costs_neither_rows_nor_the_other_states),

@@ -62,6 +62,7 @@ static size_t ws_health_notes(const WsCall *call, JsonOut *out) {
                 { metric_get(METRIC_RETENTION_HELD) != 0, "retention_held" },
                 { metric_get(METRIC_MQTT_FILTERS_REFUSED) != 0, "subscriptions_refused" },
                 { metric_get(METRIC_JOURNAL_GAPS) != 0, "journal_gap" },
+                { metric_get(METRIC_LETTERS_REFUSED) != 0, "letters_refused" },
                 { metric_get(METRIC_JOURNAL_FILES_GONE) != 0, "journal_files_gone" },
                 { metric_get(METRIC_LETTERS_MANY) != 0, "dead_letters_many" },
                 { metric_get(METRIC_JOURNALS_LEFT) != 0, "journals_left" },

@@ -109,6 +109,8 @@ export const en = {
   "operation.wrong.journal_files_gone.hint": "Do not restart the gateway before they are written again.",
   "operation.wrong.journals_left": "A gateway that is away has messages that are not stored",
   "operation.wrong.journals_left.hint": "tidegate cluster status names its journal: start it, and let it have its turn.",
+  "operation.wrong.letters_refused": "Messages are neither stored nor dead letters",
+  "operation.wrong.letters_refused.hint": "A constraint in the database refuses both. The journal keeps them: mend it, then tidegate journal verify --store.",
   "operation.wrong.dead_letters_many": "There are many dead letters",
   "operation.wrong.dead_letters_many.hint": "Messages that could not be used are kept until they are old. Look at the largest groups of them.",
   "operation.wrong.other": "The gateway says: {name}",
