@@ -270,6 +270,9 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Messages of other gateways that found the outbox full, and are read from the database." },
         [METRIC_LIVE_CAUGHT] = { "tidegate_live_caught_up_total", NULL, METRIC_COUNTER,
                 "Messages of other gateways, or from before a slot came here, that were read from the database." },
+        [METRIC_LIVE_FORKED] = { "tidegate_live_forked_total", NULL, METRIC_COUNTER,
+                                 "Take-overs of a slot of which more had been shown here than was "
+                                 "stored." },
         [METRIC_LIVE_CONNECTED] = { "tidegate_live_connected", NULL, METRIC_GAUGE,
                 "1: it hears at the broker what other gateways show." },
         [METRIC_NODES_SERVING] = { "tidegate_nodes_serving", NULL, METRIC_GAUGE,

@@ -24,7 +24,9 @@ int db_heads_read(DbConn *conn, int first, size_t n_max, DbHead ret_heads[], siz
                          &(DbQuery){
                                  "SELECT DISTINCT ON (p.slot) p.slot, p.epoch,"
                                  " CASE WHEN p.seq > 0 THEN p.seq"
-                                 " ELSE max(p.seq) OVER (PARTITION BY p.slot) END"
+                                 " ELSE max(p.seq) OVER (PARTITION BY p.slot) END,"
+                                 " (SELECT max(o.seq) FROM journal_positions o"
+                                 " WHERE o.slot = p.slot AND o.epoch <> p.epoch)"
                                  " FROM journal_positions p LEFT JOIN slots s ON s.slot = p.slot"
                                  " AND s.epoch = p.epoch AND s.instance IS NOT NULL"
                                  " WHERE p.slot >= $1::int AND p.slot < $2::int"
@@ -40,6 +42,7 @@ int db_heads_read(DbConn *conn, int first, size_t n_max, DbHead ret_heads[], siz
                         .slot = (int)strtol(PQgetvalue(result, i, 0), NULL, 10),
                         .epoch = strtoull(PQgetvalue(result, i, 1), NULL, 16),
                         .seq = strtoull(PQgetvalue(result, i, 2), NULL, 10),
+                        .before_seq = strtoull(PQgetvalue(result, i, 3), NULL, 10), /* null: 0 */
                 };
         return 0;
 }

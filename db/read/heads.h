@@ -14,8 +14,9 @@ typedef struct DbHead DbHead;
 
 struct DbHead {
         int slot;
-        uint64_t epoch; /* of the journal */
-        uint64_t seq;   /* what has no higher number can be read */
+        uint64_t epoch;      /* of the journal */
+        uint64_t seq;        /* what has no higher number can be read */
+        uint64_t before_seq; /* how far any other journal of the slot is */
 };
 
 /* Of the slots from @first on, in their order, those of which something is known, @n_max at most.

@@ -53,6 +53,7 @@ static int live_watch_tell(LiveWatch *watch, unsigned place, const DbHead *head)
                 return err_up(r);
         event->slot = (uint16_t)place;
         event->epoch = head->epoch;
+        event->before_seq = head->before_seq;
         if (queue_push(watch->options.outbox, event, 0) != 0)
                 return 0; /* at the next look */
         event = NULL;

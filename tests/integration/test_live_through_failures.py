@@ -39,6 +39,7 @@ class Parting:
         self.watchers = [Watcher(node, "root") for node in (self.first, self.second)]
         publisher.run(each_in_turn, 240)
         for watcher in self.watchers:
+            watcher.may_be_told = True  # that what the first one showed is not what is stored
             wait_until(watcher.take, "something to be shown")
 
     def cut_off(self):
@@ -99,3 +100,5 @@ def test_who_dies_with_what_it_alone_has_shown_hides_nothing_of_the_next_one(par
     wanted = {(vehicle, n) for vehicle, numbers in stored(parting.database).items() for n in numbers if n >= first_shown[vehicle]}
     wait_until(lambda: wanted <= {(vehicle, n) for vehicle, numbers in watcher.take().items() for n in numbers},
                "all that is stored to be shown")
+    assert 0 < len(watcher.gaps) <= parting.second.metric("tidegate_live_forked_total")
+    assert all(gap["dropped"] > 0 for gap in watcher.gaps)

@@ -112,6 +112,21 @@ static bool comes(uint64_t seq, uint64_t before_seq) {
         return comes_of(1, seq, before_seq, BOAT);
 }
 
+/* As the hub does with each: how many numbers are in vain. */
+static uint64_t forks(uint64_t seq, uint64_t before_seq, uint64_t epoch, uint64_t *ret_seen) {
+        CLEANUP(event_unref) Event *event = event_of(1, seq, before_seq, BOAT);
+        uint64_t place = 0, seen[CURSOR_MAX];
+        uint64_t n;
+
+        event->epoch = epoch;
+        n = ws_catching_forks(&catching, event, &place);
+        if (n > 0) {
+                ws_numbers_seen(&loop.numbers, place, seen);
+                *ret_seen = seen[1];
+        }
+        return n;
+}
+
 static bool gap_comes(uint64_t seq, uint32_t n_items) {
         CLEANUP(event_unref) Event *gap = NULL;
 
@@ -192,6 +207,27 @@ static void test_what_was_lost_comes_from_the_database_with_what_came_meanwhile(
 }
 
 /* It is stored before it is shown, but perhaps not where we read. */
+/* The next owner begins behind what is stored: what is beyond that, it was perhaps sent as well. */
+static void test_what_a_former_owner_had_shown_and_not_stored_is_in_vain(void **state) {
+        const uint64_t ours = UINT64_C(0xbbbbbbbbbbbbbbbb), next = UINT64_C(0xcccccccccccccccc);
+        uint64_t seen = 0;
+
+        (void)state;
+        for (uint64_t seq = 11; seq <= 20; ++seq) {
+                assert_int_equal(forks(seq, seq - 1, ours, &seen), 0);
+                assert_true(comes(seq, seq - 1));
+        }
+        assert_int_equal(forks(22, 20, next, &seen), 0); /* in order */
+        assert_true(comes(22, 20));
+        assert_int_equal(forks(22, 17, next, &seen), 0); /* late */
+        assert_int_equal(forks(90, 17, next, &seen), 5);
+        assert_int_equal(seen, 17);
+        assert_string_equal(loop.numbers.journals[1].epoch, "cccccccccccccccc");
+        assert_true(comes(90, 17));
+        assert_int_equal(forks(91, 17, next, &seen), 0); /* once */
+        assert_int_equal(metric_get(METRIC_LIVE_FORKED), 1);
+}
+
 static void test_while_the_database_is_behind_it_is_asked_again_and_not_at_once(void **state) {
         (void)state;
         assert_false(comes(13, 12));
@@ -294,6 +330,7 @@ int main(void) {
                                           tear_down),
                 TEST(test_what_follows_on_the_last_is_shown_and_what_was_shown_is_not),
                 TEST(test_what_was_lost_comes_from_the_database_with_what_came_meanwhile),
+                TEST(test_what_a_former_owner_had_shown_and_not_stored_is_in_vain),
                 TEST(test_while_the_database_is_behind_it_is_asked_again_and_not_at_once),
                 TEST(test_a_database_that_is_away_is_asked_ten_times_a_second_at_most),
                 TEST(test_a_lane_without_a_place_is_asked_later),

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "model/metrics.h"
 #include "model/query.h"
 #include "ws/loop/loop.h"
@@ -76,7 +77,7 @@ bool ws_catching_takes(WsCatching *catching, const Event *event) {
                 return !is_caught;
         if (journal->is_begun && event->seq <= journal->last_seq)
                 return false;
-        ws_numbers_name(numbers, slot, event->epoch);
+        (void)ws_numbers_name(numbers, slot, event->epoch);
         if (!journal->is_begun)
                 return !is_caught;
         if (is_caught || event->before_seq > journal->last_seq ||
@@ -94,13 +95,38 @@ bool ws_catching_goes_on(WsCatching *catching, const Event *gap) {
 
         if (journal->is_begun && gap->seq <= journal->last_seq)
                 return false;
-        ws_numbers_name(numbers, slot, gap->epoch);
+        (void)ws_numbers_name(numbers, slot, gap->epoch);
         if (!journal->is_begun)
                 return true;
         if (gap->n_items > 0 && catching->slots[slot].target == 0)
                 return true;
         ws_catching_aim(catching, slot, gap->seq);
         return false;
+}
+
+uint64_t ws_catching_forks(WsCatching *catching, const Event *event, uint64_t *ret_place) {
+        WsNumbers *numbers = &catching->loop->numbers;
+        size_t slot = ws_numbers_slot(numbers, event);
+        const WsJournal *journal = &numbers->journals[slot];
+        uint64_t since[CURSOR_MAX];
+
+        if (!ws_numbers_are_several(numbers) || !journal->is_begun || event->before_seq == 0 ||
+            event->before_seq >= journal->last_seq || event->seq <= journal->last_seq ||
+            !ws_numbers_name(numbers, slot, event->epoch))
+                return 0;
+        ws_numbers_seen(numbers, numbers->last_place, since);
+        since[slot] = event->before_seq;
+        *ret_place = ws_numbers_find(numbers, since);
+        if (*ret_place == 0)
+                *ret_place = numbers->last_place;
+        metric_add(METRIC_LIVE_FORKED, 1);
+        log_warning("live_forked slot=%zu shown=%llu stored=%llu hint=\"the gateway that had the "
+                    "slot "
+                    "showed what it did not store; viewers are told\"",
+                    slot,
+                    (unsigned long long)journal->last_seq,
+                    (unsigned long long)event->before_seq);
+        return journal->last_seq - event->before_seq;
 }
 
 /* ---- what was lost -------------------------------------------------------------------------- */

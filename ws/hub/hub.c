@@ -330,18 +330,6 @@ static int ws_hub_touch(WsHub *hub, const RegistryDelta *delta) {
         return err_up(r);
 }
 
-/* Who sees what, what is in a group, or where something is has changed: sets are compared. */
-static void ws_hub_doubt(WsLoop *loop, const RegistryDelta *delta) {
-        const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_EVERYONE, 0);
-
-        for (size_t i = 0; i < ws_list_length(list); ++i) {
-                WsClient *client = ws_list_at(list, i);
-
-                if (client->feed)
-                        ws_census_doubt(client->feed, delta);
-        }
-}
-
 static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
         WsLoop *loop = &hub->loop;
         bool narrowed = false;
@@ -355,7 +343,7 @@ static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
         r = ws_hub_touch(hub, delta);
         if (r == 0 && narrowed)
                 r = ws_hub_check_all(loop);
-        ws_hub_doubt(loop, delta);
+        ws_census_doubt_all(loop, delta);
         return err_up(r);
 }
 
@@ -363,15 +351,41 @@ static int ws_hub_show_caught(void *arg, Event *event) {
         return err_up(ws_hub_message(arg, event));
 }
 
+/* Of @n messages behind the place @from all live subscriptions are told. */
+static int ws_hub_miss(WsLoop *loop, uint64_t from, uint64_t upto, uint64_t n) {
+        const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_EVERYONE, 0);
+        int r = 0;
+
+        ws_ring_skip(&loop->ring, upto);
+        for (size_t i = 0; r == 0 && n > 0 && i < ws_list_length(list); ++i) {
+                WsClient *client = ws_list_at(list, i);
+
+                if (client->feed)
+                        r = ws_feed_miss(client->feed, from, upto, n);
+        }
+        return err_up(r);
+}
+
+/* What was shown here, or perhaps was, is not what is stored: it may come once more. */
+static int ws_hub_fork(WsHub *hub, const Event *event) {
+        WsNumbers *numbers = &hub->loop.numbers;
+        uint64_t from, n = ws_catching_forks(&hub->catching, event, &from);
+
+        if (n == 0)
+                return 0;
+        return err_up(ws_hub_miss(&hub->loop,
+                                  from,
+                                  ws_numbers_step(numbers, ws_numbers_slot(numbers, event), 0),
+                                  n));
+}
+
 /* Messages that the outbox had no room for; or, of none, where the numbers begin. */
 static int ws_hub_skip(WsHub *hub, const Event *event) {
         WsLoop *loop = &hub->loop;
-        const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_EVERYONE, 0);
         size_t slot = ws_numbers_slot(&loop->numbers, event);
         WsJournal *journal = &loop->numbers.journals[slot];
         uint64_t before = loop->ring.last_seq;
         uint64_t upto = event->seq;
-        int r = 0;
 
         if (journal->given_seq < event->last_seq)
                 journal->given_seq = event->last_seq;
@@ -382,20 +396,15 @@ static int ws_hub_skip(WsHub *hub, const Event *event) {
         }
         loop->n_skipped += event->n_items;
         journal->is_begun = true;
-        ws_ring_skip(&loop->ring, upto);
-        for (size_t i = 0; r == 0 && event->n_items > 0 && i < ws_list_length(list); ++i) {
-                WsClient *client = ws_list_at(list, i);
-
-                if (client->feed)
-                        r = ws_feed_miss(client->feed, before, upto, event->n_items);
-        }
-        return err_up(r);
+        return err_up(ws_hub_miss(loop, before, upto, event->n_items));
 }
 
 int ws_hub_publish(WsHub *hub, Event *event) {
         WsLoop *loop = &hub->loop;
-        int r = 0;
+        int r = ws_hub_fork(hub, event);
 
+        if (r != 0)
+                return err_up(r);
         switch (event->type) {
         case EVENT_MESSAGE:
                 if (ws_catching_takes(&hub->catching, event))
@@ -403,7 +412,7 @@ int ws_hub_publish(WsHub *hub, Event *event) {
                 break;
         case EVENT_RESTORED:
                 r = ws_last_known_put(loop->last_known, event);
-                ws_hub_doubt(loop, NULL);
+                ws_census_doubt_all(loop, NULL);
                 break;
         case EVENT_REGISTRY:
                 r = ws_hub_apply(hub, event->delta);

@@ -66,13 +66,16 @@ size_t ws_numbers_slot(const WsNumbers *numbers, const Event *event) {
         return event->slot < numbers->n ? event->slot : 0;
 }
 
-void ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch) {
+bool ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch) {
         WsJournal *journal = &numbers->journals[slot];
+        char before[CURSOR_EPOCH_SIZE];
 
         if (epoch == 0 || epoch == journal->named)
-                return;
+                return false;
+        memcpy(before, journal->epoch, sizeof(before));
         journal->named = epoch;
         snprintf(journal->epoch, sizeof(journal->epoch), "%016" PRIx64, epoch);
+        return strcmp(before, journal->epoch) != 0;
 }
 
 bool ws_numbers_are_begun(const WsNumbers *numbers) {

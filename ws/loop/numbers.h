@@ -73,8 +73,9 @@ static inline bool ws_numbers_are_several(const WsNumbers *numbers) {
 size_t ws_numbers_slot(const WsNumbers *numbers, const Event *event);
 /* Of several, what has the number @seq comes now: its place. */
 uint64_t ws_numbers_step(WsNumbers *numbers, size_t slot, uint64_t seq);
-/* The slot's journal is another one now, with the same number line; 0: it is the same. */
-void ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch);
+/* The slot's journal is another one now, with the same number line; 0: it is the same. True: it was
+ * another one that was shown. */
+bool ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch);
 /* Does it know of each journal where its numbers are? */
 bool ws_numbers_are_begun(const WsNumbers *numbers);
 

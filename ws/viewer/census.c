@@ -235,6 +235,17 @@ void ws_census_doubt(WsFeed *feed, const RegistryDelta *delta) {
         ws_client_touch(feed->client);
 }
 
+void ws_census_doubt_all(WsLoop *loop, const RegistryDelta *delta) {
+        const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_EVERYONE, 0);
+
+        for (size_t i = 0; i < ws_list_length(list); ++i) {
+                WsClient *client = ws_list_at(list, i);
+
+                if (client->feed)
+                        ws_census_doubt(client->feed, delta);
+        }
+}
+
 bool ws_census_is_due(const WsFollow *follow) {
         return follow->state == WS_FOLLOW_LIVE &&
                (follow->is_stale || follow->census != WS_CENSUS_DONE);

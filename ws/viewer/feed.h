@@ -223,6 +223,7 @@ MUST_CHECK int ws_census_move(WsFollow *follow, const Event *event, WsPlace plac
 /* Something has changed (@delta NULL: anything): its sets are to be compared, if that may matter.
  */
 void ws_census_doubt(WsFeed *feed, const RegistryDelta *delta);
+void ws_census_doubt_all(WsLoop *loop, const RegistryDelta *delta); /* everybody's */
 bool ws_census_is_due(const WsFollow *follow);
 MUST_CHECK int ws_census_turn(WsFeed *feed); /* as far as there is room */
 
