@@ -386,3 +386,102 @@ int db_letters_refuse(DbConn *conn, int64_t letter_id, const char *outcome) {
         pthread_mutex_unlock(&fake_lock);
         return 0;
 }
+
+/* ---- the broker ---- */
+
+int command_publisher_new(CommandPublisher **ret_publisher,
+                          const CommandPublisherOptions *options) {
+        if (options->topics)
+                return COMMAND_PUBLISHER_E_TOPIC;
+        *ret_publisher = (CommandPublisher *)(void *)&fake_world;
+        return 0;
+}
+
+CommandPublisher *command_publisher_free(CommandPublisher *publisher) {
+        pthread_mutex_lock(&fake_lock);
+        if (publisher)
+                note("publisher gone");
+        pthread_mutex_unlock(&fake_lock);
+        return NULL;
+}
+
+bool command_publisher_is_ready(CommandPublisher *publisher) {
+        bool is_ready;
+
+        (void)publisher;
+        pthread_mutex_lock(&fake_lock);
+        if (fake_world.hangs)
+                note("hangs");
+        while (fake_world.hangs)
+                pthread_cond_wait(&fake_changed, &fake_lock);
+        is_ready = fake_world.has_broker;
+        pthread_mutex_unlock(&fake_lock);
+        return is_ready;
+}
+
+void command_publisher_add(CommandPublisher *publisher, const DbCommand *command) {
+        (void)publisher;
+        pthread_mutex_lock(&fake_lock);
+        fake_world.parcel[fake_world.n_parcel++] =
+                (size_t)(fake_world_row(command->command_id) - fake_world.rows);
+        pthread_mutex_unlock(&fake_lock);
+}
+
+size_t command_publisher_length(const CommandPublisher *publisher) {
+        (void)publisher;
+        return fake_world.n_parcel;
+}
+
+int command_publisher_send(CommandPublisher *publisher,
+                           CommandPublisherFn fn,
+                           void *arg,
+                           bool *ret_answers) {
+        (void)publisher;
+        *ret_answers = true;
+        pthread_mutex_lock(&fake_lock);
+        note("parcel of %zu", fake_world.n_parcel);
+        for (size_t i = 0; i < fake_world.n_parcel; ++i) {
+                const FakeRow *row = &fake_world.rows[fake_world.parcel[i]];
+
+                note("%s %s", row->is_refused ? "refused" : "sent", row->id);
+                if (row->is_refused)
+                        continue;
+                pthread_mutex_unlock(&fake_lock);
+                fn(arg, row->id, 1 + row - fake_world.rows);
+                pthread_mutex_lock(&fake_lock);
+        }
+        fake_world.n_parcel = 0;
+        pthread_mutex_unlock(&fake_lock);
+        return 0;
+}
+
+void command_publisher_say(CommandPublisher *publisher, const char *topic, Text payload) {
+        (void)publisher, (void)payload;
+        pthread_mutex_lock(&fake_lock);
+        note("said %s", topic);
+        pthread_mutex_unlock(&fake_lock);
+}
+
+/* ---- the journal ---- */
+
+int fake_world_take(void *arg, const Inbound *inbound) {
+        int r = 0;
+
+        assert_null(arg);
+        assert_int_equal(inbound->door, DOOR_INTERNAL);
+        pthread_mutex_lock(&fake_lock);
+        if (fake_world.has_fault)
+                r = -EIO;
+        else if (fake_world.is_full)
+                r = INBOUND_E_FULL;
+        if (r == INBOUND_E_FULL)
+                note("journal full");
+        if (r == 0)
+                note("journal %.*s %.*s",
+                     (int)inbound->topic.n,
+                     inbound->topic.data,
+                     (int)inbound->payload.n,
+                     inbound->payload.data);
+        pthread_mutex_unlock(&fake_lock);
+        return r;
+}
