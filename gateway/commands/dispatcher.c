@@ -199,6 +199,8 @@ static void dispatcher_on_waiting(void *arg, const DbCommand *command) {
         int r;
 
         ++dispatcher->n_page;
+        if (dispatcher->wants_all || dispatcher->fault != 0)
+                return; /* it is full already: all of them again */
         snprintf(dispatcher->cursor, sizeof(dispatcher->cursor), "%s", command->command_id);
         db_command_rows_format(command, &data);
         r = buf_failed(&data) ? err_new(-ENOMEM) : 0;
@@ -215,7 +217,7 @@ static void dispatcher_on_waiting(void *arg, const DbCommand *command) {
         else if (r < 0)
                 dispatcher->fault = err_up(r);
         else if (r == QUEUE_E_FULL)
-                dispatcher->wants_all = true; /* again, when there is room */
+                dispatcher->wants_all = true; /* when there is room */
 }
 
 static int dispatcher_tell_all(Dispatcher *dispatcher) {

@@ -256,6 +256,36 @@ static void test_letters_go_in_again_and_one_without_room_is_refused(void **stat
 
 /* ---- the loops ---- */
 
+/* While they take nothing, nothing else waits for them, and later they get all of it. */
+static void test_an_outbox_that_is_full_costs_one_wait_a_turn(void **state) {
+        char id[16];
+        size_t n = 0, n_waits;
+
+        (void)state;
+        for (int i = 0; i < 20; ++i) {
+                snprintf(id, sizeof(id), "w%03d", i);
+                fake_world_add(id)->waits = true;
+        }
+        start(8);
+        tick();
+        n_waits = n_full;
+        assert_true(n_waits >= 1 && n_waits <= fake_world_times("looks at all behind none"));
+        fake_world_await("database knows w000 w001 w002 w003 w004 w005 w006 w007 w008 w009 w010 "
+                         "w011 w012 "
+                         "w013 w014 w015 w016 w017 w018 w019 ",
+                         1);
+        assert_true(n_events() >= 8);
+        for (int i = 12; i < 20; ++i)
+                FAKE_SET(fake_world.rows[i].waits, true);
+        for (int i = 0; i < 12; ++i)
+                FAKE_SET(fake_world.rows[i].waits, false);
+        for (int i = 0; i < 4; ++i) {
+                tick();
+                n += n_events();
+        }
+        assert_true(n >= 8);
+}
+
 /* ---- the database ---- */
 
 static void test_after_an_outage_it_looks_at_all_and_takes_back_nothing(void **state) {
@@ -359,6 +389,7 @@ int main(void) {
                 TEST(test_an_end_does_not_wait_for_room),
                 TEST(test_what_is_over_is_journalled_with_what_is_said_of_it),
                 TEST(test_letters_go_in_again_and_one_without_room_is_refused),
+                TEST(test_an_outbox_that_is_full_costs_one_wait_a_turn),
                 TEST(test_after_an_outage_it_looks_at_all_and_takes_back_nothing),
                 TEST(test_who_hears_no_beat_looks_at_all),
                 TEST(test_orders_go_out_while_the_database_is_away),
