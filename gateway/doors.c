@@ -165,6 +165,10 @@ void doors_tick(Doors *doors) {
         explorer_tick(doors->explorer);
 }
 
+int doors_result(const Doors *doors) {
+        return doors->dispatcher ? dispatcher_result(doors->dispatcher) : 0;
+}
+
 void doors_stop(Doors *doors, int dispatcher_ms) {
         explorer_stop(doors->explorer);
         discovery_stop(doors->discovery);

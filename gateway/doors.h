@@ -46,6 +46,7 @@ MUST_CHECK int doors_turn(Doors *doors, bool *ret_is_changed);
 int doors_fd(const Doors *doors); /* readable, or so much later: doors_turn() has something to do */
 int64_t doors_wait_us(const Doors *doors);
 void doors_tick(Doors *doors);                    /* about once a second */
+int doors_result(const Doors *doors);             /* 0, or the fault of the dispatcher */
 void doors_stop(Doors *doors, int dispatcher_ms); /* for good */
 
 DEFINE_CLEANUP(Doors *, doors_free);

@@ -383,6 +383,8 @@ static int gateway_reload(Gateway *gateway) {
 static int gateway_result(const Gateway *gateway) {
         int r = slot_lines_result(gateway->lines);
 
+        if (r == 0)
+                r = doors_result(gateway->doors);
         return r != 0 ? r : ws_server_result(gateway->ws);
 }
 

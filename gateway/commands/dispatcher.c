@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -65,6 +66,7 @@ struct Dispatcher {
         char cursor[QUERY_COMMAND_ID_SIZE];
         size_t n_page;
         int fault; /* of a callback */
+        _Atomic int result;
 };
 
 static bool dispatcher_is_stopped(const Dispatcher *dispatcher, int timeout_ms) {
@@ -481,8 +483,7 @@ static void *dispatcher_run(void *arg) {
                 int r = dispatcher_turn(dispatcher);
 
                 if (dispatcher_settle(dispatcher, r) < 0) {
-                        log_error("commands_fault hint=\"no command is published until the next "
-                                  "start\"");
+                        atomic_store(&dispatcher->result, r);
                         break;
                 }
                 goes_on = dispatcher_wait(dispatcher, r == 0);
@@ -553,6 +554,10 @@ static bool dispatcher_has_ended(const Dispatcher *dispatcher, int timeout_ms) {
         struct pollfd fd = { .fd = dispatcher->ended_fd, .events = POLLIN };
 
         return poll(&fd, 1, timeout_ms > 0 ? timeout_ms : 0) > 0;
+}
+
+int dispatcher_result(const Dispatcher *dispatcher) {
+        return atomic_load(&dispatcher->result);
 }
 
 void dispatcher_stop(Dispatcher *dispatcher, int timeout_ms) {

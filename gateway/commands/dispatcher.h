@@ -38,6 +38,7 @@ MUST_CHECK int dispatcher_new(Dispatcher **ret_dispatcher,
                               InboundFn inbound,
                               void *arg, /* of @inbound */
                               Queue *outbox);
+int dispatcher_result(const Dispatcher *dispatcher); /* any thread: 0, or the fault that ended it */
 /* No longer than @timeout_ms: a thread that hangs in a library is left to the end of the process.
  */
 void dispatcher_stop(Dispatcher *dispatcher, int timeout_ms);

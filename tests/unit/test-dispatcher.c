@@ -376,6 +376,19 @@ static void test_who_hangs_in_a_library_is_left_behind(void **state) {
         assert_non_null(left);
 }
 
+static void test_a_fault_ends_the_thread_and_is_known(void **state) {
+        (void)state;
+        start(16);
+        fake_world_await("listens", 1);
+        assert_int_equal(dispatcher_result(dispatcher), 0);
+        FAKE_SET(fake_world.has_fault, true);
+        fake_world_add("c1");
+        fake_world_notify();
+        fake_world_await("publisher gone", 1);
+        assert_int_equal(dispatcher_result(dispatcher), -EIO);
+        assert_int_equal(fake_world_times("database knows c1 "), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -395,6 +408,7 @@ int main(void) {
                 TEST(test_orders_go_out_while_the_database_is_away),
                 TEST(test_templates_that_are_none_open_nothing),
                 TEST(test_who_hangs_in_a_library_is_left_behind),
+                TEST(test_a_fault_ends_the_thread_and_is_known),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
