@@ -1,7 +1,5 @@
 #include "ws/device/uplink.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_out.h"
@@ -11,62 +9,11 @@
 #include "model/edge/uplink.h"
 #include "model/metrics.h"
 #include "ws/access/party.h"
-#include "ws/loop/loop.h"
+#include "ws/device/uplink_state.h"
 #include "ws/loop/options.h"
-#include "ws/loop/questions.h"
-#include "ws/viewer/client.h"
 
 #define WS_UPLINK_MAX_BATCHES 1024  /* that are not stored yet: then nothing more is read */
 #define WS_UPLINK_TURN_US     20000 /* of the loop, for one batch: each record may be an fsync */
-#define WS_UPLINK_RETRY_MS    1000  /* between two questions for the position */
-#define WS_UPLINK_MORE_MS     10000 /* and for more commands than came */
-#define WS_UPLINK_ANSWER_MS   20000 /* and if no answer comes at all */
-
-typedef struct WsUplinkBatch WsUplinkBatch;
-
-#define WS_UPLINK_MAX_SENT 1024 /* commands that are remembered */
-
-/* One that is in our journal. */
-struct WsUplinkBatch {
-        uint64_t last_seq; /* of the edge's numbers */
-        uint64_t at_seq;   /* and of ours */
-        size_t n_bytes;
-};
-
-struct WsUplink {
-        WsClient *client; /* borrowed: its owner */
-        int64_t device_id;
-        int64_t token_generation;
-        uint64_t sender_key;
-
-        bool is_greeted;     /* it has said which journal it has, */
-        bool is_welcome;     /* and has been told the position */
-        bool wants_position; /* asks for it, from then on */
-        int64_t retry_ms;
-        uint64_t epoch;
-        unsigned line; /* which of our journals has what it brings; 0: none was asked for */
-        uint64_t view; /* of the database, as the position was asked for */
-        WsQuestion question;
-
-        uint64_t taken_seq;     /* the last that is in our journal; of its numbers, as the next */
-        uint64_t read_seq;      /* and the last that was read */
-        uint64_t at_seq;        /* the first of these in our numbers */
-        WsUplinkBatch *batches; /* [n_batches], in order */
-        size_t n_batches, capacity;
-        size_t n_waiting; /* bytes of them */
-
-        Buf held; /* a batch that the journal had no room for, from record @n_held on */
-        uint32_t n_held;
-        bool is_paused;
-        Buf record; /* scratch */
-
-        WsQuestion pending; /* commands that waited for it */
-        bool wants_pending; /* asks for them, from then on */
-        int64_t pending_ms;
-        char (*sent)[QUERY_COMMAND_ID_SIZE]; /* [WS_UPLINK_MAX_SENT], round and round; NULL: none */
-        size_t n_sent;
-        TAILQ_ENTRY(WsUplink) entry;
-};
 
 int ws_uplink_new(WsClient *client, const Device *device, unsigned line) {
         WsUplink *uplink = calloc(1, sizeof(*uplink));
@@ -110,10 +57,6 @@ bool ws_uplink_may_stay(const WsClient *client) {
                device->token_generation == uplink->token_generation;
 }
 
-static bool ws_uplink_is_open(const WsUplink *uplink) {
-        return uplink->client->state == WS_CLIENT_OPEN && uplink->client->close_code == 0;
-}
-
 void ws_uplink_left(WsClient *client) {
         ws_questions_forget(client->loop->questions, &client->uplink->question);
         ws_questions_forget(client->loop->questions, &client->uplink->pending);
@@ -145,124 +88,6 @@ static void ws_uplink_pause(WsUplink *uplink, bool is_paused) {
                 return;
         uplink->is_paused = is_paused;
         ws_client_pause(uplink->client, is_paused);
-}
-
-/* ---- commands, which its broker has for devices ---- */
-
-static bool ws_uplink_has_sent(const WsUplink *uplink, Text id) {
-        for (size_t i = 0; i < WS_UPLINK_MAX_SENT && i < uplink->n_sent; ++i)
-                if (text_equal(text_of(uplink->sent[i]), id))
-                        return true;
-        return false;
-}
-
-static void ws_uplink_write_command(const Event *event,
-                                    const Device *device,
-                                    const User *owner,
-                                    Buf *buf) {
-        JsonOut out = { .buf = buf };
-
-        buf_reset(buf);
-        json_out_object(&out, NULL);
-        json_out_string(&out, "type", "command");
-        json_out_int(&out, "left_ms", (event->time_us - clock_now_us()) / 1000);
-        json_out_text(&out, "command_id", event->command_id);
-        json_out_int(&out, "device_id", device->id);
-        json_out_string(&out, "device", device->code);
-        if (owner)
-                json_out_string(&out, "user", owner->name);
-        json_out_raw(&out, "command", event->data);
-        json_out_object_end(&out);
-}
-
-/* Once a socket; the edge knows one that comes again, and so does the device. */
-static int ws_uplink_order(WsUplink *uplink, const Event *event, const Device *device) {
-        WsLoop *loop = uplink->client->loop;
-
-        if (event->time_us <= clock_now_us() || event->command_id.n >= QUERY_COMMAND_ID_SIZE ||
-            ws_uplink_has_sent(uplink, event->command_id))
-                return 0;
-        if (!uplink->sent)
-                uplink->sent = calloc(WS_UPLINK_MAX_SENT, sizeof(*uplink->sent));
-        if (!uplink->sent)
-                return err_new(-ENOMEM);
-        snprintf(uplink->sent[uplink->n_sent++ % WS_UPLINK_MAX_SENT],
-                 QUERY_COMMAND_ID_SIZE,
-                 "%.*s",
-                 (int)event->command_id.n,
-                 event->command_id.data);
-        ws_uplink_write_command(event,
-                                device,
-                                registry_user(loop->registry, device->user_id),
-                                &loop->text);
-        metric_add(METRIC_UPLINK_COMMANDS, 1);
-        return err_up(ws_client_say(uplink->client, &loop->text));
-}
-
-int ws_uplink_command(WsLoop *loop, const Event *event) {
-        const Device *device = registry_device(loop->registry, event->device_id);
-        WsUplink *uplink;
-        int r = 0;
-
-        if (!device || device->user_id == 0)
-                return 0;
-        TAILQ_FOREACH(uplink, &loop->uplinks, entry) {
-                const Device *edge = registry_device(loop->registry, uplink->device_id);
-
-                if (r == 0 && uplink->is_welcome && edge && edge->user_id == device->user_id &&
-                    ws_uplink_is_open(uplink) && ws_uplink_may_stay(uplink->client))
-                        r = ws_uplink_order(uplink, event, device);
-        }
-        return r == 0 ? 0 : err_up(r);
-}
-
-static void ws_uplink_want_pending(WsUplink *uplink, int64_t in_ms) {
-        uplink->wants_pending = true;
-        uplink->pending_ms = clock_mono_us() / 1000 + in_ms;
-}
-
-/* Those that wait: QUERY_PENDING_COMMANDS. A device that has a socket of its own gets it there. */
-static int ws_uplink_take_pending(void *owner, Event *event) {
-        WsUplink *uplink = owner;
-        WsLoop *loop = uplink->client->loop;
-        int r = 0;
-
-        if (!ws_uplink_is_open(uplink))
-                return 0;
-        if (!event || event->answer->status != 200) {
-                ws_uplink_want_pending(uplink, WS_UPLINK_RETRY_MS);
-                return 0;
-        }
-        for (size_t i = 0; r == 0 && i < event->answer->n_events; ++i)
-                r = ws_uplink_command(loop, event->answer->events[i]);
-        if (event->answer->is_cut) /* the rest, once some of these are done */
-                ws_uplink_want_pending(uplink, WS_UPLINK_MORE_MS);
-        return r == 0 ? 0 : err_up(r);
-}
-
-static int ws_uplink_ask_pending(WsUplink *uplink) {
-        CLEANUP(query_free) Query *query = NULL;
-        const Device *edge = registry_device(uplink->client->loop->registry, uplink->device_id);
-        int r;
-
-        uplink->wants_pending = false;
-        if (!edge || edge->user_id == 0)
-                return 0;
-        r = query_new(&query, QUERY_PENDING_COMMANDS);
-        if (r < 0)
-                return err_up(r);
-        query->owner_id = edge->user_id;
-        query->party = ws_party_device(uplink->device_id);
-        r = ws_questions_ask(uplink->client->loop->questions,
-                             &uplink->pending,
-                             &query,
-                             WS_UPLINK_ANSWER_MS,
-                             ws_uplink_take_pending);
-        if (r < 0)
-                return err_up(r);
-        if (r == WS_QUESTIONS_E_FULL)
-                ws_uplink_want_pending(uplink, WS_UPLINK_RETRY_MS);
-        return 0;
 }
 
 /* ---- where it goes on ---- */
