@@ -167,6 +167,8 @@ MUST_CHECK int journal_confirm(Journal *journal,
 
 /* Reader: which of all folders with that epoch this is; to be begun before it is stored. */
 void journal_begin_writer(Journal *journal, const char *id);
+/* The same of a folder from which an edge brings. */
+void journal_begin_run(Journal *journal, const char *id);
 JournalWriters *journal_writers(Journal *journal);
 
 /* Reader: the position may be moved, by others or for them, while we do not know: what comes from

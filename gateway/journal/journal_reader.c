@@ -270,6 +270,16 @@ void journal_begin_writer(Journal *journal, const char *id) {
                               journal_recovered_seq(journal));
 }
 
+/* Of a new journal it is known where the numbers begin. */
+void journal_begin_run(Journal *journal, const char *id) {
+        uint64_t last_seq = journal_recovered_seq(journal);
+
+        journal_writers_begin_run(&journal->writers,
+                                  journal->dir.fd,
+                                  id,
+                                  last_seq > 0 ? last_seq : journal_begin_seq(journal));
+}
+
 JournalWriters *journal_writers(Journal *journal) {
         return &journal->writers;
 }

@@ -29,6 +29,7 @@ struct JournalWriter {
 };
 
 struct JournalWriters {
+        const char *file;
         int dir_fd; /* borrowed */
         size_t n;   /* 0: nothing is to be said */
         bool is_settled;
@@ -37,8 +38,17 @@ struct JournalWriters {
         char begins[JOURNAL_WRITERS_MAX * 24];
 };
 
+/*
+ * An edge (gateway/uplink/) notes its starts in the same way, in the file `runs`: each that has
+ * numbered anything keeps its place, as what it numbered is named by it.
+ */
+
 /* A start; @last_seq: of what is there. */
 void journal_writers_begin(JournalWriters *writers, int dir_fd, const char *id, uint64_t last_seq);
+void journal_writers_begin_run(JournalWriters *writers,
+                               int dir_fd,
+                               const char *id,
+                               uint64_t last_seq);
 void journal_writers_claim(JournalWriters *writers); /* before the database is told */
 /* The folder goes on as the one that the database has: only ours counts. False: it is not noted. */
 MUST_CHECK bool journal_writers_settle(JournalWriters *writers);

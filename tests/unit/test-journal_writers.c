@@ -33,6 +33,7 @@ static int tear_down(void **state) {
         (void)unlinkat(dir_fd, "writers", 0);
         (void)unlinkat(dir_fd, "writers", AT_REMOVEDIR);
         (void)unlinkat(dir_fd, "writers.new", AT_REMOVEDIR);
+        (void)unlinkat(dir_fd, "runs", 0);
         close(dir_fd);
         rmdir(dir);
         return 0;
@@ -138,6 +139,47 @@ static void test_what_cannot_be_noted_is_not_said(void **state) {
         expect("{w2}", "{10}");
 }
 
+static void run(const char *id, uint64_t last_seq) {
+        journal_writers_begin_run(&writers, dir_fd, id, last_seq);
+}
+
+/* Whether anybody has heard of it or not: the folder may be copied at any time. */
+static void test_each_run_that_has_numbered_anything_keeps_its_place(void **state) {
+        (void)state;
+        run("r1", 5);
+        run("r2", 9);
+        expect("{r2,r1}", "{9,5}");
+        journal_writers_claim(&writers);
+        run("r3", 9); /* r2 has numbered nothing */
+        expect("{r3,r1}", "{9,5}");
+        run("r4", 10);
+        expect("{r4,r3,r1}", "{10,9,5}");
+        begin("w1", 3); /* and those who store are none of them */
+        expect("{w1}", "{3}");
+}
+
+static void test_of_too_many_runs_none_gives_its_numbers_to_the_journal(void **state) {
+        char id[32];
+
+        (void)state;
+        for (unsigned i = 0; i < JOURNAL_WRITERS_MAX + 2; ++i) {
+                snprintf(id, sizeof(id), "r%u", i);
+                run(id, i + 1);
+                journal_writers_claim(&writers);
+        }
+        assert_int_equal(writers.n, JOURNAL_WRITERS_MAX);
+        assert_string_equal(writers.items[0].id, "r65");
+        assert_int_equal(writers.items[0].begin_seq, 66);
+        assert_string_equal(writers.items[JOURNAL_WRITERS_MAX - 1].id, "r2");
+        assert_int_equal(writers.items[JOURNAL_WRITERS_MAX - 1].begin_seq, 1);
+        run("unheard", 70);
+        run("newest", 80); /* has what that one numbered: it said so to nobody */
+        assert_string_equal(writers.items[0].id, "newest");
+        assert_int_equal(writers.items[0].begin_seq, 70);
+        assert_string_equal(writers.items[1].id, "r65");
+        assert_string_equal(writers.items[JOURNAL_WRITERS_MAX - 1].id, "r3");
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         const struct CMUnitTest tests[] = {
@@ -148,6 +190,8 @@ int main(void) {
                 CASE(test_the_longest_names_and_numbers_fit),
                 CASE(test_of_a_file_that_cannot_be_read_what_can_be_counts),
                 CASE(test_what_cannot_be_noted_is_not_said),
+                CASE(test_each_run_that_has_numbered_anything_keeps_its_place),
+                CASE(test_of_too_many_runs_none_gives_its_numbers_to_the_journal),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
