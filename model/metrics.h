@@ -190,6 +190,7 @@ typedef enum Metric {
         METRIC_UPLINK_COMMANDS,  /* to edges */
         METRIC_UPLINK_CONNECTED, /* gauge, 0 or 1; this and what follows: at the edge */
         METRIC_UPLINK_CONNECTS,
+        METRIC_UPLINK_COPIED,      /* gauge: connections; at the edge: 0 or 1 */
         METRIC_UPLINK_DROPPED,     /* messages, as the journal was full */
         METRIC_UPLINK_LAG_SECONDS, /* gauge, age of the oldest that is not stored */
         METRIC_WS_LISTS_PUT_OFF,

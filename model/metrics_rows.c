@@ -386,6 +386,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "At the edge: 1 while the central gateway takes what there is." },
         [METRIC_UPLINK_CONNECTS] = { "tidegate_uplink_connects_total", NULL, METRIC_COUNTER,
                 "At the edge: connections to the central gateway." },
+        [METRIC_UPLINK_COPIED] = { "tidegate_uplink_copied", NULL, METRIC_GAUGE,
+                "Connections of gateways at the edge of whose folder there is another copy; at the edge: 1 if it is told so." },
         [METRIC_UPLINK_DROPPED] = { "tidegate_uplink_dropped_total", NULL, METRIC_COUNTER,
                 "At the edge: messages that were let go of, the oldest first, as the journal was full." },
         [METRIC_UPLINK_LAG_SECONDS] = { "tidegate_uplink_lag_seconds", NULL, METRIC_GAUGE_US,

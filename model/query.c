@@ -31,6 +31,7 @@ Query *query_free(Query *query) {
         free(query->replay);
         free(query->user_ids);
         free(query->cluster);
+        free(query->runs);
         free(query->command_id);
         free(query->action);
         free(query->payload);

@@ -20,6 +20,7 @@
 typedef struct Answer Answer;
 typedef struct Event Event;
 typedef struct Query Query;
+typedef struct Runs Runs;
 
 #define QUERY_COMMAND_ID_SIZE 40 /* "cmd_" and 32 hex digits, with NUL */
 
@@ -44,8 +45,8 @@ typedef enum QueryKind {
                          such user, or device */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket;
                                    device_id 0: for all devices of owner_id */
-        QUERY_UPLINK,      /* device_id, journal -> upto_seq: how far that journal of the gateway
-                              is stored */
+        QUERY_UPLINK,      /* device_id, runs -> upto_seq: how far the journal of the gateway that
+                              these numbered is stored; is_copied: not by it alone */
         QUERY_HISTORY,     /* history, stream -> chunks of one body, the last marked; 200, 400: the
                               cursor is of no journal that we know, 504: too much to ask */
         QUERY_PAGE,        /* page -> one body; 200, 404: no such thing, 504: too much to ask */
@@ -127,7 +128,7 @@ struct Query {
         int minutes;
         CounterStyle style;           /* QUERY_DETECTION_STATS */
         int64_t device_id;            /* 0 = all that the user may see */
-        uint64_t journal;             /* QUERY_UPLINK: its epoch */
+        Runs *runs;                   /* owned, model/edge/runs.h; QUERY_UPLINK */
         int64_t vehicle_id, owner_id; /* QUERY_OWNER; owner 0: nobody. QUERY_PENDING_COMMANDS */
 
         char *cluster;                            /* owned; QUERY_NODES */
@@ -165,6 +166,7 @@ struct Answer {
         bool is_cut; /* of several: there is more of one of them; of what waits: perhaps more */
         char command_id[QUERY_COMMAND_ID_SIZE], state[16]; /* QUERY_COMMAND*: what its body says */
         bool is_own;                                       /* QUERY_COMMAND */
+        bool is_copied;                                    /* QUERY_UPLINK */
         Buf chunk;    /* QUERY_HISTORY: the next bytes of the body, up to STREAM_CHUNK */
         bool is_last; /* QUERY_HISTORY: the body ends with them */
 };

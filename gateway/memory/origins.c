@@ -9,7 +9,7 @@
 #include "base/vec.h"
 
 #define ORIGINS_FIRST     8
-#define ORIGINS_OF_DEVICE 16 /* journals that one edge may have had: a disk each */
+#define ORIGINS_OF_DEVICE 64 /* runs of one edge */
 
 typedef struct OriginJournal OriginJournal;
 typedef struct OriginRun OriginRun;
@@ -146,13 +146,15 @@ static int origins_add(OriginJournal *journal, uint64_t at_seq) {
 }
 
 /* Is what was before it known, or as the edge was told by the database as it is? Then another
- * gateway has stored that. */
+ * gateway has stored that, or the run before this one ended there. */
 static bool origins_follows(const Origins *origins, OriginJournal *journal, const Origin *origin) {
         if (origin->after_seq <= journal->newest_seq)
                 return true;
         if (origin->view != origins_view(origins))
                 return false;
-        journal->stored_seq = journal->newest_seq = origin->after_seq;
+        if (journal->newest_seq > 0)
+                journal->stored_seq = origin->after_seq;
+        journal->newest_seq = origin->after_seq;
         return true;
 }
 

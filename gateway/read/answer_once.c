@@ -242,7 +242,11 @@ static int answer_once_page(DbConn *conn, const Query *query, Answer *answer) {
 }
 
 static int answer_once_uplink(DbConn *conn, const Query *query, Answer *answer) {
-        int r = db_uplinks_position(conn, query->device_id, query->journal, &answer->upto_seq);
+        int r = db_uplinks_position(conn,
+                                    query->device_id,
+                                    query->runs,
+                                    &answer->upto_seq,
+                                    &answer->is_copied);
 
         if (r == 0)
                 answer->status = 200;

@@ -230,19 +230,49 @@ def test_what_is_adopted_and_was_brought_to_another_one_is_said_to_be_a_duplicat
     assert sorted(numbers(database)) == list(range(1, 51))
 
 
-def test_a_seventeenth_journal_stops_nobody(boat, edge, database):
-    """Another gateway has stored what waits here of one of sixteen, and what waits before it is of one more."""
+def test_two_that_began_with_one_folder_go_on_beside_each_other(boat, edge, database):
+    """What both have is stored once; what each has numbered is its own, whatever number that is."""
+    gateway, _ = boat
+    one = edge(runs=[(0xC1, 0)])
+    one.bring(*[telemetry(seq, seq) for seq in range(1, 101)])
+    one.wait_stored()
+    two = edge(runs=[(0xC2, 50), (0xC1, 0)])  # it has what was there up to 50: a restart, as far as one can see
+    assert one.socket.wait_closed()[0] == 1008 and two.position == 50 and not two.is_copied
+    two.bring(telemetry(60, 260), telemetry(90, 290))
+    two.wait_stored()
+    one = edge(runs=[(0xC1, 0)])
+    assert one.position == 100
+    one.bring(telemetry(101, 101))
+    two.bring(telemetry(91, 291), telemetry(101, 301))
+    one.wait_stored()
+    two.wait_stored()
+    assert one.is_copied and two.is_copied and gateway.metric("tidegate_uplink_copied") == 2
+    assert gateway.get("/readyz").json()["notes"] == ["uplink_copied"]
+    assert sorted(numbers(database)) == [*range(1, 102), 260, 290, 291, 301]
+    three = edge(runs=[(0xC3, 200), (0xC2, 50), (0xC1, 0)])  # two starts anew
+    assert two.socket.wait_closed()[0] == 1008 and one.socket.wait_closed()[0] == 1008 and three.position == 101
+    one = edge(runs=[(0xC1, 0)])
+    beside = [edge(runs=[(0xD0 + n, 0)]) for n in range(3)]
+    assert three.socket.wait_closed()[0] == 1008  # four are the most, and it is the oldest
+    edge()  # who says nothing of runs is alone
+    assert {view.socket.wait_closed()[0] for view in (one, *beside)} == {1008}
+    wait_until(lambda: gateway.metric("tidegate_uplink_copied") == 0, "nobody to be beside another")
+    assert balances(gateway)
+
+
+def test_one_more_run_than_is_remembered_stops_nobody(boat, edge, database):
+    """Another gateway has stored what waits here of one of 64, and what waits before it is of one more."""
     gateway, _ = boat
     with psycopg2.connect(database.url) as lock, lock.cursor() as cursor:
         cursor.execute("LOCK TABLE uplink_positions IN SHARE MODE")
-        edge(journal="0000000000000011").bring(telemetry(1, 17))
-        for n in range(1, 17):
+        edge(journal="0000000000000041").bring(telemetry(1, 65))
+        for n in range(1, 65):
             one = edge(journal=f"{n:016x}")
             one.bring(telemetry(5, n))
             wait_until(lambda n=n: gateway.metric("tidegate_in_journal") == n + 1, "the journal to have it")
         cursor.execute("INSERT INTO uplink_positions (device_id, epoch, seq)"
-                       " SELECT id, n, 5 FROM devices, generate_series(1, 16) n WHERE code = 'boat'")
-    database.wait_for("SELECT array_agg((payload->>'n')::int) FROM telemetry", [17])
+                       " SELECT id, n, 5 FROM devices, generate_series(1, 64) n WHERE code = 'boat'")
+    database.wait_for("SELECT array_agg((payload->>'n')::int) FROM telemetry", [65])
     assert balances(gateway)
 
 
@@ -345,6 +375,10 @@ def test_who_may_not_is_not_let_in(boat, gateway, database):
     ([batch(0, [record(1, 0, "a", "b")])], "a batch before the welcome"),
     (['{"type":"hello","format":2,"journal":"00000000000000a1"}'], "this format is not known here, but 1 is"),
     (['{"type":"hello","format":1,"journal":"a1"}'], "hello names a journal of 16 hex digits"),
+    *[(['{"type":"hello","format":1,"journal":"00000000000000a1","runs":' + runs + "}"],
+       "the runs of a hello are at most 64, the newest first")
+      for runs in ('"00000000000000c1:0"', "[7]", '["c1:0"]', '["00000000000000c1:1","00000000000000c2:2"]',
+                   json.dumps(["00000000000000c1:0"] * 65))],
     (["{"], "hello comes first"),
     (["hello", '{"type":"hello","format":1,"journal":"00000000000000a1"}'], "hello is said once"),
     (["hello", b"TGU1"], "not a batch"),

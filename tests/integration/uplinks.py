@@ -35,13 +35,15 @@ def batch(after, records, n=None, crc=None):
 
 
 class Edge:
-    """One connection. Its messages are welcome, and then positions."""
+    """One connection. Its messages are welcome, and then positions. runs: [(name, the number behind which it begins)]."""
 
-    def __init__(self, gateway, token, code="boat", journal="00000000000000a1", hello=True):
+    def __init__(self, gateway, token, code="boat", journal="00000000000000a1", hello=True, runs=None):
         self.socket = Viewer(gateway, f"/ws/uplink/{code}", token)
         self.position = self.told = 0
+        self.is_copied = False  # as it was told
         if hello:
-            self.say({"type": "hello", "format": 1, "journal": journal})
+            said = {} if runs is None else {"runs": [f"{name:016x}:{after}" for name, after in runs]}
+            self.say({"type": "hello", "format": 1, "journal": journal, **said})
             self.position = self.told = self.welcome()["position"]
 
     def say(self, message):
@@ -61,6 +63,9 @@ class Edge:
         """Until the position is at least that, or that of all that was brought."""
         while self.told < (self.position if seq is None else seq):
             message = json.loads(self.socket.next())
+            if message == {"type": "copied"} and not self.is_copied:
+                self.is_copied = True
+                continue
             assert message["type"] == "stored" and message["position"] > self.told, message
             self.told = message["position"]
         return self.told

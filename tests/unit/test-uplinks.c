@@ -78,10 +78,21 @@ static int store(Fixture *f) {
         return r;
 }
 
-static uint64_t position(const Fixture *f, int64_t device_id, uint64_t epoch) {
+static uint64_t position_of(const Fixture *f, const Runs *runs, bool *ret_is_copied) {
         uint64_t seq;
 
-        assert_int_equal(db_uplinks_position(f->conn, device_id, epoch, &seq), 0);
+        assert_int_equal(db_uplinks_position(f->conn, 1, runs, &seq, ret_is_copied), 0);
+        return seq;
+}
+
+static uint64_t position(const Fixture *f, int64_t device_id, uint64_t epoch) {
+        Runs runs = { 0 };
+        uint64_t seq;
+        bool is_copied;
+
+        runs_close(&runs, epoch);
+        assert_int_equal(db_uplinks_position(f->conn, device_id, &runs, &seq, &is_copied), 0);
+        assert_false(is_copied); /* who does not say what it has is not told */
         return seq;
 }
 
@@ -149,17 +160,107 @@ static void test_an_edge_that_is_deleted_leaves_nothing(void **state) {
         fixture_done(&f);
 }
 
-static void test_sixteen_journals_of_an_edge_are_remembered(void **state) {
+static void test_sixty_four_runs_of_an_edge_are_remembered(void **state) {
         Fixture f;
 
         (void)state;
         fixture_init(&f);
-        for (uint64_t epoch = 1; epoch <= 20; ++epoch) {
+        for (uint64_t epoch = 1; epoch <= 68; ++epoch) {
                 add(&f, 1, epoch, 1);
                 assert_int_equal(store(&f), 0);
         }
-        assert_int_equal(postgres_int("SELECT count(*) FROM uplink_positions"), 16);
+        assert_int_equal(postgres_int("SELECT count(*) FROM uplink_positions"), 64);
         assert_int_equal(postgres_int("SELECT min(epoch) FROM uplink_positions"), 5);
+        fixture_done(&f);
+}
+
+static void test_all_is_stored_up_to_the_newest_run_of_which_anything_is(void **state) {
+        Runs runs = { .n = 3, .items = { { 30, 300 }, { 20, 200 }, { 10, 100 } } };
+        bool is_copied;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        runs_close(&runs, 1);
+        assert_int_equal(position_of(&f, &runs, &is_copied), 0);
+        add(&f, 1, 10, 150);
+        assert_int_equal(store(&f), 0);
+        assert_int_equal(position_of(&f, &runs, &is_copied), 150);
+        add(&f, 1, 10, 200);
+        add(&f, 1, 20, 210);
+        assert_int_equal(store(&f), 0);
+        assert_int_equal(position_of(&f, &runs, &is_copied), 210);
+        assert_false(is_copied);
+        add(&f, 1, 20, 400); /* by the one that this was copied of: here that run ends at 300 */
+        assert_int_equal(store(&f), 0);
+        assert_int_equal(position_of(&f, &runs, &is_copied), 300);
+        assert_false(is_copied); /* it may have gone on before this began */
+        add(&f, 1, 30, 310);
+        assert_int_equal(store(&f), 0);
+        add(&f, 1, 20, 500); /* this was not before */
+        assert_int_equal(store(&f), 0);
+        assert_int_equal(position_of(&f, &runs, &is_copied), 310);
+        assert_true(is_copied);
+        fixture_done(&f);
+}
+
+static void test_a_run_of_another_copy_is_told_for_a_day(void **state) {
+        Runs runs = { .n = 1, .items = { { 30, 300 } } };
+        bool is_copied;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        runs_close(&runs, 1);
+        add(&f, 1, 50, 300); /* of an older disk */
+        add(&f, 1, 1, 299);
+        assert_int_equal(store(&f), 0);
+        assert_int_equal(position_of(&f, &runs, &is_copied), 299);
+        assert_false(is_copied);
+        add(&f, 1, 40, 301);
+        assert_int_equal(store(&f), 0);
+        assert_int_equal(position_of(&f, &runs, &is_copied), 299);
+        assert_true(is_copied);
+        postgres_run("UPDATE uplink_positions SET stored_at = now() - interval '25 hours'");
+        assert_int_equal(position_of(&f, &runs, &is_copied), 299);
+        assert_false(is_copied);
+        fixture_done(&f);
+}
+
+/* By a gateway that knows of none, or by the edge itself as it knew of none. */
+static void test_what_was_stored_under_the_name_of_the_journal_is_stored(void **state) {
+        Runs runs = { .n = 2, .items = { { 30, 300 }, { 20, 200 } } };
+        bool is_copied;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        runs_close(&runs, 1);
+        add(&f, 1, 20, 210);
+        add(&f, 1, 1, 350);
+        assert_int_equal(store(&f), 0);
+        assert_int_equal(position_of(&f, &runs, &is_copied), 350);
+        add(&f, 1, 30, 360);
+        assert_int_equal(store(&f), 0);
+        assert_int_equal(position_of(&f, &runs, &is_copied), 360);
+        assert_false(is_copied);
+        fixture_done(&f);
+}
+
+/* With as many digits as there are. */
+static void test_as_many_runs_as_may_be_can_be_asked_for(void **state) {
+        Runs runs = { 0 };
+        bool is_copied;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        for (uint64_t i = 0; i < RUNS_MAX; ++i)
+                assert_true(runs_add(&runs, &(Run){ (UINT64_C(1) << 63) + i, INT64_MAX - i }));
+        runs_close(&runs, UINT64_MAX / 2);
+        add(&f, 1, (UINT64_C(1) << 63) + RUNS_MAX - 1, 5);
+        assert_int_equal(store(&f), 0);
+        assert_int_equal(position_of(&f, &runs, &is_copied), 5);
         fixture_done(&f);
 }
 
@@ -168,7 +269,11 @@ int main(void) {
                 cmocka_unit_test(test_the_position_of_an_edge_moves_with_what_is_stored),
                 cmocka_unit_test(test_what_somebody_else_has_stored_is_not_stored_again),
                 cmocka_unit_test(test_an_edge_that_is_deleted_leaves_nothing),
-                cmocka_unit_test(test_sixteen_journals_of_an_edge_are_remembered),
+                cmocka_unit_test(test_sixty_four_runs_of_an_edge_are_remembered),
+                cmocka_unit_test(test_all_is_stored_up_to_the_newest_run_of_which_anything_is),
+                cmocka_unit_test(test_a_run_of_another_copy_is_told_for_a_day),
+                cmocka_unit_test(test_what_was_stored_under_the_name_of_the_journal_is_stored),
+                cmocka_unit_test(test_as_many_runs_as_may_be_can_be_asked_for),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "ws/loop/options.h"
 
 #define WS_UPLINK_MAX_BATCHES 1024  /* that are not stored yet: then nothing more is read */
+#define WS_UPLINK_MAX_COPIES  4     /* of one folder, at a time */
 #define WS_UPLINK_TURN_US     20000 /* of the loop, for one batch: each record may be an fsync */
 
 int ws_uplink_new(WsClient *client, const Device *device, unsigned line) {
@@ -38,6 +39,7 @@ WsUplink *ws_uplink_free(WsUplink *uplink) {
         ws_questions_forget(uplink->client->loop->questions, &uplink->pending);
         free(uplink->sent);
         TAILQ_REMOVE(&uplink->client->loop->uplinks, uplink, entry);
+        metric_add(METRIC_UPLINK_COPIED, -(int64_t)uplink->is_copied);
         free(uplink->batches);
         buf_done(&uplink->held);
         buf_done(&uplink->record);
@@ -62,16 +64,35 @@ void ws_uplink_left(WsClient *client) {
         ws_questions_forget(client->loop->questions, &client->uplink->pending);
 }
 
-void ws_uplink_open(const WsClient *client) {
-        const WsUplink *uplink;
+/* Is @other what @uplink was before? Else each is a copy of one folder, or they have no more in
+ * common than the token. Of one that says nothing of runs there is one. */
+static bool ws_uplink_is_former(const WsUplink *uplink, const WsUplink *other) {
+        return !other->is_greeted || !runs_are_said(&uplink->runs) ||
+               !runs_are_said(&other->runs) || runs_have(&uplink->runs, other->runs.items[0].id);
+}
 
-        TAILQ_FOREACH(uplink, &client->loop->uplinks, entry)
-                if (uplink->client != client && uplink->device_id == client->uplink->device_id &&
-                    ws_uplink_is_open(uplink))
-                        ws_client_close(uplink->client,
-                                        WS_CLOSE_POLICY,
-                                        "replaced by a newer connection",
-                                        METRIC_WS_CLOSED_REPLACED);
+static bool ws_uplink_is_beside(const WsUplink *uplink, const WsUplink *other) {
+        return other != uplink && other->device_id == uplink->device_id && ws_uplink_is_open(other);
+}
+
+/* What it was before goes, and the oldest of those beside it where they are too many. */
+static void ws_uplink_replace(const WsUplink *uplink) {
+        size_t n_copies = 0;
+        WsUplink *other;
+
+        TAILQ_FOREACH(other, &uplink->client->loop->uplinks, entry)
+                n_copies +=
+                        ws_uplink_is_beside(uplink, other) && !ws_uplink_is_former(uplink, other);
+        TAILQ_FOREACH(other, &uplink->client->loop->uplinks, entry) {
+                if (!ws_uplink_is_beside(uplink, other))
+                        continue;
+                if (!ws_uplink_is_former(uplink, other) && n_copies-- < WS_UPLINK_MAX_COPIES)
+                        continue;
+                ws_client_close(other->client,
+                                WS_CLOSE_POLICY,
+                                "replaced by a newer connection",
+                                METRIC_WS_CLOSED_REPLACED);
+        }
 }
 
 static int ws_uplink_refuse(const WsUplink *uplink, const char *reason) {
@@ -123,6 +144,42 @@ static void ws_uplink_want(WsUplink *uplink) {
         uplink->retry_ms = clock_mono_us() / 1000 + WS_UPLINK_RETRY_MS;
 }
 
+/* It may be the only one now: the other one was, or comes again. */
+static int ws_uplink_say_copied(WsUplink *uplink) {
+        static const Text said = TEXT("{\"type\":\"copied\"}");
+        Buf *buf = &uplink->client->loop->text;
+
+        if (uplink->is_copied || !uplink->is_welcome)
+                return 0;
+        uplink->is_copied = true;
+        metric_add(METRIC_UPLINK_COPIED, 1);
+        log_error("uplink_copied device=%lld run=%016llx hint=\"two gateways at the edge began "
+                  "with "
+                  "one folder: all of both is stored; give one of them a folder and a token of its "
+                  "own\"",
+                  (long long)uplink->device_id,
+                  (unsigned long long)uplink->runs.items[0].id);
+        buf_reset(buf);
+        buf_append_text(buf, said);
+        return err_up(ws_client_say(uplink->client, buf));
+}
+
+/* Two of one device that go on beside each other. */
+static int ws_uplink_look_beside(WsUplink *uplink) {
+        WsUplink *other;
+        int r = 0;
+
+        TAILQ_FOREACH(other, &uplink->client->loop->uplinks, entry) {
+                if (!ws_uplink_is_beside(uplink, other) || !other->is_greeted)
+                        continue;
+                if (r == 0)
+                        r = ws_uplink_say_copied(uplink);
+                if (r == 0)
+                        r = ws_uplink_say_copied(other);
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
 /* The position: QUERY_UPLINK. */
 static int ws_uplink_take_position(void *owner, Event *event) {
         WsUplink *uplink = owner;
@@ -137,6 +194,10 @@ static int ws_uplink_take_position(void *owner, Event *event) {
         uplink->taken_seq = uplink->read_seq = event->answer->upto_seq;
         r = ws_uplink_say(uplink, "welcome", uplink->taken_seq);
         uplink->is_welcome = true;
+        if (r == 0 && event->answer->is_copied)
+                r = ws_uplink_say_copied(uplink);
+        if (r == 0)
+                r = ws_uplink_look_beside(uplink);
         if (r == 0)
                 r = ws_uplink_ask_pending(uplink);
         return r == 0 ? 0 : err_up(r);
@@ -154,7 +215,10 @@ static int ws_uplink_ask(WsUplink *uplink) {
         if (r < 0)
                 return err_up(r);
         query->device_id = uplink->device_id;
-        query->journal = uplink->epoch;
+        query->runs = calloc(1, sizeof(*query->runs));
+        if (!query->runs)
+                return err_new(-ENOMEM);
+        *query->runs = uplink->runs;
         query->party = ws_party_device(uplink->device_id);
         r = ws_questions_ask(uplink->client->loop->questions,
                              &uplink->question,
@@ -169,13 +233,14 @@ static int ws_uplink_ask(WsUplink *uplink) {
         return 0;
 }
 
-int ws_uplink_hello(WsClient *client, uint64_t epoch) {
+int ws_uplink_hello(WsClient *client, const Runs *runs) {
         WsUplink *uplink = client->uplink;
 
         if (uplink->is_greeted)
                 return ws_uplink_refuse(uplink, "hello is said once");
         uplink->is_greeted = true;
-        uplink->epoch = epoch;
+        uplink->runs = *runs;
+        ws_uplink_replace(uplink);
         return err_up(ws_uplink_ask(uplink));
 }
 
@@ -190,7 +255,7 @@ static int ws_uplink_journal(WsUplink *uplink, const UplinkRecord *record, uint6
         buf_reset(&uplink->record);
         uplink_mark(&uplink->record,
                     &(UplinkMark){ .device_id = uplink->device_id,
-                                   .epoch = uplink->epoch,
+                                   .epoch = runs_of(&uplink->runs, record->seq),
                                    .after_seq = uplink->taken_seq,
                                    .seq = record->seq,
                                    .view = uplink->view,

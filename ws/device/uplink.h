@@ -7,12 +7,14 @@
  * The edge says which journal it has, and is told how far that is in PostgreSQL: it goes on behind
  * that, whatever it has sent before. Each record goes into our journal with its mark; while that is
  * full nothing more is read from the socket. Once all of a batch is stored it is told the position.
- * An edge has one connection: a newer one closes the older. What it may bring is judged where it is
- * stored, not here. Loop thread.
+ * An edge has one connection: a newer one closes the older, unless each says that it is another
+ * copy of one folder (model/edge/runs.h). What it may bring is judged where it is stored, not here.
+ * Loop thread.
  */
 
 #include "base/base.h"
 #include "model/account.h"
+#include "model/edge/runs.h"
 #include "model/event.h"
 
 typedef struct WsClient WsClient;
@@ -24,8 +26,8 @@ MUST_CHECK int ws_uplink_new(WsClient *client, const Device *device, unsigned li
 WsUplink *ws_uplink_free(WsUplink *uplink);
 int64_t ws_uplink_device(const WsUplink *uplink);
 
-void ws_uplink_open(const WsClient *client);
-MUST_CHECK int ws_uplink_hello(WsClient *client, uint64_t epoch); /* which journal it brings */
+/* Which journal it brings: what these have numbered. */
+MUST_CHECK int ws_uplink_hello(WsClient *client, const Runs *runs);
 MUST_CHECK int ws_uplink_batch(WsClient *client, Text message);
 /* What a device of its owner's is to do; where that has no socket of its own. */
 MUST_CHECK int ws_uplink_command(WsLoop *loop, const Event *event);

@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "base/buf.h"
+#include "model/edge/runs.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/questions.h"
 #include "ws/viewer/client.h"
@@ -33,9 +34,10 @@ struct WsUplink {
         bool is_welcome;     /* and has been told the position */
         bool wants_position; /* asks for it, from then on */
         int64_t retry_ms;
-        uint64_t epoch;
-        unsigned line; /* which of our journals has what it brings; 0: none was asked for */
-        uint64_t view; /* of the database, as the position was asked for */
+        Runs runs;      /* what its numbers stand for */
+        bool is_copied; /* there is another copy of its folder: it is told so, and counted */
+        unsigned line;  /* which of our journals has what it brings; 0: none was asked for */
+        uint64_t view;  /* of the database, as the position was asked for */
         WsQuestion question;
 
         uint64_t taken_seq;     /* the last that is in our journal; of its numbers, as the next */

@@ -1,5 +1,6 @@
 #include "ws/device/uplink.h"
 #include "base/text.h"
+#include "model/edge/runs.h"
 #include "model/edge/uplink.h"
 #include "ws/dialects/client_message.h"
 #include "ws/loop/loop.h"
@@ -35,11 +36,6 @@ static int ws_uplink_admit(WsClient *client, const WsIdentity *identity, Text ta
         return ws_uplink_new(client, identity->device, line) < 0 ? 503 : 0;
 }
 
-static int ws_uplink_opened(WsClient *client) {
-        ws_uplink_open(client);
-        return 0;
-}
-
 static bool ws_uplink_read_epoch(Text text, uint64_t *ret_epoch) {
         *ret_epoch = 0;
         for (size_t i = 0; i < text.n; ++i) {
@@ -52,8 +48,22 @@ static bool ws_uplink_read_epoch(Text text, uint64_t *ret_epoch) {
         return text.n == WS_UPLINK_EPOCH_DIGITS;
 }
 
+static bool ws_uplink_read_runs(const WsClientMessage *message, Runs *ret_runs) {
+        WsClientMessageList list;
+        Run run;
+
+        *ret_runs = (Runs){ 0 };
+        if (ws_client_message_list(message, "runs", &list) != 0)
+                return false;
+        for (size_t i = 0; i < list.n; ++i)
+                if (!run_read(ws_client_message_text(&list, i), &run) || !runs_add(ret_runs, &run))
+                        return false;
+        return true;
+}
+
 /* Why it is none that can be answered; NULL: it is. */
-static const char *ws_uplink_read_hello(const WsClientMessage *message, uint64_t *ret_epoch) {
+static const char *ws_uplink_read_hello(const WsClientMessage *message, Runs *ret_runs) {
+        uint64_t epoch;
         char text[256];
         uint64_t format;
         bool is_null;
@@ -64,15 +74,18 @@ static const char *ws_uplink_read_hello(const WsClientMessage *message, uint64_t
             !text_to_number(text_of(text), UINT32_MAX, &format) || format != UPLINK_FORMAT)
                 return "this format is not known here, but 1 is";
         if (!ws_client_message_member(message, "journal", text, &is_null) || is_null ||
-            !ws_uplink_read_epoch(text_of(text), ret_epoch))
+            !ws_uplink_read_epoch(text_of(text), &epoch))
                 return "hello names a journal of 16 hex digits";
+        if (!ws_uplink_read_runs(message, ret_runs))
+                return "the runs of a hello are at most 64, the newest first";
+        runs_close(ret_runs, epoch);
         return NULL;
 }
 
 static int ws_uplink_receive(WsClient *client, Text message) {
         WsClientMessage said;
         const char *reason = "hello comes first";
-        uint64_t epoch = 0;
+        Runs runs;
         int r;
 
         if (client->is_binary)
@@ -81,11 +94,11 @@ static int ws_uplink_receive(WsClient *client, Text message) {
         if (r < 0)
                 return r;
         if (r == 0) {
-                reason = ws_uplink_read_hello(&said, &epoch);
+                reason = ws_uplink_read_hello(&said, &runs);
                 ws_client_message_done(&said);
         }
         if (!reason)
-                return ws_uplink_hello(client, epoch);
+                return ws_uplink_hello(client, &runs);
         ws_client_close(client, WS_CLOSE_MISUSE, reason, METRIC_WS_CLOSED_MISUSE);
         return 0;
 }
@@ -105,7 +118,6 @@ const WsDialect ws_dialect_uplink = {
         .match = ws_uplink_match,
         .takes_device = ws_uplink_takes_device,
         .admit = ws_uplink_admit,
-        .open = ws_uplink_opened,
         .receive = ws_uplink_receive,
         .format = ws_uplink_format,
 };
