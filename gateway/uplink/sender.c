@@ -19,6 +19,7 @@
 #include "base/watch.h"
 #include "gateway/journal/crc32c.h"
 #include "gateway/journal/journal.h"
+#include "gateway/uplink/hello.h"
 #include "gateway/uplink/link.h"
 #include "gateway/uplink/orders.h"
 #include "model/edge/uplink.h"
@@ -230,15 +231,11 @@ static int sender_lose(UplinkSender *sender, const char *why) {
 }
 
 static int sender_hello(UplinkSender *sender) {
-        char text[160];
-        int n = snprintf(text,
-                         sizeof(text),
-                         "{\"type\":\"hello\",\"format\":%d,\"journal\":\"%s\",\"version\":\"%s\"}",
-                         UPLINK_FORMAT,
-                         journal_epoch(sender->journal),
-                         TIDEGATE_VERSION);
-
-        return err_up(uplink_link_send(sender->link, UPLINK_TEXT, (Text){ text, (size_t)n }));
+        buf_reset(&sender->batch);
+        uplink_hello_write(sender->journal, &sender->batch);
+        if (buf_failed(&sender->batch))
+                return err_new(-ENOMEM);
+        return err_up(uplink_link_send(sender->link, UPLINK_TEXT, buf_text(&sender->batch)));
 }
 
 static int sender_connect(UplinkSender *sender) {
@@ -307,6 +304,7 @@ static int sender_welcome(UplinkSender *sender, uint64_t position) {
         sender->is_told = false;
         sender->backoff = (Backoff){ 0 };
         metric_set(METRIC_UPLINK_CONNECTED, 1);
+        metric_set(METRIC_UPLINK_COPIED, 0); /* it will be said, if so */
         metric_add(METRIC_UPLINK_CONNECTS, 1);
         log_info("uplink_connected position=%" PRIu64, position);
         return 0;
@@ -325,6 +323,16 @@ static void sender_stored(UplinkSender *sender, uint64_t position) {
         sender->moved_us = clock_mono_us();
 }
 
+static void sender_hear_copied(void) {
+        if (metric_get(METRIC_UPLINK_COPIED) == 0)
+                log_error("uplink_copied hint=\"another gateway brings, or brought, messages from "
+                          "a copy "
+                          "of this journal's folder: all of both is stored; give one of them a "
+                          "folder "
+                          "and a token of its own\"");
+        metric_set(METRIC_UPLINK_COPIED, 1);
+}
+
 static int sender_hear_text(UplinkSender *sender, Text text) {
         static const Text command = TEXT("{\"type\":\"command\",");
         uint64_t position, window;
@@ -332,6 +340,10 @@ static int sender_hear_text(UplinkSender *sender, Text text) {
         if (sender->is_welcome && sender->options.orders && text.n > command.n &&
             memcmp(text.data, command.data, command.n) == 0)
                 return err_up(uplink_orders_put(sender->options.orders, text));
+        if (sender->is_welcome && sender_is(text, "{\"type\":\"copied\"")) {
+                sender_hear_copied();
+                return 0;
+        }
         if (!sender_member(text, "\"position\":", &position))
                 return 0; /* of a later version */
         if (!sender->is_welcome && sender_is(text, "\"welcome\"") &&
@@ -548,6 +560,9 @@ int uplink_sender_start(UplinkSender *sender) {
         uint64_t n;
         int r;
 
+        r = uplink_hello_begin(sender->journal);
+        if (r != 0)
+                return err_up(r);
         sender->stored_seq = journal_noted_seq(sender->journal);
         n = journal_count_after(sender->journal, sender->stored_seq);
         metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);

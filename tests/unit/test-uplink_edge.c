@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "gateway/journal/journal.h"
 #include "gateway/uplink/edge.h"
+#include "gateway/uplink/hello.h"
 #include "gateway/uplink/link.h"
 #include "gateway/uplink/orders.h"
 #include "gateway/uplink/sender.h"
@@ -291,6 +292,42 @@ static void test_an_edge_without_a_broker_does_not_start(void **state) {
         assert_int_equal(uplink_edge_new(&edge, config), UPLINK_EDGE_E_START);
 }
 
+/* A start that says its hello, and takes in so many. */
+static void say_hello(size_t n, Buf *ret_said, char ret_run[17]) {
+        CLEANUP(journal_close) Journal *journal = NULL;
+        const JournalOptions options = { .dir = "hello",
+                                         .max_bytes = 1024 * 1024,
+                                         .segment_bytes = 64 * 1024,
+                                         .fsync = JOURNAL_FSYNC_NEVER };
+
+        assert_int_equal(chdir(root), 0);
+        assert_int_equal(journal_open(&journal, &options), 0);
+        assert_int_equal(uplink_hello_begin(journal), 0);
+        buf_reset(ret_said);
+        uplink_hello_write(journal, ret_said);
+        buf_append(ret_said, "", 1);
+        snprintf(ret_run, 17, "%s", strstr(ret_said->data, "\"runs\":[\"") + 9);
+        append(journal, n);
+}
+
+static void test_a_hello_names_each_start_that_has_numbered_anything(void **state) {
+        CLEANUP_BUF Buf said = { 0 };
+        char first[17], second[17], third[17], fourth[17];
+
+        (void)state;
+        say_hello(1, &said, first);
+        assert_int_equal(strlen(first), 16);
+        say_hello(0, &said, second);
+        assert_non_null(strstr(said.data, first));
+        assert_string_not_equal(first, second);
+        say_hello(2, &said, third);
+        assert_non_null(strstr(said.data, first));
+        assert_null(strstr(said.data, second)); /* it has none */
+        say_hello(0, &said, fourth);
+        assert_non_null(strstr(said.data, first));
+        assert_non_null(strstr(said.data, third));
+}
+
 static int make_root(void **state) {
         (void)state;
         return mkdtemp(root) ? 0 : -1;
@@ -313,6 +350,7 @@ int main(void) {
                 cmocka_unit_test(test_a_full_journal_stays_full_unless_the_oldest_may_go),
                 cmocka_unit_test(test_commands_that_cannot_be_read_cost_nobody_else),
                 cmocka_unit_test(test_an_edge_without_a_broker_does_not_start),
+                cmocka_unit_test(test_a_hello_names_each_start_that_has_numbered_anything),
         };
 
         return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -1,0 +1,16 @@
+#pragma once
+
+/*
+ * Hello: what an edge says first, and the run that its start is (model/edge/runs.h).
+ *
+ * Belongs to the reader of the journal.
+ */
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "gateway/journal/journal.h"
+
+/* Once a start, before anything is numbered. */
+MUST_CHECK int uplink_hello_begin(Journal *journal);
+/* Into an empty @buf. */
+void uplink_hello_write(Journal *journal, Buf *buf);
