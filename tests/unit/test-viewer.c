@@ -16,9 +16,11 @@
 #include "ws/hub/incoming.h"
 #include "ws/hub/viewer.h"
 #include "ws/loop/options.h"
+#include "ws/viewer/places.h"
+#include "ws/wire/frame.h"
 #include "ws/wire/packer.h"
 
-enum { TEXT_FRAME = 0x81, BINARY = 0x82, PACKED = 0xc1, PING = 0x89, BYE = 0x88 };
+enum { TEXT_FRAME = 0x81, BINARY = 0x82, PACKED = 0xc1, PING = 0x89, PONG = 0x8a, BYE = 0x88 };
 enum { BEGIN = 0x01, GO_ON = 0x00, END = 0x80, MESSAGE_MAX = 4000 };
 
 static Registry *registry;
@@ -157,6 +159,13 @@ static void assert_closed_with(int code) {
         assert_int_equal(at, conn.out.n);
         assert_int_equal(n_closes, 1);
         assert_int_equal(last, code);
+}
+
+static void pass(int64_t ms) {
+        for (; ms > 0; ms -= 500) {
+                now_us += (ms < 500 ? ms : 500) * 1000;
+                ws_hub_tick(hub);
+        }
 }
 
 /* ---- messages ---- */
@@ -399,6 +408,141 @@ static void test_what_is_no_deflate_or_no_text_is_bad_data(void **state) {
         }
 }
 
+/* ---- who reads nothing ---- */
+
+static void offer(const char *payload) {
+        WsFrame *said = NULL;
+
+        assert_int_equal(ws_frame_new(&said, text_of(payload), 0), 0);
+        assert_int_equal(ws_client_offer(client, said), 0);
+        ws_frame_unref(said);
+        ws_loop_settle(&hub->loop);
+}
+
+static void test_what_finds_no_room_goes_out_in_order_when_there_is(void **state) {
+        (void)state;
+        conn.is_slow = true;
+        offer("a");
+        offer("b");
+        frame(PING, "1", 1);
+        frame(PING, "2", 1);
+        assert_int_equal(deliver(SIZE_MAX), 0);
+        offer("c");
+        assert_said("\x81\x01"
+                    "a",
+                    3);
+        assert_true(fake_conn_drain(&conn));
+        conn.is_slow = false;
+        ws_viewer_writeable(client);
+        assert_said("\x81\x01"
+                    "a\x8a\x01"
+                    "2\x81\x01"
+                    "b\x81\x01"
+                    "c",
+                    12); /* of the pings the last one is answered */
+}
+
+static void test_who_reads_nothing_is_told_why_he_goes_or_cut(void **state) {
+        (void)state;
+        conn.is_slow = true;
+        offer("a");
+        ws_client_close(client, WS_CLOSE_REVOKED, "revoked", METRIC_COUNT);
+        ws_loop_settle(&hub->loop);
+        offer("b"); /* nothing is offered to him any more */
+        assert_int_equal(hub->loop.n_open[WS_DIALECT_VEHICLES], 0);
+        assert_said("\x81\x01"
+                    "a",
+                    3);
+        pass(29000);
+        assert_false(conn.is_closing);
+        pass(2000);
+        assert_true(conn.is_closing);
+        assert_int_equal(metric_get(METRIC_WS_CLOSED), 1);
+}
+
+static void test_the_close_waits_for_room_and_then_for_an_answer(void **state) {
+        (void)state;
+        conn.is_slow = true;
+        offer("a");
+        ws_client_close(client, WS_CLOSE_REVOKED, "revoked", METRIC_COUNT);
+        ws_loop_settle(&hub->loop);
+        assert_true(fake_conn_drain(&conn));
+        buf_reset(&conn.out);
+        ws_viewer_writeable(client);
+        assert_closed_with(WS_CLOSE_REVOKED);
+        pass(4000);
+        assert_false(conn.is_closing);
+        pass(2000); /* and none came */
+        assert_true(conn.is_closing);
+        ws_viewer_closed(client);
+        ws_viewer_closed(client); /* whoever says so, and how often */
+        assert_int_equal(metric_get(METRIC_WS_CLOSED), 1);
+}
+
+/* ---- time ---- */
+
+static void test_who_says_nothing_is_asked_and_then_closed(void **state) {
+        (void)state;
+        pass(59000);
+        assert_true(conn.out.n >= 2);
+        assert_memory_equal(conn.out.data, ws_frame_ping, WS_FRAME_PING_SIZE);
+        frame(PONG, "", 0);
+        assert_int_equal(deliver(SIZE_MAX), 0);
+        pass(59000);
+        assert_int_equal(client->close_code, 0);
+        pass(2000);
+        assert_closed_with(WS_CLOSE_SILENT);
+        pass(6000); /* he was told, and does not answer that either */
+        assert_true(conn.is_closing);
+}
+
+/* Bytes are a sign of life, and no excuse for a message that never ends. */
+static void test_a_message_that_is_never_finished_ends_the_socket(void **state) {
+        (void)state;
+        frame(BEGIN, "a", 1);
+        for (int i = 0; i < 62 && client->close_code == 0; ++i) {
+                assert_int_equal(deliver(SIZE_MAX), 0);
+                frame(GO_ON, "b", 1);
+                pass(1000);
+        }
+        forget_sent();
+        assert_closed_with(WS_CLOSE_POLICY);
+}
+
+static void test_who_does_not_say_who_he_is_goes(void **state) {
+        (void)state;
+        assert_true(ws_places_take_strange(client));
+        ws_client_schedule(client);
+        pass(9500);
+        assert_int_equal(client->close_code, 0);
+        pass(1000);
+        assert_closed_with(WS_CLOSE_NO_AUTH);
+        assert_false(client->is_unknown); /* its place among those is free again */
+}
+
+static void test_a_token_that_is_over_has_its_grace(void **state) {
+        const User user = { .id = 2 };
+
+        (void)state;
+        assert_int_equal(ws_viewer_become(client, &user, now_us + 1000000), 0);
+        pass(25000);
+        assert_int_equal(client->close_code, 0);
+        assert_true(ws_client_is_in_grace(client));
+        pass(2000);
+        assert_closed_with(WS_CLOSE_EXPIRED);
+}
+
+static void test_a_farewell_is_for_who_has_room(void **state) {
+        (void)state;
+        conn.is_slow = true;
+        offer("a");
+        ws_viewer_farewell(client);
+        assert_int_equal(conn.out.n, 3);
+        (void)fake_conn_drain(&conn);
+        ws_viewer_farewell(client);
+        assert_closed_with(WS_CLOSE_GOING_AWAY);
+}
+
 #define VIEWER(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -417,6 +561,14 @@ int main(void) {
                 VIEWER(test_pings_are_cheaper_and_not_free),
                 VIEWER(test_a_compressed_message_is_what_it_says_and_no_bomb),
                 VIEWER(test_what_is_no_deflate_or_no_text_is_bad_data),
+                VIEWER(test_what_finds_no_room_goes_out_in_order_when_there_is),
+                VIEWER(test_who_reads_nothing_is_told_why_he_goes_or_cut),
+                VIEWER(test_the_close_waits_for_room_and_then_for_an_answer),
+                VIEWER(test_who_says_nothing_is_asked_and_then_closed),
+                VIEWER(test_a_message_that_is_never_finished_ends_the_socket),
+                VIEWER(test_who_does_not_say_who_he_is_goes),
+                VIEWER(test_a_token_that_is_over_has_its_grace),
+                VIEWER(test_a_farewell_is_for_who_has_room),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
