@@ -29,6 +29,8 @@ const BACKOFF_MS = 1_000;
 const BACKOFF_MAX_MS = 30_000;
 /** What is left of a token when another one is asked for: a fifth of it, and no more than this, ms. */
 const MARGIN_MS = 30_000;
+/** How often the clock is looked at, ms: where it has gone on by more than twice that, the machine slept. */
+const LOOK_MS = 5_000;
 const BAD_TOKEN = 4001;
 const TOKEN_EXPIRED = 4202;
 
@@ -51,6 +53,7 @@ export class Client implements Carrier {
   #asked: Promise<string | undefined> | undefined;
   #isFresh = false; /* the token was asked for after the gateway had refused one */
   #renewal: Timer;
+  #look: Timer;
   #ended = new AbortController(); /* of listeners to the page */
   #peer: Peer;
 
@@ -61,15 +64,14 @@ export class Client implements Carrier {
     this.#transports = [...(Maker ? [webSocket(Maker)] : []), ...(options.fallback ?? [])];
     this.#peer = {
       base: new URL(`${options.url}`.replace(/\/*$/, "/"), globalThis.location?.href),
-      token: () => this.#good(),
-      opened: (link, welcome) => this.#opened(link, welcome),
-      closed: (link, code, reason) => this.#closed(link, code, reason),
-      heard: (link, told, subs) => this.#heard(link, told, subs),
-      refused: (link, sub, error) => this.#refused(link, sub, error),
+      token: this.#good,
+      opened: this.#opened,
+      closed: this.#closed,
+      heard: this.#heard,
+      refused: this.#refused,
     };
     this.#watch();
-    this.#open(0);
-    this.#fallLater();
+    this.#wake();
   }
 
   get connection(): Connection {
@@ -129,6 +131,7 @@ export class Client implements Carrier {
 
   close(): void {
     this.#ended.abort();
+    clearInterval(this.#look);
     this.#end(1000, "");
   }
 
@@ -154,7 +157,7 @@ export class Client implements Carrier {
   /* ---- the token ---- */
 
   /* One that is good, asked for once at a time. */
-  async #good(): Promise<string | undefined> {
+  readonly #good = async (): Promise<string | undefined> => {
     if (this.#token && Date.now() < this.#goodUntil) return this.#token;
     return (this.#asked ??= (async () => {
       try {
@@ -166,13 +169,13 @@ export class Client implements Carrier {
       if (this.#token === null) this.#end(BAD_TOKEN, "signed out");
       return this.#token ?? undefined;
     })());
-  }
+  };
 
   #expires(seconds: number | null | undefined): void {
     if (seconds == null || !this.#token) return;
     const ms = seconds * 1000 - Math.min(MARGIN_MS, seconds * 200);
     this.#goodUntil = Date.now() + ms;
-    this.#renewLater(Math.min(ms, 2 ** 31 - 1));
+    this.#renewLater(Math.min(ms, 1e9)); /* a timer can wait for some days */
   }
 
   #renewLater(ms: number): void {
@@ -201,18 +204,9 @@ export class Client implements Carrier {
     for (const listener of [...this.#listeners]) guarded(() => listener(connection));
   }
 
-  get #isClosed(): boolean {
-    return this.#connection.state === "closed";
-  }
-
   #open(at: number): void {
-    if (this.#isClosed || this.#links[at]) return;
+    if (this.#connection.state === "closed" || this.#links[at]) return;
     this.#links[at] = this.#transports[at]?.(this.#peer);
-  }
-
-  #openLater(at: number, ms: number): void {
-    clearTimeout(this.#retries[at]);
-    this.#retries[at] = setTimeout(() => this.#open(at), ms);
   }
 
   /* Other ways are tried while the first does not get through. */
@@ -221,7 +215,7 @@ export class Client implements Carrier {
     this.#fall = setTimeout(() => this.#active || this.#open(1), FALLBACK_MS);
   }
 
-  #opened(link: Link, welcome: Partial<Welcome>): void {
+  readonly #opened = (link: Link, welcome: Partial<Welcome>): void => {
     const at = this.#links.indexOf(link);
 
     if (at < 0) return;
@@ -239,10 +233,10 @@ export class Client implements Carrier {
     });
     for (const sub of this.#subs) link.subscribe(sub);
     for (const settle of this.#waiting.splice(0)) settle(link);
-  }
+  };
 
-  #closed(link: Link, code: number, reason: string): void {
-    const at = this.#links.indexOf(link);
+  readonly #closed = (link: Link, code: number, reason: string): void => {
+    let at = this.#links.indexOf(link);
     const wasActive = this.#active === link;
 
     if (at < 0) return;
@@ -256,21 +250,16 @@ export class Client implements Carrier {
     if (code === BAD_TOKEN || code === TOKEN_EXPIRED) this.#goodUntil = 0;
     if (code === BAD_TOKEN && this.#options.token && !this.#isFresh) this.#isFresh = true;
     else if (code >= BAD_TOKEN && code < 4100) return this.#end(code, reason);
-    this.#again(at, code, wasActive);
-  }
 
-  /* Full jitter, so that all the viewers of a gateway do not come back at once. */
-  #again(at: number, code: number, wasActive: boolean): void {
     const isInvited = code === BAD_TOKEN || (code >= 4200 && wasActive);
     const limit = isInvited ? BACKOFF_MS : Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** this.#tries);
 
-    if (at === 0) {
-      this.#tries += 1;
-      this.#openLater(at, Math.random() * limit);
-    } else if (!this.#active) {
-      this.#openLater(wasActive && code > 1000 ? at : (at % (this.#transports.length - 1)) + 1, Math.random() * limit);
-    }
-  }
+    if (at === 0) this.#tries += 1;
+    else if (this.#active) return;
+    else if (!wasActive || code <= 1000) at = (at % (this.#transports.length - 1)) + 1;
+    clearTimeout(this.#retries[at]);
+    this.#retries[at] = setTimeout(() => this.#open(at), Math.random() * limit);
+  };
 
   #end(code: number, reason: string): void {
     this.#rest();
@@ -279,20 +268,20 @@ export class Client implements Carrier {
   }
 
   async #live(): Promise<Link> {
-    if (this.#isClosed) throw refusal("closed", this.#connection.reason ?? "");
+    if (this.#connection.state === "closed") throw refusal("closed", this.#connection.reason ?? "");
     return this.#active ?? new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /* ---- what comes ---- */
 
-  #heard(link: Link, told: Told, subs?: Iterable<Subscription>): void {
+  readonly #heard = (link: Link, told: Told, subs?: Iterable<Subscription>): void => {
     if (link !== this.#active) return;
     for (const sub of subs ?? this.#subs)
       if (told.subscription ? subs || sub.name === told.subscription : told.type === "progress") sub.tell(told);
       else if (!told.subscription && told.subscriptions?.includes(sub.name!) !== false) sub.hear(told as unknown as Push);
-  }
+  };
 
-  #refused(link: Link, sub: Subscription, error: Error): void {
+  readonly #refused = (link: Link, sub: Subscription, error: Error): void => {
     if (link !== this.#active || !this.#subs.has(sub) || !(error instanceof Refused)) return;
     if (error.retry || error.code === "token_expired") {
       setTimeout(() => link === this.#active && this.#subs.has(sub) && link[sub.name ? "move" : "subscribe"](sub), BACKOFF_MS);
@@ -300,24 +289,27 @@ export class Client implements Carrier {
     }
     this.remove(sub); /* what a move was refused for goes on there as it was */
     sub.refuse(error);
-  }
+  };
 
   /* ---- sleep and waking ---- */
 
   #watch(): void {
-    const page = globalThis.document as Document | undefined;
-    const on = (target: EventTarget, names: string, run: () => void): void => {
-      for (const name of names.split(" ")) target.addEventListener(name, run, this.#ended);
+    /* Of the document's events, too, which not every browser lets come up to its window. */
+    const on = (names: string, run: () => void): void => {
+      for (const name of names.split(" ")) addEventListener(name, run, { capture: true, signal: this.#ended.signal });
     };
-    const wake = (): Promise<void> => this.#wake();
+    let looked = Date.now();
 
-    if (!page) return;
-    on(globalThis as never, "online pageshow", wake);
-    on(globalThis as never, "offline", () => this.#active?.check());
-    on(globalThis as never, "pagehide", () => this.#rest());
-    on(page, "freeze", () => this.#rest());
-    on(page, "resume", wake);
-    on(page, "visibilitychange", () => page.visibilityState === "visible" && wake());
+    if (!globalThis.document) return;
+    /* Timers stand still while a machine sleeps, and not each that wakes says so: its clock has gone on. */
+    this.#look = setInterval(() => {
+      if (Date.now() - looked > 2 * LOOK_MS) this.#wake();
+      looked = Date.now();
+    }, LOOK_MS);
+    on("online pageshow resume", this.#wake);
+    on("offline", () => this.#active?.check());
+    on("pagehide freeze", () => this.#rest());
+    on("visibilitychange", () => document.visibilityState === "visible" && this.#wake());
   }
 
   /* Nothing is open from here on: a page that has a socket is not kept for the way back, either. */
@@ -330,8 +322,8 @@ export class Client implements Carrier {
   }
 
   /* The token first: what is resumed with a stale one is refused. */
-  async #wake(): Promise<void> {
-    if (this.#isClosed) return;
+  readonly #wake = async (): Promise<void> => {
+    if (this.#connection.state === "closed") return;
     this.#tries = 0;
     if (!this.#active) {
       this.#open(0);
@@ -340,5 +332,5 @@ export class Client implements Carrier {
     }
     if (this.#token && Date.now() >= this.#goodUntil) await this.#renew();
     this.#active?.check();
-  }
+  };
 }

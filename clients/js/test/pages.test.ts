@@ -58,6 +58,23 @@ test("a machine that slept while its socket died without a word has all that it 
   await shows(page, "before\none\ntwo\nafter");
 });
 
+test("a machine that woke without a word to its page is told by its clock, and the token comes before all else", async () => {
+  const page = await app.browser.newPage();
+  const sent: string[] = [];
+  page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => sent.push(JSON.parse(`${payload}`).op)));
+  await open(page);
+  const before = sent.length;
+
+  await publish("before");
+  await shows(page, "before");
+  await page.evaluate("{ const now = Date.now; Date.now = () => now() + 7_200_000; }");
+  await until(() => sent.slice(before).includes("refresh"), "the token is renewed, of which the timer says that it is good");
+  await until(() => sent.at(-1) === "ping", "it asks whether the gateway is there");
+  await publish("after");
+  await shows(page, "before\nafter");
+  expect(sent.slice(before).filter((op) => op !== "ping")).toEqual(["refresh"]);
+});
+
 for (const isShared of [false, true])
   test(`a page that is frozen lets go, and has all that it missed when it goes on${isShared ? ", with the socket of all tabs" : ""}`, async () => {
     const page = await open(await app.browser.newPage(), "ana", isShared ? "&share=1" : "");
