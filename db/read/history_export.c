@@ -27,7 +27,7 @@ static const char export_sql[] = DB_DECLARE
         "         WHERE ($4::bigint = 0 OR device_id = $4::bigint)"
         "           AND ($3::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES("$3::bigint") "))"
         "           AND ($5::text IS NULL OR zone = $5::text)"
-        "           AND received_at >= coalesce(" DB_US("$1") ", '-infinity') - interval '1 day'"
+        "           AND received_at >= coalesce(" DB_US_RECEIVED("$1") ", '-infinity')"
         DB_IN_TIME ") AS x"
         " ORDER BY time DESC, seq DESC, item DESC";
 /* clang-format on */

@@ -15,6 +15,9 @@
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
+/* What is ahead of the clock was received in this time: it is believed up to a day (time.ahead). */
+#define SERIES_RECENT_US (2 * INT64_C(86400000000))
+
 enum {
         SERIES_COLUMNS = 9, /* a time and a value of four points, and how many there are */
         SERIES_HOUR = 3600,
@@ -31,9 +34,10 @@ static const char *const series_tables[] = {
 
 /* clang-format off */
 
-/* What is known before the points are: $1 from, $2 to, $3 whose, $4 the journal. An end that is
- * open reaches to the last row, also where that is ahead of the clock; it is a whole millisecond,
- * so that it can be asked for as it is told. Compiling a statement takes longer than it does. */
+/* What is known before the points are: $1 from, $2 to, $3 whose, $4 the journal, $5 some days ago. An
+ * end that is open reaches to the last row, also where that is ahead of the clock; it is a whole
+ * millisecond, so that it can be asked for as it is told. Compiling a statement takes longer than it
+ * does, and planning with the partitions of a year longer than reading the sums of one. */
 #define SERIES_LOOK(table, owner)                                                                 \
         "SELECT least(coalesce($1::bigint, oldest / 1000 * 1000, till), till), till,"             \
         "  (SELECT o.epoch || ':' || CASE WHEN o.seq > 0 THEN o.seq ELSE max(p.seq) END"          \
@@ -43,7 +47,8 @@ static const char *const series_tables[] = {
         "                 FROM " table " WHERE " owner " = $3::bigint) END AS oldest,"            \
         "               coalesce($2::bigint, greatest($1::bigint, " DB_TO_US("now()") ","         \
         "                 (SELECT " DB_TO_US("max(time)") " FROM " table                          \
-        "                   WHERE " owner " = $3::bigint)) / 1000 * 1000 + 1000) AS till) l"
+        "                   WHERE " owner " = $3::bigint AND received_at >= " DB_US("$5") "))"      \
+        "                 / 1000 * 1000 + 1000) AS till) l"
 
 #define SERIES_PATH                                                            \
         "(SELECT CASE WHEN left($5::text, 1) <> '/' THEN ARRAY[$5::text] ELSE" \
@@ -66,7 +71,7 @@ static const char *const series_tables[] = {
         "                " own " AS own, (" document " #> " SERIES_PATH ")::text AS v"           \
         "           FROM " table " WHERE " owner " = $3::bigint"                                 \
         "            AND (" filter ")" DB_IN_TIME                                                \
-        "            AND received_at >= " DB_US("$1") " - interval '1 day'"                      \
+        "            AND received_at >= " DB_US_RECEIVED("$1")                              \
         "          " order " OFFSET 0) r)"
 
 #define SERIES_SQL(...)                                                                          \
@@ -131,6 +136,7 @@ static void series_bind(DbReading *reading) {
         db_reading_bind_time(reading, history->to_us);
         db_reading_bind_int(reading, series_owner(history));
         db_reading_bind_text(reading, history->own_epoch);
+        db_reading_bind_int(reading, clock_now_us() - SERIES_RECENT_US);
 }
 
 /* A pointer of one step is a name, as the columns have it. */

@@ -15,7 +15,7 @@
 #define DB_PAGE_WITH                                                                         \
         "WITH asked AS (SELECT $1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bigint,"  \
         " $6::bigint, $7::bigint, $8::bigint, $9::text, $10::text, $11::float8, $12::boolean)"
-#define DB_PAGE_US(n)     "(timestamptz 'epoch' + " n "::bigint * interval '1us')"
+#define DB_PAGE_US(n)     "tidegate_us(" n "::bigint)"
 #define DB_PAGE_FROM      "coalesce(" DB_PAGE_US("$2") ", '-infinity')"
 #define DB_PAGE_TO        "coalesce(" DB_PAGE_US("$3") ", 'infinity')"
 #define DB_PAGE_LOCAL(at) "tidegate_local_time(" at ", $10::text)"

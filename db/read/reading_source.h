@@ -82,8 +82,13 @@ DbTrack *db_track_free(DbTrack *track);
 /* ---- SQL that they share ------------------------------------------------------------------- */
 
 /* clang-format off: as it would stand in psql */
-#define DB_US(n)       "(timestamptz 'epoch' + " n "::bigint * interval '1us')"
-#define DB_TO_US(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
+/* Of a parameter it is known as the statement is planned, so that partitions of other days are left
+ * out before each costs its planning. */
+#define DB_US(n) "tidegate_us(" n "::bigint)"
+/* Nothing is believed that is further ahead of its receipt (time.ahead): what is of then or later
+ * was received after this. */
+#define DB_US_RECEIVED(n) DB_US("(" n "::bigint - 86400000000)")
+#define DB_TO_US(time)    "(extract(epoch FROM " time ") * 1000000)::bigint"
 
 #define DB_DECLARE "DECLARE reading NO SCROLL CURSOR FOR "
 

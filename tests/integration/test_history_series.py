@@ -2,6 +2,7 @@
 import json
 from datetime import datetime, timedelta, timezone
 
+import psycopg2
 import pytest
 
 from test_history_answers import partition_for, position, text
@@ -166,6 +167,26 @@ def test_who_accepts_csv_gets_csv(gateway, broker, database):
             assert not is_csv or (answer.text, answer.headers["Content-Disposition"]) == (same.text, same.headers["Content-Disposition"])
         assert gateway.get(path, "ben", headers={"Accept": "text/csv"}).status_code == 404
     assert gateway.get("/api/devices/dev-1/telemetry", "ana", headers={"Accept": "text/csv"}).json()["items"][0]["data"] == {"v": 1}
+
+
+def test_a_chart_of_today_has_nothing_to_do_with_days_of_before(gateway, broker, database, postgres):
+    """Whoever holds one of those is not waited for; nor are all of a year planned with, which costs more than the chart."""
+    broker.publish("ems/dev-1/telemetry", json.dumps({"v": 7}))
+    broker.publish("seano/USV-1/vehicle_log", json.dumps({"battery_voltage": 12.5}))
+    database.wait_for("SELECT count(*) FROM vehicle_logs", 1)
+    days = START - timedelta(days=9), START - timedelta(days=5)
+    database.rows("SELECT tidegate_make_partitions(%s::date, %s::date)", *(day.date() for day in days))
+    holder = psycopg2.connect(postgres.url(database.name))
+    try:
+        with holder.cursor() as cursor:
+            for table in ("telemetry", "vehicle_logs"):
+                cursor.execute(f"LOCK TABLE {table}_{days[1]:%Y%m%d} IN ACCESS EXCLUSIVE MODE")
+            for points in (1, 10, 800):  # of tens of minutes, of minutes, of rows
+                for path, member, value in (("/api/devices/dev-1/telemetry", "v", 7), ("/api/vehicles/USV-1/series", "battery_voltage", 12.5)):
+                    columns = series(gateway, path, member=member, points=points, **{"from": text(START)})["columns"]
+                    assert [column[1::2] for column in columns] == [[value] * 4], (path, points)
+    finally:
+        holder.close()
 
 
 def test_what_cannot_be_asked_is_told(gateway):
