@@ -258,4 +258,5 @@ const DbReadingSource db_history_series = {
         .begin = series_begin,
         .row = series_row,
         .end = series_end,
+        .n_row_bytes = 100,
 };

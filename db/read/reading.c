@@ -104,11 +104,13 @@ static int reading_bind(DbReading *reading) {
 int db_reading_declare(DbReading *reading, const char *sql) {
         const DbQuery close = { .sql = "CLOSE ALL" };
         const DbQuery query = { .sql = sql, .n_args = reading->n_args, .args = reading->args };
-        int r;
+        int r = 0;
 
-        r = db_conn_exec(reading->conn, &close, NULL);
+        if (reading->has_declared)
+                r = db_conn_exec(reading->conn, &close, NULL);
         if (r == 0)
                 r = db_conn_exec(reading->conn, &query, NULL);
+        reading->has_declared = r == 0;
         return r;
 }
 
@@ -229,18 +231,55 @@ static int reading_end_page(const DbReading *reading, JsonOut *out) {
         return 0;
 }
 
-/* Large rows a few at a time; small ones many. */
-static const char *reading_fetch(const DbReading *reading) {
-        int64_t n_each = reading->n_rows > 0 ? reading->n_bytes / reading->n_rows + 1 : 10000;
+typedef struct {
+        int n;
+        const char *sql;
+} ReadingFetch;
 
-        if (n_each <= READING_PIECE / 2000)
-                return "FETCH 2000 FROM reading";
-        return n_each <= READING_PIECE / 200 ? "FETCH 200 FROM reading" : "FETCH 10 FROM reading";
+static const ReadingFetch reading_fetches[] = {
+        { 2000, "FETCH 2000 FROM reading" },
+        { 200, "FETCH 200 FROM reading" },
+        { 10, "FETCH 10 FROM reading" },
+};
+
+/* Large rows a few at a time; small ones many. */
+static const ReadingFetch *reading_fetch(const DbReading *reading) {
+        int64_t n_each = reading->source->n_row_bytes;
+
+        if (reading->n_rows > 0)
+                n_each = reading->n_bytes / reading->n_rows + 1;
+        if (n_each > 0 && n_each <= READING_PIECE / 2000)
+                return &reading_fetches[0];
+        if (n_each > 0 && n_each <= READING_PIECE / 200)
+                return &reading_fetches[1];
+        return &reading_fetches[2];
+}
+
+/* Fewer than were asked for are the last: there is no need to ask once more. */
+static int reading_rows(DbReading *reading, Buf *body, bool *ret_is_last) {
+        const ReadingFetch *fetch = reading_fetch(reading);
+        CLEANUP(PQclear) PGresult *rows = NULL;
+        int r;
+
+        *ret_is_last = false;
+        r = db_conn_exec(reading->conn, &(DbQuery){ .sql = fetch->sql }, &rows);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        for (int i = 0; i < PQntuples(rows); ++i)
+                reading_row(reading, rows, i);
+        *ret_is_last = PQntuples(rows) < fetch->n;
+        if (*ret_is_last && reading->source->end)
+                r = reading->source->end(reading, &reading->out, ret_is_last);
+        else if (*ret_is_last)
+                r = reading_end_page(reading, &reading->out);
+        if (r == 0 && buf_failed(body))
+                r = err_new(-ENOMEM);
+        return r < 0 ? err_up(r) : r;
 }
 
 int db_reading_next(DbReading *reading, Buf *body, bool *ret_is_last) {
-        CLEANUP(PQclear) PGresult *rows = NULL;
-        bool is_last = true;
+        bool is_last = false;
         int r = 0;
 
         reading->out.buf = body;
@@ -248,20 +287,7 @@ int db_reading_next(DbReading *reading, Buf *body, bool *ret_is_last) {
                 r = reading->source->begin(reading, &reading->out);
         reading->has_begun = true;
         if (r == 0)
-                r = db_conn_exec(reading->conn, &(DbQuery){ .sql = reading_fetch(reading) }, &rows);
-        if (r != 0)
-                return r < 0 ? err_up(r) : r;
-
-        for (int i = 0; i < PQntuples(rows); ++i)
-                reading_row(reading, rows, i);
-        if (PQntuples(rows) > 0)
-                is_last = false;
-        else if (reading->source->end)
-                r = reading->source->end(reading, &reading->out, &is_last);
-        else
-                r = reading_end_page(reading, &reading->out);
-        if (r == 0 && buf_failed(body))
-                r = err_new(-ENOMEM);
+                r = reading_rows(reading, body, &is_last);
         if (r == 0)
                 *ret_is_last = is_last;
         return r < 0 ? err_up(r) : r;

@@ -31,6 +31,7 @@ struct DbReadingSource {
         void (*row)(DbReading *reading, const struct pg_result *rows, int row, JsonOut *out);
         /* *ret_is_last false: it has declared another cursor. NULL: the end of a page. */
         int (*end)(DbReading *reading, JsonOut *out, bool *ret_is_last);
+        int64_t n_row_bytes; /* about as long is what a row comes to; 0: that is not known */
 };
 
 struct DbReading {
@@ -41,7 +42,7 @@ struct DbReading {
         const char *args[DB_READING_ARGS];
         size_t n_args;
         JsonOut out; /* from piece to piece; its buffer is the piece's */
-        bool has_begun;
+        bool has_declared, has_begun;
         int64_t n_rows, n_bytes; /* of rows, so far: how many to fetch at a time */
         HistoryCursor last;      /* of the row written last */
         bool has_more;
