@@ -192,6 +192,9 @@ typedef enum Metric {
         METRIC_UPLINK_CONNECTS,
         METRIC_UPLINK_COPIED,      /* gauge: connections; at the edge: 0 or 1 */
         METRIC_UPLINK_DROPPED,     /* messages, as the journal was full */
+        METRIC_UPLINK_GAPS,        /* ranges that edges have let go of, as they say */
+        METRIC_UPLINK_LOST,        /* and messages */
+        METRIC_UPLINK_LOSSY,       /* gauge: connections of edges that said so */
         METRIC_UPLINK_LAG_SECONDS, /* gauge, age of the oldest that is not stored */
         METRIC_WS_LISTS_PUT_OFF,
         METRIC_WS_MESSAGES_IN,

@@ -5,8 +5,10 @@
 
 #include "base/err.h"
 #include "base/json_out.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "model/edge/uplink.h"
+#include "model/metrics.h"
 
 #define HELLO_RUN_SIZE 17
 
@@ -52,4 +54,14 @@ void uplink_hello_write(Journal *journal, Buf *buf) {
         json_out_string(&out, "version", TIDEGATE_VERSION);
         hello_add_runs(journal, &out);
         json_out_object_end(&out);
+}
+
+void uplink_hello_copied(void) {
+        if (metric_get(METRIC_UPLINK_COPIED) == 0)
+                log_error("uplink_copied hint=\"another gateway brings, or brought, messages from "
+                          "a copy "
+                          "of this journal's folder: all of both is stored; give one of them a "
+                          "folder "
+                          "and a token of its own\"");
+        metric_set(METRIC_UPLINK_COPIED, 1);
 }

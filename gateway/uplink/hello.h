@@ -14,3 +14,5 @@
 MUST_CHECK int uplink_hello_begin(Journal *journal);
 /* Into an empty @buf. */
 void uplink_hello_write(Journal *journal, Buf *buf);
+/* It is told that its folder is not its alone; until the next welcome. */
+void uplink_hello_copied(void);

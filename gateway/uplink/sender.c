@@ -21,6 +21,7 @@
 #include "gateway/journal/journal.h"
 #include "gateway/uplink/hello.h"
 #include "gateway/uplink/link.h"
+#include "gateway/uplink/losses.h"
 #include "gateway/uplink/orders.h"
 #include "model/edge/uplink.h"
 #include "model/metrics.h"
@@ -65,6 +66,7 @@ struct UplinkSender {
 
         JournalRecord *records; /* [SENDER_RECORDS], scratch */
         Buf batch;              /* likewise */
+        UplinkLosses losses;
         char why[UPLINK_LINK_WHY];
         bool is_told; /* that the link is down */
 };
@@ -323,16 +325,6 @@ static void sender_stored(UplinkSender *sender, uint64_t position) {
         sender->moved_us = clock_mono_us();
 }
 
-static void sender_hear_copied(void) {
-        if (metric_get(METRIC_UPLINK_COPIED) == 0)
-                log_error("uplink_copied hint=\"another gateway brings, or brought, messages from "
-                          "a copy "
-                          "of this journal's folder: all of both is stored; give one of them a "
-                          "folder "
-                          "and a token of its own\"");
-        metric_set(METRIC_UPLINK_COPIED, 1);
-}
-
 static int sender_hear_text(UplinkSender *sender, Text text) {
         static const Text command = TEXT("{\"type\":\"command\",");
         uint64_t position, window;
@@ -341,14 +333,17 @@ static int sender_hear_text(UplinkSender *sender, Text text) {
             memcmp(text.data, command.data, command.n) == 0)
                 return err_up(uplink_orders_put(sender->options.orders, text));
         if (sender->is_welcome && sender_is(text, "{\"type\":\"copied\"")) {
-                sender_hear_copied();
+                uplink_hello_copied();
                 return 0;
         }
+        if (sender->is_welcome && sender_is(text, "{\"type\":\"heard\""))
+                uplink_losses_heard(&sender->losses);
         if (!sender_member(text, "\"position\":", &position))
                 return 0; /* of a later version */
         if (!sender->is_welcome && sender_is(text, "\"welcome\"") &&
             sender_member(text, "\"window\":", &window)) {
                 sender->window = window;
+                uplink_losses_welcome(&sender->losses, text);
                 return err_up(sender_welcome(sender, position));
         }
         if (sender->is_welcome && sender_is(text, "\"stored\"") && position <= sender->sent_seq)
@@ -466,6 +461,17 @@ static int sender_send(UplinkSender *sender) {
         return r == 0 ? 0 : err_up(r);
 }
 
+static int sender_tell_losses(UplinkSender *sender) {
+        if (!sender->link || !sender->is_welcome)
+                return 0;
+        buf_reset(&sender->batch);
+        if (!uplink_losses_write(&sender->losses, &sender->batch))
+                return 0;
+        if (buf_failed(&sender->batch))
+                return err_new(-ENOMEM);
+        return err_up(uplink_link_send(sender->link, UPLINK_TEXT, buf_text(&sender->batch)));
+}
+
 /* ---- the thread ---- */
 
 static bool sender_is_done(const UplinkSender *sender) {
@@ -545,6 +551,7 @@ static void *sender_main(void *arg) {
                 if (r == 0 && clock_mono_us() - looked_us > SENDER_TICK_MS * INT64_C(1000)) {
                         looked_us = clock_mono_us();
                         sender_look(sender);
+                        r = sender_tell_losses(sender);
                 }
                 watch_rest();
                 if (r == 0)

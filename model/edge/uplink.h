@@ -22,6 +22,7 @@
 
 typedef struct UplinkBatch UplinkBatch;
 typedef struct UplinkLine UplinkLine;
+typedef struct UplinkLost UplinkLost;
 typedef struct UplinkMark UplinkMark;
 typedef struct UplinkRecord UplinkRecord;
 
@@ -45,6 +46,12 @@ struct UplinkBatch {
 struct UplinkLine {
         uint64_t stored_seq; /* up to where that is in the database */
         uint64_t view;       /* as that is, and was when that number was reached; see UplinkMark */
+};
+
+/* What an edge has let go of that nobody has stored: since its start, and of that what is news. */
+struct UplinkLost {
+        uint64_t n_dropped, n_gaps; /* messages; ranges of numbers */
+        uint64_t n_new_dropped, n_new_gaps;
 };
 
 /* Where a record came from. */

@@ -194,6 +194,15 @@ def test_or_the_oldest_goes_and_is_counted(boat):
     for device in DEVICES:  # the newest, without a hole
         assert rows[device] == list(range(9001 - len(rows[device]), 9001))
     wait_until(lambda: one.edge.metric("tidegate_accounting_drift") == 0, "the books to balance")
+    for _ in range(2):  # the central one is told, and counts it once, however often the link breaks
+        wait_until(lambda: one.central.metric("tidegate_uplink_lossy") == 1, "the central one to be told")
+        assert one.central.metric("tidegate_uplink_lost_total") == dropped
+        assert f" messages={dropped} gaps=0 all_messages={dropped} all_gaps=0 " in one.central.log()
+        for gateway in (one.edge, one.central):
+            assert gateway.get("/readyz").json()["notes"] == ["uplink_lost"]
+        one.road.shut()
+        wait_until(lambda: one.central.metric("tidegate_uplink_lossy") == 0, "the link to have broken")
+        one.road.open()
 
 
 def test_who_may_not_keeps_what_it_has_until_he_may(boat):
@@ -250,6 +259,8 @@ def test_a_database_that_is_put_back_under_a_connected_edge_gets_what_that_has(b
     after, last = re.search(r"journal_gap after=(\d+) last=(\d+) position=\1 ", one.edge.log()).groups()
     assert int(after) < int(last) < first
     assert one.edge.get("/readyz").json()["notes"] == ["journal_gap"]
+    wait_until(lambda: one.central.metric("tidegate_uplink_gaps_total") == one.edge.metric("tidegate_journal_gap_total"), "the central one to be told")
+    assert "uplink_lost" in one.central.get("/readyz").json()["notes"]
 
 
 @pytest.mark.parametrize("names, trusted, is_in", [("IP:127.0.0.1", True, True), ("IP:127.0.0.2", True, False),

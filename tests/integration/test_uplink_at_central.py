@@ -379,6 +379,8 @@ def test_who_may_not_is_not_let_in(boat, gateway, database):
        "the runs of a hello are at most 64, the newest first")
       for runs in ('"00000000000000c1:0"', "[7]", '["c1:0"]', '["00000000000000c1:1","00000000000000c2:2"]',
                    json.dumps(["00000000000000c1:0"] * 65))],
+    (['{"type":"lost","dropped":1,"gaps":0,"new_dropped":1,"new_gaps":0}'], "losses before the welcome"),
+    (["hello", '{"type":"lost","dropped":1,"gaps":0,"new_dropped":-1,"new_gaps":0}'], "hello comes first"),
     (["{"], "hello comes first"),
     (["hello", '{"type":"hello","format":1,"journal":"00000000000000a1"}'], "hello is said once"),
     (["hello", b"TGU1"], "not a batch"),

@@ -21,6 +21,7 @@
 #include "gateway/uplink/edge.h"
 #include "gateway/uplink/hello.h"
 #include "gateway/uplink/link.h"
+#include "gateway/uplink/losses.h"
 #include "gateway/uplink/orders.h"
 #include "gateway/uplink/sender.h"
 #include "model/metrics.h"
@@ -328,6 +329,50 @@ static void test_a_hello_names_each_start_that_has_numbered_anything(void **stat
         assert_non_null(strstr(said.data, third));
 }
 
+static const char *losses(UplinkLosses *losses, Buf *buf) {
+        buf_reset(buf);
+        if (!uplink_losses_write(losses, buf))
+                return "";
+        buf_append(buf, "", 1);
+        return buf->data;
+}
+
+/* All of it on each connection; as news until it was heard. */
+static void test_what_went_is_said_once_a_connection_and_news_until_it_is_heard(void **state) {
+        const Text welcome = TEXT("{\"type\":\"welcome\",\"hears\":[\"lost\"]}");
+        UplinkLosses told = { 0 };
+        CLEANUP_BUF Buf buf = { 0 };
+        int64_t n_before = metric_get_dead_letters();
+
+        (void)state;
+        metric_set(METRIC_UPLINK_DROPPED, -n_before);
+        metric_set(METRIC_JOURNAL_GAP, 0);
+        uplink_losses_welcome(&told, welcome);
+        assert_string_equal(losses(&told, &buf), "");
+        metric_add(METRIC_UPLINK_DROPPED, 5);
+        assert_string_equal(losses(&told, &buf),
+                            "{\"type\":\"lost\",\"dropped\":5,\"gaps\":0,"
+                            "\"new_dropped\":5,\"new_gaps\":0}");
+        metric_add(METRIC_JOURNAL_GAP, 2);
+        assert_string_equal(losses(&told, &buf), ""); /* first the other is to be heard */
+        uplink_losses_welcome(&told, welcome);
+        assert_string_equal(losses(&told, &buf),
+                            "{\"type\":\"lost\",\"dropped\":5,\"gaps\":2,"
+                            "\"new_dropped\":5,\"new_gaps\":2}");
+        uplink_losses_heard(&told);
+        metric_add_dead_letter(REASON_TOO_LARGE, 1);
+        assert_string_equal(losses(&told, &buf),
+                            "{\"type\":\"lost\",\"dropped\":6,\"gaps\":2,"
+                            "\"new_dropped\":1,\"new_gaps\":0}");
+        uplink_losses_heard(&told);
+        uplink_losses_welcome(&told, TEXT("{\"type\":\"welcome\"}"));
+        assert_string_equal(losses(&told, &buf), ""); /* it would not understand */
+        uplink_losses_welcome(&told, welcome);
+        assert_string_equal(losses(&told, &buf),
+                            "{\"type\":\"lost\",\"dropped\":6,\"gaps\":2,"
+                            "\"new_dropped\":0,\"new_gaps\":0}");
+}
+
 static int make_root(void **state) {
         (void)state;
         return mkdtemp(root) ? 0 : -1;
@@ -351,6 +396,8 @@ int main(void) {
                 cmocka_unit_test(test_commands_that_cannot_be_read_cost_nobody_else),
                 cmocka_unit_test(test_an_edge_without_a_broker_does_not_start),
                 cmocka_unit_test(test_a_hello_names_each_start_that_has_numbered_anything),
+                cmocka_unit_test(
+                        test_what_went_is_said_once_a_connection_and_news_until_it_is_heard),
         };
 
         return cmocka_run_group_tests(tests, make_root, remove_root);

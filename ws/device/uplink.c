@@ -40,6 +40,7 @@ WsUplink *ws_uplink_free(WsUplink *uplink) {
         free(uplink->sent);
         TAILQ_REMOVE(&uplink->client->loop->uplinks, uplink, entry);
         metric_add(METRIC_UPLINK_COPIED, -(int64_t)uplink->is_copied);
+        metric_add(METRIC_UPLINK_LOSSY, -(int64_t)uplink->is_lossy);
         free(uplink->batches);
         buf_done(&uplink->held);
         buf_done(&uplink->record);
@@ -125,6 +126,9 @@ static int ws_uplink_say(const WsUplink *uplink, const char *type, uint64_t posi
                 json_out_int(&out, "format", UPLINK_FORMAT);
                 json_out_int(&out, "max_bytes", (int64_t)UPLINK_BATCH_BYTES);
                 json_out_int(&out, "window", (int64_t)UPLINK_WINDOW_BYTES);
+                json_out_array(&out, "hears");
+                json_out_string(&out, NULL, "lost");
+                json_out_array_end(&out);
         }
         json_out_object_end(&out);
         return err_up(ws_client_say(uplink->client, buf));
@@ -242,6 +246,32 @@ int ws_uplink_hello(WsClient *client, const Runs *runs) {
         uplink->runs = *runs;
         ws_uplink_replace(uplink);
         return err_up(ws_uplink_ask(uplink));
+}
+
+int ws_uplink_lost(WsClient *client, const UplinkLost *lost) {
+        WsUplink *uplink = client->uplink;
+        Buf *buf = &client->loop->text;
+
+        if (!uplink->is_welcome)
+                return ws_uplink_refuse(uplink, "losses before the welcome");
+        if (!uplink->is_lossy)
+                metric_add(METRIC_UPLINK_LOSSY, 1);
+        uplink->is_lossy = true;
+        metric_add(METRIC_UPLINK_LOST, (int64_t)lost->n_new_dropped);
+        metric_add(METRIC_UPLINK_GAPS, (int64_t)lost->n_new_gaps);
+        if (lost->n_new_dropped + lost->n_new_gaps > 0)
+                log_error("uplink_lost device=%lld run=%016llx messages=%llu gaps=%llu "
+                          "all_messages=%llu all_gaps=%llu hint=\"the edge has let go of what "
+                          "nobody has stored: its own log says what and why\"",
+                          (long long)uplink->device_id,
+                          (unsigned long long)uplink->runs.items[0].id,
+                          (unsigned long long)lost->n_new_dropped,
+                          (unsigned long long)lost->n_new_gaps,
+                          (unsigned long long)lost->n_dropped,
+                          (unsigned long long)lost->n_gaps);
+        buf_reset(buf);
+        buf_append_text(buf, TEXT("{\"type\":\"heard\"}"));
+        return err_up(ws_client_say(client, buf));
 }
 
 /* ---- what it brings ---- */

@@ -15,6 +15,7 @@
 #include "base/base.h"
 #include "model/account.h"
 #include "model/edge/runs.h"
+#include "model/edge/uplink.h"
 #include "model/event.h"
 
 typedef struct WsClient WsClient;
@@ -29,6 +30,8 @@ int64_t ws_uplink_device(const WsUplink *uplink);
 /* Which journal it brings: what these have numbered. */
 MUST_CHECK int ws_uplink_hello(WsClient *client, const Runs *runs);
 MUST_CHECK int ws_uplink_batch(WsClient *client, Text message);
+/* What it has let go of since it started: messages, and ranges of numbers. */
+MUST_CHECK int ws_uplink_lost(WsClient *client, const UplinkLost *lost);
 /* What a device of its owner's is to do; where that has no socket of its own. */
 MUST_CHECK int ws_uplink_command(WsLoop *loop, const Event *event);
 void ws_uplink_left(WsClient *client); /* it receives nothing any more */

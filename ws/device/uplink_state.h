@@ -35,6 +35,7 @@ struct WsUplink {
         bool wants_position; /* asks for it, from then on */
         int64_t retry_ms;
         Runs runs;      /* what its numbers stand for */
+        bool is_lossy;  /* it has let go of something: it is counted */
         bool is_copied; /* there is another copy of its folder: it is told so, and counted */
         unsigned line;  /* which of our journals has what it brings; 0: none was asked for */
         uint64_t view;  /* of the database, as the position was asked for */

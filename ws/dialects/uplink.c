@@ -11,6 +11,7 @@
 /* Gateways without a database, which bring their journals (device/uplink.h). Nobody else. */
 
 #define WS_UPLINK_EPOCH_DIGITS 16
+#define WS_UPLINK_COUNT_MAX    (UINT64_C(1) << 40)
 
 static bool ws_uplink_match(Text path, Text *ret_target) {
         return ws_dialect_match_level(path, TEXT("/ws/uplink/"), ret_target);
@@ -82,9 +83,26 @@ static const char *ws_uplink_read_hello(const WsClientMessage *message, Runs *re
         return NULL;
 }
 
+static bool ws_uplink_read_count(const WsClientMessage *message, const char *name, uint64_t *ret) {
+        char text[256];
+        bool is_null;
+
+        return ws_client_message_member(message, name, text, &is_null) && !is_null &&
+               text_to_number(text_of(text), WS_UPLINK_COUNT_MAX, ret);
+}
+
+static bool ws_uplink_read_lost(const WsClientMessage *message, UplinkLost *ret_lost) {
+        return ws_uplink_read_count(message, "dropped", &ret_lost->n_dropped) &&
+               ws_uplink_read_count(message, "gaps", &ret_lost->n_gaps) &&
+               ws_uplink_read_count(message, "new_dropped", &ret_lost->n_new_dropped) &&
+               ws_uplink_read_count(message, "new_gaps", &ret_lost->n_new_gaps);
+}
+
 static int ws_uplink_receive(WsClient *client, Text message) {
         WsClientMessage said;
         const char *reason = "hello comes first";
+        UplinkLost lost;
+        bool is_lost = false;
         Runs runs;
         int r;
 
@@ -94,9 +112,12 @@ static int ws_uplink_receive(WsClient *client, Text message) {
         if (r < 0)
                 return r;
         if (r == 0) {
-                reason = ws_uplink_read_hello(&said, &runs);
+                is_lost = text_equal(said.type, TEXT("lost")) && ws_uplink_read_lost(&said, &lost);
+                reason = is_lost ? NULL : ws_uplink_read_hello(&said, &runs);
                 ws_client_message_done(&said);
         }
+        if (is_lost)
+                return ws_uplink_lost(client, &lost);
         if (!reason)
                 return ws_uplink_hello(client, &runs);
         ws_client_close(client, WS_CLOSE_MISUSE, reason, METRIC_WS_CLOSED_MISUSE);

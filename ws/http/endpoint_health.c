@@ -60,6 +60,8 @@ static size_t ws_health_notes(const WsCall *call, JsonOut *out) {
                 { call->options->is_edge && metric_get(METRIC_UPLINK_CONNECTED) == 0,
                   "uplink_away" },
                 { metric_get(METRIC_UPLINK_COPIED) != 0, "uplink_copied" },
+                { metric_get(METRIC_UPLINK_LOSSY) != 0 || metric_get(METRIC_UPLINK_DROPPED) != 0,
+                  "uplink_lost" },
                 { metric_get(METRIC_RETENTION_HELD) != 0, "retention_held" },
                 { metric_get(METRIC_MQTT_FILTERS_REFUSED) != 0, "subscriptions_refused" },
                 { metric_get(METRIC_JOURNAL_GAPS) != 0, "journal_gap" },
