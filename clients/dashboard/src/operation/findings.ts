@@ -15,7 +15,7 @@ export interface Finding {
 const REASONS = {
   database_away: "bad", broker_away: "bad", journal_full: "bad", journal_failed: "bad", accounting_drift: "bad", superseded: "bad", standby: "warn",
   registry_not_loaded: "bad", registry_stale: "warn", transaction_pooling: "warn", retention_held: "warn", subscriptions_refused: "warn",
-  journal_gap: "bad", journal_files_gone: "bad", dead_letters_many: "warn", journals_left: "warn", letters_refused: "warn",
+  journal_gap: "bad", journal_files_gone: "bad", dead_letters_many: "warn", journals_left: "warn", letters_refused: "warn", uplink_copied: "warn", uplink_lost: "warn",
 } as const satisfies Record<string, Finding["level"]>;
 
 const LATE_SECONDS = 60;
