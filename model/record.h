@@ -72,7 +72,9 @@ typedef enum RecordSide {
         RECORD_BIRTH,
         RECORD_MERGED,
         RECORD_CLOCK,
-        RECORD_LETTER, /* what of it is a dead letter */
+        RECORD_LETTER,  /* what of it is a dead letter */
+        RECORD_GOES,    /* that the letter goes which was taken in again */
+        RECORD_OUTCOME, /* and what came of it, for who asked */
         RECORD_SIDES
 } RecordSide;
 
@@ -255,9 +257,17 @@ static inline bool record_leaves_out(const Record *record, RecordSide side) {
         return record->left_out & 1U << side;
 }
 
+/* A letter that was taken in again, and can be neither a row nor another letter, or not go: it
+ * stays, and is all that there is of it. */
+static inline bool record_keeps_letter(const Record *record) {
+        if (record->letter_id == 0 || record->letter_stays || record->reason == REASON_NONE)
+                return false;
+        return record_leaves_out(record, RECORD_GOES) || record_leaves_out(record, RECORD_LETTER);
+}
+
 /* Neither a row nor a letter: the journal keeps it. */
 static inline bool record_is_refused(const Record *record) {
-        if (!record_leaves_out(record, RECORD_LETTER))
+        if (!record_leaves_out(record, RECORD_LETTER) || record_keeps_letter(record))
                 return false;
         return record->reason != REASON_NONE || record->detections.n_items == 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/json_out.h"
+#include "base/log.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(void *, PQfreemem);
@@ -212,36 +213,40 @@ static int letters_tell(const PGresult *result, int row, DbDeadLetterFn fn, void
         return 0;
 }
 
-/* What is not claimed, what an earlier start of ours claimed, and what a gateway did that has been
- * gone for a day. Few at a time, as their payloads are in memory. */
+static void letters_say_refused(const PGresult *result, int row) {
+        static LogPace said;
+        unsigned long long n_more;
+
+        if (log_may(&said, &n_more))
+                log_warning("replay_refused letter=%s error=\"%s\" more=%llu"
+                            " hint=\"the table replays does not take it; the letter stays\"",
+                            PQgetvalue(result, row, 0),
+                            PQgetvalue(result, row, 6),
+                            n_more);
+}
+
+/* Few at a time, as their payloads are in memory. */
 int db_letters_claim(DbConn *conn,
                      const char *epoch,
                      const char *session,
                      DbDeadLetterFn fn,
                      void *arg) {
-        static const char gone[] = "UPDATE replays r SET outcome = 'gone'"
-                                   " WHERE outcome IS NULL AND claimed_by IS NULL AND NOT EXISTS"
-                                   " (SELECT FROM dead_letters d WHERE d.id = r.letter_id)";
         static const char sql[] =
-                "WITH todo AS (SELECT letter_id FROM replays WHERE outcome IS NULL"
-                " AND (claimed_by IS NULL OR (claimed_by = $1 AND session IS DISTINCT FROM $2)"
-                " OR (claimed_by <> $1 AND requested_at < now() - interval '1 day'))"
-                " ORDER BY letter_id LIMIT 16 FOR UPDATE SKIP LOCKED),"
-                " claimed AS (UPDATE replays r SET claimed_by = $1, session = $2 FROM todo"
-                " WHERE r.letter_id = todo.letter_id RETURNING r.letter_id)"
-                " SELECT d.id, (extract(epoch FROM d.received_at) * 1000000)::bigint, d.topic,"
-                " d.payload, d.reason, coalesce(d.element, 0) FROM claimed c JOIN dead_letters d "
-                "ON d.id = c.letter_id "
-                "ORDER BY d.id";
+                "SELECT c.letter, (extract(epoch FROM d.received_at) * 1000000)::bigint, d.topic,"
+                " d.payload, d.reason, coalesce(d.element, 0), c.refused"
+                " FROM tidegate_claim_replays($1, $2, 16) c LEFT JOIN dead_letters d"
+                " ON d.id = c.letter ORDER BY 1";
         CLEANUP(PQclear) PGresult *result = NULL;
         const char *args[] = { epoch, session };
         int r;
 
-        r = db_conn_exec(conn, &(DbQuery){ gone, 0, NULL }, NULL);
-        if (r == 0)
-                r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
-        for (int i = 0; r == 0 && i < PQntuples(result); ++i)
-                r = letters_tell(result, i, fn, arg);
+        r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        for (int i = 0; r == 0 && i < PQntuples(result); ++i) {
+                if (!PQgetisnull(result, i, 6))
+                        letters_say_refused(result, i);
+                else if (!PQgetisnull(result, i, 1))
+                        r = letters_tell(result, i, fn, arg);
+        }
         return r < 0 ? err_up(r) : r;
 }
 

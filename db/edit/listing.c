@@ -55,7 +55,7 @@ static const char *const listing_sql[] = {
                         "p.left_at") " AS since"
                                      " FROM journal_positions p WHERE p.left_at IS NOT NULL"
                                      " UNION ALL SELECT p.slot, p.epoch, CASE d.kind WHEN 'gap' "
-                                     "THEN 'gone' WHEN 'refused' THEN 'refused' ELSE 'not_found'"
+                                     "THEN 'gone' ELSE 'not_found'"
                                      " END, d.after_seq, d.last_seq, d.records, " LISTING_TIME(
                                              "d.found_at") " FROM journal_differences d JOIN "
                                                            "journal_positions p USING (journal_id)"

@@ -363,13 +363,23 @@ static void rows_add_clock(DbRows *rows, const Record *record) {
                 db_array_null(&columns[2]);
 }
 
+static void rows_add_outcome(DbRows *rows, const Record *record, const char *outcome) {
+        DbArray *columns = rows->columns[DB_SHEET_REPLAYS];
+
+        db_array_int(&columns[0], (int64_t)record->seq);
+        db_array_int(&columns[1], record->letter_id);
+        db_array_bytes(&columns[2], text_of(outcome));
+}
+
 static void rows_add_letter(DbRows *rows, const Record *record) {
         DbArray *columns = rows->columns[DB_SHEET_LETTERS];
         const char *outcome = "stored";
 
         if (record->letter_stays && !record->duplicate)
                 return;
-        if (record->ignored && record->letter_id != 0 && !record->letter_stays)
+        if (record_keeps_letter(record))
+                outcome = "kept";
+        else if (record->ignored && record->letter_id != 0 && !record->letter_stays)
                 outcome = record->route ? "empty" : "gone";
         else if (record->duplicate)
                 outcome = "duplicate";
@@ -381,6 +391,22 @@ static void rows_add_letter(DbRows *rows, const Record *record) {
         db_array_int(&columns[1], record->letter_id);
         db_array_bytes(&columns[2], text_of(outcome));
         db_array_time(&columns[3], record_first_us(record));
+        if (strcmp(outcome, "duplicate") != 0 && !record_leaves_out(record, RECORD_OUTCOME))
+                rows_add_outcome(rows, record, outcome);
+}
+
+/* What is a letter, or not even that. */
+static bool rows_add_no_row(DbRows *rows, const Record *record) {
+        if (record_keeps_letter(record))
+                return true;
+        if (record_is_refused(record)) {
+                db_array_int(&rows->columns[DB_SHEET_REFUSED][0], (int64_t)record->seq);
+                return true;
+        }
+        if (record->reason == REASON_NONE)
+                return false;
+        rows_add_dead_letter(rows, record, record->reason, -1, record->detail, record->payload);
+        return true;
 }
 
 void db_rows_add(DbRows *rows, const Record *record, size_t index) {
@@ -393,19 +419,8 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         if (record->duplicate)
                 return;
         rows_add_clock(rows, record);
-        if (record_is_refused(record)) {
-                db_array_int(&rows->columns[DB_SHEET_REFUSED][0], (int64_t)record->seq);
+        if (rows_add_no_row(rows, record))
                 return;
-        }
-        if (record->reason != REASON_NONE) {
-                rows_add_dead_letter(rows,
-                                     record,
-                                     record->reason,
-                                     -1,
-                                     record->detail,
-                                     record->payload);
-                return;
-        }
         switch (record->kind) {
         case KIND_RAW_LOG:
                 rows_add_raw_log(rows, record);
@@ -448,7 +463,7 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
 int db_rows_without(const Record *record) {
         const DetectionsRecord *detections = &record->detections;
 
-        if (record->is_there || record->duplicate)
+        if (record->is_there || record->duplicate || record_keeps_letter(record))
                 return 1;
         if (record->reason != REASON_NONE || record->kind != KIND_BLE_DETECTIONS)
                 return 0;

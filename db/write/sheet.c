@@ -167,23 +167,29 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "iktts" "ksssly" "sk",
                 true,
         },
-        /* Whether an answer to a command is a letter again is only known by now. A number that
-         * leaves nothing is written down as one whose letter was taken away. In a database that is
-         * older another letter may have the id: when it came tells them apart. */
+        /* A number that leaves nothing is written down as one whose letter was taken away. In a
+         * database that is older another letter may have the id: when it came tells them apart. */
         [DB_SHEET_LETTERS] = {
                 "letters",
                 "WITH u AS MATERIALIZED (SELECT * FROM unnest($2, $3, $4, $5)"
                 " AS u (seq, id, outcome, received_at)),"
                 " gone AS (DELETE FROM dead_letters d USING u WHERE d.id = u.id"
-                " AND d.received_at = u.received_at AND u.outcome <> 'duplicate'),"
-                " removed AS (INSERT INTO dead_letters_removed (journal_id, seq)"
-                " SELECT $1, seq FROM u WHERE outcome IN ('duplicate', 'empty', 'gone'))"
-                " UPDATE replays r SET outcome = CASE WHEN u.outcome = 'empty' THEN 'stored'"
-                " WHEN u.outcome <> 'command_ack' THEN u.outcome ELSE coalesce((SELECT d.reason FROM dead_letters d"
-                " WHERE d.seq = u.seq LIMIT 1), 'stored') END"
-                " FROM u WHERE r.letter_id = u.id AND u.outcome <> 'duplicate'",
+                " AND d.received_at = u.received_at AND u.outcome NOT IN ('duplicate', 'kept'))"
+                " INSERT INTO dead_letters_removed (journal_id, seq)"
+                " SELECT $1, seq FROM u WHERE outcome IN ('duplicate', 'empty', 'gone', 'kept')",
                 "kkst",
                 true,
+        },
+        /* Whether an answer to a command is a letter again is only known by now. */
+        [DB_SHEET_REPLAYS] = {
+                "replays",
+                "UPDATE replays r SET outcome = CASE WHEN u.outcome = 'empty' THEN 'stored'"
+                " WHEN u.outcome = 'kept' THEN 'db_rejected'"
+                " WHEN u.outcome <> 'command_ack' THEN u.outcome ELSE coalesce((SELECT d.reason FROM dead_letters d"
+                " WHERE d.seq = u.seq LIMIT 1), 'stored') END"
+                " FROM unnest($1, $2, $3) AS u (seq, id, outcome) WHERE r.letter_id = u.id",
+                "kks",
+                false,
         },
         [DB_SHEET_DEAD_LETTERS] = {
                 "dead_letters",

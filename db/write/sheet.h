@@ -29,6 +29,7 @@ typedef enum DbSheet {
         DB_SHEET_ACKS,    /* of commands, and their states: answers with the `ord` of those that no
                              command waits for (true) and of those that changed nothing (false) */
         DB_SHEET_LETTERS, /* those that were taken in again go, whatever became of them */
+        DB_SHEET_REPLAYS, /* which is told to who asked */
         DB_SHEET_DEAD_LETTERS,
         DB_SHEET_REFUSED,   /* those that are not taken either: the journal keeps their messages */
         DB_SHEET_ROW_NOTES, /* what of the stored was set aside */

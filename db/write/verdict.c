@@ -15,7 +15,6 @@ int db_verdict(int step, DbTrouble trouble) {
                                : DB_E_REFUSED;
         case DB_SHEET_ORIGINS: /* whatever becomes of the record: also a letter of it has one */
         case DB_SHEET_REFUSED:
-        case DB_SHEET_LETTERS:
         case DB_STEP_OTHER:
         case DB_STEP_PROBE:
                 return DB_E_REFUSED;
@@ -45,6 +44,10 @@ RecordSide db_verdict_side(int step) {
                 return RECORD_CLOCK;
         case DB_SHEET_DEAD_LETTERS:
                 return RECORD_LETTER;
+        case DB_SHEET_LETTERS:
+                return RECORD_GOES;
+        case DB_SHEET_REPLAYS:
+                return RECORD_OUTCOME;
         default:
                 return RECORD_ROW;
         }

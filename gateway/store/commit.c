@@ -44,6 +44,17 @@ struct Commit {
         char detail[320]; /* of the record that is not taken as it is */
 };
 
+static const char *const side_tables[RECORD_SIDES] = {
+        [RECORD_ROW] = "none",
+        [RECORD_NOTES] = "row_notes",
+        [RECORD_BIRTH] = "sparkplug_births",
+        [RECORD_MERGED] = "merged_telemetry",
+        [RECORD_CLOCK] = "vehicle_clocks",
+        [RECORD_LETTER] = "dead_letters",
+        [RECORD_GOES] = "dead_letters",
+        [RECORD_OUTCOME] = "replays",
+};
+
 #define NO COMMIT_PHASES
 
 /* As the header has it. */
@@ -248,8 +259,10 @@ static void commit_leave_out(Commit *commit, RecordSide side) {
         metric_add(METRIC_DB_SIDES_REFUSED, 1);
         if (!log_may(&commit->said_side, &n_more))
                 return;
-        log_error("beside_row_refused device=%lld vehicle=%lld sqlstate=%s error=\"%s\" more=%llu"
+        log_error("beside_row_refused table=%s device=%lld vehicle=%lld sqlstate=%s error=\"%s\" "
+                  "more=%llu"
                   " hint=\"the message is stored, without what its table does not take\"",
+                  side_tables[side],
                   (long long)record->device_id,
                   (long long)record->vehicle_id,
                   db_conn_sqlstate(commit->conn),
@@ -278,12 +291,28 @@ static int commit_passed(Commit *commit) {
         return commit_send_on(commit, COMMIT_ON_PASSED);
 }
 
+/* A letter that is taken in again: that it goes, or what is noted of that. There is no good one to
+ * compare it with, and nothing is lost: the letter stays as it is, or who asked is not told. */
+static int commit_refused_letter(Commit *commit, RecordSide side) {
+        size_t i = commit_top(commit)->from;
+        Record *record = batch_record(commit->batch, i);
+
+        if (record_leaves_out(record, side) || (side == RECORD_GOES && record->duplicate))
+                return DB_E_REFUSED;
+        if (side == RECORD_GOES && batch_fate(commit->batch, i) == BATCH_ROW)
+                commit_set_aside(commit);
+        commit_leave_out(commit, side);
+        return commit_send_on(commit, COMMIT_ON_AGAIN);
+}
+
 /* A single record, or what goes beside it. */
 static int commit_refused_one(Commit *commit) {
         RecordSide side = db_store_side(commit->store);
         size_t i = commit_top(commit)->from;
         bool is_trial = commit->phase == COMMIT_TRIAL;
 
+        if (side == RECORD_GOES || side == RECORD_OUTCOME)
+                return commit_refused_letter(commit, side);
         if (is_trial && side != commit->side)
                 return commit_passed(commit); /* what was tried has; something else has not */
         if (side == RECORD_ROW && batch_fate(commit->batch, i) != BATCH_ROW)

@@ -125,6 +125,30 @@ static void test_a_letter_that_is_refused_is_left_out_and_costs_no_other(void **
         fixture_done(&f);
 }
 
+/* It is not tried beside a good one: there is none. */
+static void test_a_letter_that_may_not_go_stays_and_one_that_is_not_told_of_goes(void **state) {
+        (void)state;
+        for (RecordSide side = RECORD_GOES; side <= RECORD_OUTCOME; ++side) {
+                Fixture f;
+
+                fixture_init(&f, 11);
+                f.batch.records[5].letter_id = 17;
+                f.store.poison_seq = 6;
+                f.store.side = side;
+                assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+                assert_int_equal(fixture_run(&f), 0);
+                assert_int_equal(f.store.n_stored, 11);
+                for (size_t i = 0; i < 11; ++i) {
+                        bool stays = i == 5 && side == RECORD_GOES;
+
+                        assert_int_equal(record_keeps_letter(&f.batch.records[i]), stays);
+                        assert_int_equal(f.store.reasons[i],
+                                         stays ? REASON_DB_REJECTED : REASON_NONE);
+                }
+                fixture_done(&f);
+        }
+}
+
 /* A table that takes nothing refuses each row by itself, too; that makes no letters. */
 static void test_whole_table_that_refuses_is_an_outage(void **state) {
         (void)state;
@@ -335,6 +359,8 @@ int main(void) {
                 cmocka_unit_test(test_one_bad_row_becomes_a_dead_letter_wherever_it_is),
                 cmocka_unit_test(test_what_is_refused_beside_a_row_is_left_out_wherever_it_is),
                 cmocka_unit_test(test_a_letter_that_is_refused_is_left_out_and_costs_no_other),
+                cmocka_unit_test(
+                        test_a_letter_that_may_not_go_stays_and_one_that_is_not_told_of_goes),
                 cmocka_unit_test(test_whole_table_that_refuses_is_an_outage),
                 cmocka_unit_test(test_row_that_is_taken_on_trial_only_is_an_outage),
                 cmocka_unit_test(test_refused_state_costs_neither_rows_nor_the_other_states),

@@ -165,7 +165,7 @@ static void test_what_goes_beside_a_row_has_one_as_well(void **state) {
         DbConn *conn = *state;
 
         record.birth = TEXT("plant/press");
-        for (RecordSide side = RECORD_ROW + 1; side < RECORD_SIDES; ++side) {
+        for (RecordSide side = RECORD_ROW + 1; side <= RECORD_LETTER; ++side) {
                 for (int nth = 0; nth < DB_PROBES; ++nth) {
                         assert_int_equal(db_conn_script(conn, "BEGIN"), 0);
                         assert_true(db_probe_send(conn, &record, 1, nth, side));

@@ -18,6 +18,8 @@ static void test_the_statement_tells_whose_fault_it_is(void **state) {
         assert_int_equal(db_verdict(DB_SHEET_STATES, DB_TROUBLE_DENIED), DB_E_STATES);
         assert_int_equal(db_verdict(DB_SHEET_DEAD_LETTERS, DB_TROUBLE_CHECK), DB_E_REJECTED);
         assert_int_equal(db_verdict(DB_SHEET_DEAD_LETTERS, DB_TROUBLE_DENIED), DB_E_REFUSED);
+        assert_int_equal(db_verdict(DB_SHEET_LETTERS, DB_TROUBLE_ROWS), DB_E_REJECTED);
+        assert_int_equal(db_verdict(DB_SHEET_REPLAYS, DB_TROUBLE_CHECK), DB_E_REJECTED);
         assert_int_equal(db_verdict(DB_SHEET_REFUSED, DB_TROUBLE_CHECK), DB_E_REFUSED);
         assert_int_equal(db_verdict(DB_SHEET_ORIGINS, DB_TROUBLE_CHECK), DB_E_REFUSED);
         assert_int_equal(db_verdict(DB_STEP_OTHER, DB_TROUBLE_ROWS), DB_E_REFUSED);
