@@ -221,6 +221,26 @@ static int adoption_finish(Adoption *adoption) {
         return is_done ? 0 : ADOPTION_E_ENDED;
 }
 
+/* Of what cannot be stored because it is not there any more. */
+static void adoption_find_losses(Adoption *adoption) {
+        Adopted *adopted = adoption->adopted;
+        uint64_t after_seq = adoption->position, from, last;
+
+        adopted->n_damaged = journal_find_damage(adoption->journal,
+                                                 adoption->position,
+                                                 &adopted->damaged_after_seq,
+                                                 &adopted->damaged_until_seq);
+        for (; journal_find_hole(adoption->journal, after_seq, &from, &last); after_seq = last) {
+                log_error("journal_gap after=%" PRIu64 " last=%" PRIu64 " position=%" PRIu64,
+                          from,
+                          last,
+                          adoption->position);
+                if (adopted->n_gaps++ == 0)
+                        adopted->gap_after_seq = from;
+                adopted->gap_last_seq = last;
+        }
+}
+
 static int adoption_go(Adoption *adoption) {
         Adopted *adopted = adoption->adopted;
         int64_t n_again = metric_get(METRIC_DUPLICATE);
@@ -234,10 +254,7 @@ static int adoption_go(Adoption *adoption) {
                 r = adoption_tell(adoption);
         if (r != 0)
                 return r;
-        adopted->n_damaged = journal_find_damage(adoption->journal,
-                                                 adoption->position,
-                                                 &adopted->damaged_after_seq,
-                                                 &adopted->damaged_until_seq);
+        adoption_find_losses(adoption);
         n_before = journal_count_after(adoption->journal, adoption->position);
         if (n_before > 0)
                 stored = adoption_store(adoption);

@@ -26,6 +26,9 @@ struct Adopted {
         uint64_t n_again; /* were there, as they were sent twice: by an edge, or a broker */
         /* Up to so many between two numbers cannot be read any more; 0: none. */
         uint64_t n_damaged, damaged_after_seq, damaged_until_seq;
+        /* Places where files, or the ends of some, are missing: what they had between two numbers
+         * is in nobody's hands. */
+        uint64_t n_gaps, gap_after_seq, gap_last_seq;
 };
 
 enum {

@@ -111,6 +111,24 @@ static int adopt_refuse(const AdoptCall *call, const char *dir, const Adopted *a
         }
 }
 
+/* What is not stored because it cannot be. */
+static void adopt_say_losses(const char *dir, const Adopted *adopted) {
+        if (adopted->n_damaged > 0)
+                printf("%s: damaged between numbers %" PRIu64 " and %" PRIu64 ": up to %" PRIu64
+                       " messages cannot be read; what is whole is kept\n",
+                       dir,
+                       adopted->damaged_after_seq,
+                       adopted->damaged_until_seq,
+                       adopted->n_damaged);
+        if (adopted->n_gaps > 0)
+                printf("%s: %" PRIu64 " places between numbers %" PRIu64 " and %" PRIu64
+                       " are in none of its files: what they had is lost\n",
+                       dir,
+                       adopted->n_gaps,
+                       adopted->gap_after_seq,
+                       adopted->gap_last_seq + 1);
+}
+
 static int adopt_one(const AdoptCall *call, const char *dir) {
         Adopted adopted;
         int r = adoption_run(call->config, dir, call->conn, INT_MAX, &adopted);
@@ -125,13 +143,7 @@ static int adopt_one(const AdoptCall *call, const char *dir) {
                        adopted.n_again,
                        adopted.n_taken,
                        adopted.n_left);
-        if (adopted.n_damaged > 0)
-                printf("%s: damaged between numbers %" PRIu64 " and %" PRIu64 ": up to %" PRIu64
-                       " messages cannot be read; what is whole is kept\n",
-                       dir,
-                       adopted.damaged_after_seq,
-                       adopted.damaged_until_seq,
-                       adopted.n_damaged);
+        adopt_say_losses(dir, &adopted);
         if (r == ADOPTION_E_EMPTY) { /* of a slot that the node never had */
                 printf("%s: journal %s: nothing in it, left 0\n", dir, adopted.epoch);
                 r = 0;
@@ -139,7 +151,7 @@ static int adopt_one(const AdoptCall *call, const char *dir) {
         (void)fflush(stdout);
         if (r != 0)
                 return adopt_refuse(call, dir, &adopted, r);
-        return adopted.n_damaged > 0 ? CLI_FAULT : CLI_OK;
+        return adopted.n_damaged > 0 || adopted.n_gaps > 0 ? CLI_FAULT : CLI_OK;
 }
 
 int cli_journal_adopt(const Cli *cli) {

@@ -265,6 +265,26 @@ def test_damage_costs_what_is_damaged(pair, scripted_broker, database):
     wait_stored(database, [n for n in range(101, 121) if n not in (105, 106, 110)])
 
 
+def test_a_file_that_is_missing_is_named(pair, scripted_broker, database):
+    """What it had is in nobody's books: who reads "left 0" is told that this is not all."""
+    pair.first.terminate()
+    pair.first.write_conf(journal__max_bytes="1M", journal__segment_bytes="64K")
+    pair.first.start(wait=False)
+    wait_standing_by(pair.first)
+    pair.swap(pair.second, pair.first)
+    pair.second.start(wait=False)
+    wait_standing_by(pair.second)
+    leave_behind(pair, scripted_broker, range(1, 1501))
+    segments = sorted(journal_of(pair.first).glob("*.seg"))
+    assert len(segments) > 2
+    segments[1].unlink()
+    done = adopt(pair.second, journal_of(pair.first), check=False)
+    assert done.returncode == 1
+    assert ", left 0\n" in done.stdout and "are in none of its files" in done.stdout
+    assert "journal_gap after=" in done.stderr
+    assert 0 < len(stored(database)) < 1500
+
+
 def test_killed_again_and_again_while_others_take_in(make_gateway, broker, database, publisher, postgres, folder):
     """20,000 are left, and the one that has the slot goes on with 200/s."""
     proxy = PostgresProxy(folder / "proxy", postgres)
