@@ -4,6 +4,7 @@ import contextlib
 import logging
 import random
 import struct
+import threading
 import time
 
 import websockets
@@ -185,6 +186,7 @@ class Viewer(watching.Follower):
         self._before = set()
         self.lives = {}     # of a number: how often it had been told by then
         self._n_lives = 0
+        self._taking = threading.Lock()  # the thread that is shown it, and who judges
         super().__init__(nodes[0], user, True)
 
     def uri(self):
@@ -195,9 +197,13 @@ class Viewer(watching.Follower):
         return f"{node.url.replace('http', 'ws')}/api/ws"
 
     def _take(self, frame):
+        with self._taking:
+            self._take_one(frame)
+
+    def _take_one(self, frame):
         n_before = self.n_unrecovered
         super()._take(frame)
-        if self.n_unrecovered > n_before and self.n_connects > 1:
+        if self.n_unrecovered > n_before and (self.n_connects > 1 or frame.get("type") == "gap"):
             self.n_told += 1
             self._n_lives += 1
             self._before = set(self.numbers)
@@ -216,8 +222,9 @@ class Viewer(watching.Follower):
 
     def forget(self, floor):
         """What is below."""
-        self.numbers = [n for n in self.numbers if n >= floor]
-        self.lives = {n: life for n, life in self.lives.items() if n >= floor}
+        with self._taking:
+            self.numbers = [n for n in self.numbers if n >= floor]
+            self.lives = {n: life for n, life in self.lives.items() if n >= floor}
 
     def move(self, node):
         self.preferred, self._n_tried = node, 0
