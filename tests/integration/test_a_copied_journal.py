@@ -100,3 +100,34 @@ def test_what_both_had_is_stored_by_whoever_comes_first(copied, database, publis
     publish(publisher, range(40, 50))
     stored(database, range(50))
     assert "journal_forked" in first.log()
+
+
+@pytest.mark.parametrize("clock, is_running, is_away", [(None, True, False), ("-2d", False, True), ("-2d", True, True)])
+def test_a_folder_of_before_that_is_put_back_goes_on(make_gateway, database, postgres, publisher, folder, clock, is_running, is_away):
+    """Alone: copied as it ran or not, with a clock that is set back or not, into a database that is there or not."""
+    gateway, kept = make_gateway(cluster__lease="2s"), folder / "kept"
+    populate(gateway)
+    gateway.start()
+    publish(publisher, range(10))
+    stored(database, range(10))
+    if not is_running:
+        assert gateway.terminate() == 0
+    shutil.copytree(gateway.folder / "journal", kept)
+    if not is_running:
+        gateway.start()
+    publish(publisher, range(10, 40))
+    stored(database, range(40))
+    gateway.kill()
+    shutil.rmtree(gateway.folder / "journal")
+    shutil.copytree(kept, gateway.folder / "journal")
+    gateway.clock = clock
+    if is_away:
+        postgres.stop()
+    gateway.start(wait=False)
+    wait_until(lambda: gateway.status("/livez") == 200 and gateway.metric("tidegate_mqtt_connected") == 1, "it to take in")
+    publish(publisher, range(40, 60))
+    if is_away:
+        wait_until(lambda: gateway.metric("tidegate_in_journal") >= 20, "the journal to have them")
+        postgres.start()
+    stored(database, range(60))
+    assert gateway.metric("tidegate_accounting_drift") == 0
