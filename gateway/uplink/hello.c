@@ -65,3 +65,18 @@ void uplink_hello_copied(void) {
                           "and a token of its own\"");
         metric_set(METRIC_UPLINK_COPIED, 1);
 }
+
+bool uplink_hello_is_met(Text welcome, bool *has_met) {
+        static const Text runs = TEXT("\"runs\"");
+        bool is_met = memmem(welcome.data, welcome.n, runs.data, runs.n) != NULL;
+        static LogPace said;
+        unsigned long long n_more;
+
+        if (*has_met && !is_met && log_may(&said, &n_more))
+                log_warning("uplink_central_older more=%llu hint=\"it does not see what newer ones "
+                            "have stored: nothing is brought to it, unless this gateway is "
+                            "restarted\"",
+                            n_more);
+        *has_met = *has_met || is_met;
+        return is_met || !*has_met;
+}

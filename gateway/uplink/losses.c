@@ -4,7 +4,7 @@
 #include "model/metrics.h"
 
 void uplink_losses_welcome(UplinkLosses *losses, Text welcome) {
-        static const Text asks = TEXT("\"hears\":[\"lost\"]");
+        static const Text asks = TEXT("\"lost\"");
 
         losses->is_asked_for = memmem(welcome.data, welcome.n, asks.data, asks.n) != NULL;
         losses->is_said = losses->is_heard = false;

@@ -54,7 +54,7 @@ struct UplinkSender {
         UplinkLink *link; /* NULL: not connected */
         Backoff backoff;
         int64_t heard_us, moved_us; /* monotonic */
-        bool is_welcome;
+        bool is_welcome, has_met_runs;
         bool is_confirmed;                     /* the journal's numbers of this run are */
         uint64_t window;                       /* bytes that may wait for an answer */
         uint64_t stored_seq;                   /* the central one has it, or it was dropped */
@@ -344,6 +344,8 @@ static int sender_hear_text(UplinkSender *sender, Text text) {
             sender_member(text, "\"window\":", &window)) {
                 sender->window = window;
                 uplink_losses_welcome(&sender->losses, text);
+                if (!uplink_hello_is_met(text, &sender->has_met_runs))
+                        return sender_lose(sender, "this one is older than that before it");
                 return err_up(sender_welcome(sender, position));
         }
         if (sender->is_welcome && sender_is(text, "\"stored\"") && position <= sender->sent_seq)

@@ -68,12 +68,12 @@ class Talk:
     def say(self, **message):
         self.send(frame(TEXT, json.dumps(message, separators=(",", ":"))))
 
-    def welcome(self, position=0, window=4 << 20):
+    def welcome(self, position=0, window=4 << 20, **more):
         """Lets it in; its hello."""
         self.upgrade()
         opcode, hello = self.next()
         assert opcode == TEXT
-        self.say(type="welcome", position=position, format=1, max_bytes=1 << 20, window=window)
+        self.say(type="welcome", position=position, format=1, max_bytes=1 << 20, window=window, **more)
         return json.loads(hello)
 
     def next_batch(self):

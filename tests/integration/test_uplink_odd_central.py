@@ -189,3 +189,27 @@ def test_a_link_on_which_something_always_waits_costs_no_memory(edge):
     wait_until(lambda: gateway.metric("tidegate_in_journal") == 0, "all to be stored", 120)
     assert held_at[0] - before < 32 * MiB
     assert central.faults == []
+
+
+def test_who_has_been_with_one_that_knows_its_runs_brings_nothing_to_an_older_one(edge):
+    """Which does not see what that has stored, and would have it brought again."""
+    brought = []
+
+    def newer(talk):
+        talk.welcome(talk.central.stored[-1][0] if talk.central.stored else 0, hears=["runs", "lost"])
+        talk.central.stored += talk.next_batch()
+        talk.say(type="stored", position=talk.central.stored[-1][0])
+
+    def older(talk):
+        talk.welcome()
+        brought.append(talk.next())
+
+    gateway, central, publisher = edge(newer, older, newer, older)
+    for n in (1, 2):
+        publish(publisher, [n])
+        wait_until(lambda n=n: gateway.metric("tidegate_committed_total") == n, "it to be stored")
+    wait_until(lambda: not central.scripts, "the last one to be met")
+    wait_until(lambda: "uplink_central_older" in gateway.log(), "it to be said")
+    assert [json.loads(payload)["n"] for _, payload in central.stored] == [1, 2]
+    gateway.stop()
+    assert brought == [] and central.faults == []

@@ -127,6 +127,7 @@ static int ws_uplink_say(const WsUplink *uplink, const char *type, uint64_t posi
                 json_out_int(&out, "max_bytes", (int64_t)UPLINK_BATCH_BYTES);
                 json_out_int(&out, "window", (int64_t)UPLINK_WINDOW_BYTES);
                 json_out_array(&out, "hears");
+                json_out_string(&out, NULL, "runs");
                 json_out_string(&out, NULL, "lost");
                 json_out_array_end(&out);
         }
