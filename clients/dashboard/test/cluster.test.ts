@@ -23,7 +23,7 @@ test("of two one sees who is there, who has which slot, what a dead one's disk h
   await page.getByRole("link", { name: "Cluster" }).click();
   await page.getByText("All 2 gateways are there, and each slot is in the hands of one").waitFor();
   for (const name of ["n1", "n2"]) expect(await row(page, name).innerText()).toMatch(/there\s+\d, \d\s+\d/);
-  for (let n = 0; n < 4; n++) expect(await row(page, `Slot ${n}`).innerText()).toMatch(/taken\s+n[12]\s/);
+  for (let n = 0; n < 4; n++) expect(await row(page, `Slot ${n}`).innerText()).toMatch(/taken\s+n[12]/);
   expect(await stumbles(page)).toEqual([]);
   await shoot(page, "cluster");
 
@@ -48,6 +48,6 @@ test("of two one sees who is there, who has which slot, what a dead one's disk h
   await page.getByText("n2 is drained, and not there").waitFor();
   await page.getByText("tidegate cluster drain n2 --undo").waitFor();
   await row(page, "n2").waitFor({ state: "detached" });
-  expect(said).toEqual([]);
+  expect(said.filter((one) => !one.includes("503"))).toEqual([]); // it asks while the database is away
   await page.context().close();
 });

@@ -127,6 +127,12 @@ test("the fleet is played as it was, held, and goes on into what is live", async
   expect([least, step].every(Number.isInteger)).toBe(true); // else few of its values would be steps
   await at.fill(`${least! + 990 * step!}`); // some seconds before the page was opened
   await page.getByText(/^[1-9]\d* vehicles? in view/).waitFor();
+  const scale = page.locator(".maplibregl-ctrl-scale");
+  await until(async () => /^\d{2,3}\sk?m$/.test(await scale.innerText()), "the map has gone to where they are, also of who went elsewhere on the line before");
+  for (let n = 0; n < 3; n++) await page.getByRole("button", { name: "Zoom out" }).click();
+  await until(async () => !/^\d{2,3}\sk?m$/.test(await scale.innerText()), "all the world is seen");
+  await page.getByRole("button", { name: "Whole fleet" }).click();
+  await until(async () => /^\d{2,3}\sk?m$/.test(await scale.innerText()), "it is there again");
   await page.getByRole("button", { name: "Pause" }).click();
   const shown = () => at.getAttribute("aria-valuetext");
   const isHeld = async () => {

@@ -1,6 +1,7 @@
 /** What the operator's page makes of what the gateway says. */
 import { describe, expect, test } from "vitest";
 import { findings, lasts } from "../src/operation/findings";
+import { clusterFindings, isCluster } from "../src/operation/cluster";
 import { readMetrics, type Readiness, type Stats, type Told } from "../src/operation/gateway";
 import { added, growth, MOST, sampleOf, since, type Sample } from "../src/operation/history";
 
@@ -101,4 +102,21 @@ describe("a finding", () => {
 
 test("a time is as long as people say it", () => {
   expect([0.25, 42, 300, 9000, NaN].map(lasts)).toEqual(["0.3 s", "42 s", "5 min", "2.5 h", "–"]);
+});
+
+test("of a cluster it is said who is missing, which slot nobody has, and what is not stored, the worst first", () => {
+  const node = { host: "h", advertise: null, version: "1", draining: false, last_seen: "2026-01-01T00:00:00Z", waiting: 0, slots: 1, figures: null };
+  const slot = { slot: 0, state: "held", node: "n1" } as const;
+  const left = { slot: 1, journal: "ab", node: "n2", what: "in_journal", after: 0, last: 1_796_029_780_016_217, messages: null, since: "2026-01-01T00:00:00Z" } as const;
+  const told = { nodes: [{ ...node, node: "n1", answered: true }, { ...node, node: "n2", answered: false }], drained: ["n1", "n3"], slots: [slot, { ...slot, slot: 1, state: "free", node: null }], missing: [left, { ...left, what: "gone", messages: 3 }] } as const;
+  const titles = clusterFindings(told).map(({ level, title }) => `${level}: ${title}`);
+
+  expect(titles[0]).toBe("bad: Nobody has slot 1");
+  expect(titles[1]).toMatch(/^bad: Neither database nor journal has 3 messages of slot 1/);
+  expect(titles[2]).toMatch(/^warn: The disk of n2 may have messages of slot 1 that are not stored/);
+  expect(titles[3]).toMatch(/^warn: n2 has said nothing since/);
+  expect(titles[4]).toBe("warn: n3 is drained, and not there");
+  expect(titles.length).toBe(5);
+  expect(isCluster(told)).toBe(true);
+  expect(isCluster({ nodes: told.nodes.slice(0, 1), drained: [], slots: [slot], missing: [] })).toBe(false);
 });

@@ -21,6 +21,11 @@ test("what a camera sees comes by itself, is text, and has its picture", async (
   await seen({ confidence: 0.98, person_name: SCRIPT, snapshot_url: "https://pictures.example/1.jpg" });
   await page.getByRole("heading", { name: SCRIPT }).waitFor();
   expect(await page.getByRole("link").filter({ has: page.locator("img") }).getAttribute("href")).toBe("https://pictures.example/1.jpg");
+  await page.route("https://pictures.example/gone.jpg", (route) => route.fulfill({ status: 404 }));
+  await seen({ image_url: "https://pictures.example/gone.jpg" }, "gone");
+  const lost = page.getByRole("link", { name: "The picture cannot be shown here: open it" });
+  await lost.waitFor();
+  expect(await lost.getAttribute("href")).toBe("https://pictures.example/gone.jpg");
   await seen({ [SCRIPT]: SCRIPT }, "motion");
   await page.getByRole("heading", { name: "motion" }).waitFor();
   expect(await page.title()).toBe("Cameras – Tidegate");
@@ -28,7 +33,7 @@ test("what a camera sees comes by itself, is text, and has its picture", async (
   await page.reload();
   await page.getByRole("heading", { name: SCRIPT }).waitFor();
   await page.getByRole("heading", { name: "motion" }).waitFor();
-  expect(await page.getByRole("link").filter({ has: page.locator("img") }).getAttribute("href")).toBe("https://pictures.example/1.jpg");
+  expect(await page.getByRole("link").filter({ has: page.locator("img") }).last().getAttribute("href")).toBe("https://pictures.example/1.jpg");
   await page.context().close();
 });
 

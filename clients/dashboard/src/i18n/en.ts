@@ -205,7 +205,6 @@ export const en = {
   "cluster.slot.held.short": "taken",
   "cluster.slot.silent.short": "its gateway is silent",
   "cluster.slot.free.short": "nobody has it",
-  "cluster.stored": "Stored up to number",
   "cluster.slot.nobody": "Nobody has slot {slot}",
   "cluster.slot.silent": "{node} has slot {slot}, and is silent",
   "cluster.slot.hint": "What is sent to it waits at the broker until a gateway takes it, which is within seconds where there is one that may.",
@@ -550,6 +549,7 @@ export const en = {
   "cameras.silent": "silent",
   "cameras.none": "No camera has seen anything yet",
   "cameras.events": "What they have seen",
+  "cameras.picture.lost": "The picture cannot be shown here: open it",
   "cameras.picture": "{what}, seen by {camera}",
 
   "alerts.title": "Alerts",

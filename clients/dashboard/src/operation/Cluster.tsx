@@ -78,15 +78,14 @@ function Slots({ slots }: { slots: readonly Slot[] }) {
         <table className={table.table}>
           <thead><tr>
             <th scope="col">{t("cluster.slot")}</th><th scope="col">{t("cluster.state")}</th>
-            <th scope="col">{t("cluster.node")}</th><th scope="col" data-number>{t("cluster.stored")}</th>
+            <th scope="col">{t("cluster.node")}</th>
           </tr></thead>
           <tbody>
-            {slots.map(({ slot, state, node, stored }) => (
+            {slots.map(({ slot, state, node }) => (
               <tr key={slot}>
                 <th scope="row">{t("cluster.slot.n", { n: `${slot}` })}</th>
                 <td data-label={t("cluster.state")}><Badge tone={SLOT_TONES[state]}>{t(`cluster.slot.${state}.short`)}</Badge></td>
                 <td data-label={t("cluster.node")} data-long>{node === null ? "–" : <code>{node}</code>}</td>
-                <td data-number data-label={t("cluster.stored")}>{stored === null ? "–" : number(stored)}</td>
               </tr>
             ))}
           </tbody>

@@ -21,7 +21,6 @@ export interface Slot {
   slot: number;
   state: "held" | "silent" | "free";
   node: string | null;
-  stored: number | null;
 }
 
 /** What is acknowledged and not stored. */
@@ -59,12 +58,8 @@ export function stateOf({ answered, draining, node }: Node, drained: readonly st
 
 export const slotsOf = ({ slots }: Cluster, name: string): number[] => slots.filter(({ node }) => node === name).map(({ slot }) => slot);
 
-/** Of a disk: how many there are, as far as that is known. */
-function howMany({ after, last, messages }: Missing): string {
-  const n = messages ?? (last === null ? null : last - after);
-
-  return n === null ? t("cluster.missing.some") : t("cluster.missing.many", { n });
-}
+/** Nobody knows how many a disk has: numbers of a journal leave some out. */
+const howMany = ({ messages: n }: Missing): string => n === null ? t("cluster.missing.some") : t("cluster.missing.many", { n });
 
 function missingOf(one: Missing): Finding {
   const { slot, journal, node, what, since } = one;

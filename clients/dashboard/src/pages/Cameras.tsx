@@ -80,6 +80,7 @@ function Shown({ seen: { camera_id: camera, event_type: type, timestamp: at, dat
       {picture && !isBroken
         ? <a href={picture} target="_blank" rel="noreferrer"><img src={picture} alt={t("cameras.picture", { what: title, camera: camera ?? "?" })} loading="lazy" referrerPolicy="no-referrer" onError={() => setBroken(true)} /></a>
         : null}
+      {picture && isBroken && <p className={css.lost}><a href={picture} target="_blank" rel="noreferrer">{t("cameras.picture.lost")}</a></p>}
       <div className={css.words}>
         <h2>{typeof person === "string" && person ? person : title}</h2>
         <p>{camera} · <time>{time(at)}</time></p>
