@@ -1,12 +1,12 @@
-import react from "@vitejs/plugin-react";
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type UserConfig } from "vite";
 
 const client = fileURLToPath(new URL("../js/src", import.meta.url));
 
-export default defineConfig({
+/** For who builds, works on it, and tests it. */
+export const shared: UserConfig = {
   base: "./", // it may lie under a path prefix that nobody knows when it is built
-  plugins: [react()],
+  esbuild: { jsx: "automatic" },
   resolve: {
     alias: [
       { find: /^@tidegate\/client$/, replacement: `${client}/index.ts` },
@@ -32,12 +32,8 @@ export default defineConfig({
     // `npm run dev` beside a gateway: TIDEGATE=http://localhost:8000 npm run dev
     proxy: { "/api": { target: process.env.TIDEGATE ?? "http://localhost:8000", ws: true } },
   },
-  test: {
-    include: ["test/**/*.test.{ts,tsx}"],
-    globalSetup: "test/folder.ts",
-    testTimeout: 240_000,
-    hookTimeout: 240_000,
-    maxWorkers: 2,
-    minWorkers: 1,
-  },
-});
+};
+
+/* What a build does without is not fetched for one (deploy/dashboard): only who works on it has the plugin, and those of tests. */
+export default defineConfig(async ({ command }) =>
+  ({ ...shared, plugins: command === "serve" ? [(await import("@vitejs/plugin-react")).default()] : [] }));

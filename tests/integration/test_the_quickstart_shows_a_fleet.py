@@ -60,8 +60,8 @@ def test_ctrl_c_ends_the_build_too(checkout):
     wait_until(lambda: not running(checkout), "what the build had begun to end")
 
 
-def test_quickstart_once_again_and_with_the_recording(checkout):
-    said = quickstart(checkout, "--once", "100", "--rate", "100")
+def test_quickstart_once_again_and_with_an_invented_fleet(checkout):
+    said = quickstart(checkout, "--once", "100", "--rate", "100")  # recorded vessels, and devices beside them
     assert "http://127.0.0.1:" in said and "demo" in said
     assert "set aside 0" in said.splitlines()[-3]
     secrets = [checkout / ".quickstart" / name for name in
@@ -71,6 +71,8 @@ def test_quickstart_once_again_and_with_the_recording(checkout):
     password = (checkout / ".quickstart/password-demo").read_text()
     quickstart(checkout, "--once", "20", "--rate", "100")
     assert (checkout / ".quickstart/password-demo").read_text() == password
-    said = quickstart(checkout, "--reset", "--replay", "--speed", "1000", "--once", "50")
+    vehicles = (checkout / ".quickstart/vehicles.csv").read_text().splitlines()
+    assert vehicles == ["code,user,name"], "all are known from the first time"
+    said = quickstart(checkout, "--reset", "--invented", "--once", "50", "--rate", "100")
     assert "set aside 0" in said.splitlines()[-3]
     assert (checkout / ".quickstart/password-demo").read_text() != password
