@@ -41,6 +41,7 @@ struct Event {
         bool late;      /* older than the latest state */
         bool behind;    /* what has later numbers was shown before it */
         bool again;     /* a dead letter that was taken in again */
+        bool is_mute;   /* nobody is shown it: it tells that its device lives */
         bool is_whole;  /* telemetry: all that is known of its device, out of changes; */
         bool is_change; /* and this is such a change, or too long to be one */
         uint16_t slot;  /* whose journal has @seq */

@@ -130,6 +130,37 @@ static int outbox_flush(Outbox *outbox, int wait_ms) {
         return 0;
 }
 
+static bool outbox_shows(const Record *record) {
+        return record->reason == REASON_NONE && !record->unchanged && !record->duplicate;
+}
+
+/* An answer that is no news, or to no command that there is, moves the state of its device like
+ * whatever else it says. */
+static bool outbox_tells_of_life(const Record *record) {
+        return record->kind == KIND_COMMAND_ACK && !record->duplicate &&
+               (record->unchanged || record->reason == REASON_UNKNOWN_COMMAND);
+}
+
+/* What is not shown has no place in what others know of us. */
+static int outbox_put(Outbox *outbox,
+                      const Record *record,
+                      const DeviceState *state,
+                      bool persisted) {
+        Event *event;
+        int r;
+
+        r = event_new_message(&event, record, state, persisted);
+        if (r != 0)
+                return err_up(r);
+        event->is_mute = !outbox_shows(record);
+        if (!event->is_mute) {
+                outbox_name(outbox, event);
+                outbox_tell_others(outbox, event);
+        }
+        outbox->chunk[outbox->n_chunk++] = event;
+        return 0;
+}
+
 int outbox_show(Outbox *outbox, const Batch *batch, size_t from, size_t to, bool persisted) {
         int64_t deadline_us = clock_mono_us() + (int64_t)outbox->options.wait_ms * 1000;
         int64_t n_shown = 0;
@@ -141,18 +172,13 @@ int outbox_show(Outbox *outbox, const Batch *batch, size_t from, size_t to, bool
                 const Record *record = batch_record(batch, i);
                 int64_t left_us;
 
-                if (record->reason != REASON_NONE || record->unchanged || record->duplicate)
+                if (!outbox_shows(record) && !outbox_tells_of_life(record))
                         continue;
-                r = event_new_message(&outbox->chunk[outbox->n_chunk],
-                                      record,
-                                      batch_state(batch, i),
-                                      persisted);
+                r = outbox_put(outbox, record, batch_state(batch, i), persisted);
                 if (r != 0)
                         return err_up(r);
-                outbox_name(outbox, outbox->chunk[outbox->n_chunk]);
-                outbox_tell_others(outbox, outbox->chunk[outbox->n_chunk]);
-                ++n_shown;
-                if (++outbox->n_chunk < OUTBOX_CHUNK)
+                n_shown += outbox_shows(record);
+                if (outbox->n_chunk < OUTBOX_CHUNK)
                         continue;
                 left_us = deadline_us - clock_mono_us();
                 r = outbox_flush(outbox, left_us > 0 ? (int)(left_us / 1000) : 0);
@@ -169,8 +195,7 @@ int outbox_show_behind(Outbox *outbox, const Batch *batch, size_t i) {
         Event *event;
         int r;
 
-        if (outbox->options.is_mute || record->reason != REASON_NONE || record->unchanged ||
-            record->duplicate)
+        if (outbox->options.is_mute || !outbox_shows(record))
                 return 0;
         r = event_new_message(&event, record, batch_state(batch, i), true);
         if (r != 0)

@@ -16,6 +16,7 @@ KINDS = {
         {"device_hash": "ab" * 32, "rssi": -50}]}),
     "heartbeat": ("tfg/detections/raw", {"device_id": "dev-1", "detections": []}),
     "device_status": ("devices/dev-1/status", {"status": "online"}),
+    "the answer to a command that there is not": ("devices/dev-1/commands/ack", {"command_id": "cmd_0", "status": "ok"}),
 }
 
 UNTOLD = {"clock": None, "manufacturer": None, "model": None}  # what dialect C has no member for
@@ -61,6 +62,16 @@ def test_each_kind_moves_it(gateway, broker, database, viewer, kind):
     assert device(gateway) == whole
     assert viewer("/ws/devices", "ana").next_of("device_list")["devices"] == [update]
     assert not any(f["type"] == "device_update" for f in other.rest())  # nobody else is told
+
+
+def test_an_answer_that_says_nothing_new_tells_that_it_lives(gateway, broker, viewer):
+    command = gateway.post(f"/api/devices/{gateway.ids['dev-1']}/commands", json={"action": "reboot"},
+                           headers={"Authorization": f"Bearer {gateway.token('ana')}"}).json()
+    c, seen = viewer("/ws/devices", "ana"), []
+    for _ in range(2):
+        broker.publish("devices/dev-1/commands/ack", json.dumps({"command_id": command["command_id"], "status": "ok"}))
+        seen.append(c.next_of("device_update")["device"]["last_seen"])
+    assert None not in seen and seen[0] < seen[1] == device(gateway)["last_seen"]
 
 
 def test_a_status_that_was_said_stands(gateway, broker, viewer):

@@ -401,9 +401,9 @@ static int ws_hub_skip(WsHub *hub, const Event *event) {
 
 int ws_hub_publish(WsHub *hub, Event *event) {
         WsLoop *loop = &hub->loop;
-        int r = ws_hub_fork(hub, event);
+        int r = event->is_mute ? ws_hub_take_state(hub, event) : ws_hub_fork(hub, event);
 
-        if (r != 0)
+        if (r != 0 || event->is_mute)
                 return err_up(r);
         switch (event->type) {
         case EVENT_MESSAGE:
