@@ -10,7 +10,7 @@ LINES_MAX = 60  # of a function, from its name to its last brace
 MEDIAN_MAX = 12
 P95_MAX = 30
 FILE_MAX = 600
-UNTESTED_MAX = 6  # rooms that no unit test or fuzz target names: may only become fewer
+UNTESTED_MAX = 5  # rooms that no unit test or fuzz target names: may only become fewer
 OPENS = re.compile(r"^[A-Za-z_].*\(")  # in the first column: clang-format sees to it
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
