@@ -117,6 +117,39 @@ def test_two_that_take_in_at_once_lose_nothing_to_each_other(copies, n_shared):
     stored(one.database, [*everything, *range(140, 145), *range(240, 245)])
 
 
+def test_two_that_bring_to_two_nodes_at_once_lose_nothing_to_each_other(make_gateway, folder):
+    """Neither node knows what the other has taken and not stored yet; and then each gets what the other had."""
+    nodes = [make_gateway(cluster__node=name, cluster__slots=4, cluster__lease="2s") for name in ("n1", "n2")]
+    populate(nodes[0])
+    nodes[0].start()
+    nodes[1].start(wait=False)
+    wait_until(lambda: dict(nodes[0].database.rows(
+        "SELECT n.node, count(*) FROM slots s JOIN nodes n USING (instance) GROUP BY 1")) == {"n1": 2, "n2": 2}, "each to have two slots")
+    one = Copies(folder, nodes[0])
+    try:
+        one.edge.start()
+        say(one.publisher, range(10))
+        waits(one.edge, 0)
+        other, _, road, publisher = one.copy()
+        road.target = nodes[1].port
+        other.start()
+        for turn in range(4):
+            for k in range(5):
+                say(one.publisher, range(100 + turn * 20 + k * 4, 104 + turn * 20 + k * 4))
+                say(publisher, range(200 + turn * 20 + k * 4, 204 + turn * 20 + k * 4))
+            one.road.target, road.target = road.target, one.road.target
+            one.road.cut()
+            road.cut()
+        everything = [*range(10), *range(100, 180), *range(200, 280)]
+        one.database.wait_for("SELECT count(DISTINCT payload->>'n') FROM telemetry", len(everything))
+        for edge in (one.edge, other):
+            waits(edge, 0)
+        assert [row[0] for row in one.database.rows("SELECT (payload->>'n')::int FROM telemetry ORDER BY 1")] == everything
+        assert one.database.value("SELECT count(*) FROM dead_letters") == 0
+    finally:
+        one.close()
+
+
 def test_what_many_starts_have_taken_in_comes_in_their_order(copies):
     """Each of them numbers some, without the link; and both sides are killed while it is brought."""
     one = copies()
