@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/err.h"
+#include "base/index.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/vec.h"
@@ -12,6 +13,7 @@
 #define ORIGINS_OF_DEVICE 64 /* runs of one edge */
 
 typedef struct OriginJournal OriginJournal;
+typedef struct OriginKey OriginKey;
 typedef struct OriginRun OriginRun;
 
 /* Places of our journal, all of which hold something new. */
@@ -19,23 +21,29 @@ struct OriginRun {
         uint64_t from_seq, to_seq;
 };
 
-/* What is known of one journal of an edge. */
-struct OriginJournal {
+struct OriginKey {
         int64_t device_id;
         uint64_t epoch;
+};
+
+/* What is known of one run, or journal, of an edge. */
+struct OriginJournal {
+        OriginKey key;
         uint64_t stored_seq; /* the database had it, when it was opened */
         uint64_t newest_seq; /* of all that was judged */
         uint64_t judged_seq; /* and up to where, in our journal */
         bool is_told;        /* the database has it, and will go on having it */
+        bool is_seen;        /* scratch: of what it says now */
         bool is_broken;      /* what was judged last is no news: the run is over */
         OriginRun *runs;     /* ascending */
         size_t n_runs, capacity;
 };
 
 struct Origins {
-        OriginJournal *journals;
+        OriginJournal **journals;
         size_t n_journals, capacity;
-        size_t last;            /* found; messages come in batches */
+        Index *index;           /* of them, by key */
+        OriginJournal *last;    /* found; messages come in batches */
         bool is_known;          /* the database has been asked, since all was forgotten */
         _Atomic uint64_t *view; /* borrowed, or */
         _Atomic uint64_t own_view;
@@ -60,36 +68,61 @@ int origins_new(Origins **ret_origins, _Atomic uint64_t *view) {
         if (!origins)
                 return err_new(-ENOMEM);
         origins->view = view ? view : &origins->own_view;
-        r = origins_see_anew(origins);
+        r = index_new(&origins->index);
+        if (r == 0)
+                r = origins_see_anew(origins);
         if (r != 0)
                 return err_up(r);
         *ret_origins = TAKE(&origins);
         return 0;
 }
 
+static void origins_remove(Origins *origins, size_t at) {
+        OriginJournal *journal = origins->journals[at];
+
+        index_remove(origins->index, &journal->key, sizeof(journal->key));
+        origins->journals[at] = origins->journals[--origins->n_journals];
+        origins->last = NULL;
+        free(journal->runs);
+        free(journal);
+}
+
 Origins *origins_free(Origins *origins) {
         if (!origins)
                 return NULL;
-        for (size_t i = 0; i < origins->n_journals; ++i)
-                free(origins->journals[i].runs);
+        while (origins->n_journals > 0)
+                origins_remove(origins, origins->n_journals - 1);
         free(origins->journals);
+        index_free(origins->index);
         free(origins);
         return NULL;
 }
 
-static bool origins_is(const OriginJournal *journal, const Origin *origin) {
-        return journal->device_id == origin->device_id && journal->epoch == origin->epoch;
+/* NULL: it is not known. */
+static OriginJournal *origins_get(const Origins *origins, const Origin *origin) {
+        const OriginKey key = { .device_id = origin->device_id, .epoch = origin->epoch };
+
+        if (origins->last && memcmp(&origins->last->key, &key, sizeof(key)) == 0)
+                return origins->last;
+        return index_get(origins->index, &key, sizeof(key));
 }
 
-static size_t origins_at(const Origins *origins, const Origin *origin) {
-        size_t i = 0;
+static int origins_add(Origins *origins, const Origin *origin, OriginJournal **ret_journal) {
+        OriginJournal *journal;
+        int r;
 
-        if (origins->last < origins->n_journals &&
-            origins_is(&origins->journals[origins->last], origin))
-                return origins->last;
-        while (i < origins->n_journals && !origins_is(&origins->journals[i], origin))
-                ++i;
-        return i;
+        if (!VEC_HAS_ROOM(origins->journals, origins->n_journals, origins->capacity, ORIGINS_FIRST))
+                return err_new(-ENOMEM);
+        journal = calloc(1, sizeof(*journal));
+        if (!journal)
+                return err_new(-ENOMEM);
+        journal->key = (OriginKey){ .device_id = origin->device_id, .epoch = origin->epoch };
+        origins->journals[origins->n_journals++] = journal;
+        r = index_put(origins->index, &journal->key, sizeof(journal->key), journal);
+        if (r != 0)
+                return err_up(r);
+        *ret_journal = journal;
+        return 0;
 }
 
 /* The database keeps as many: whoever has more has made them up. The one that was judged longest
@@ -99,32 +132,28 @@ static void origins_drop_old(Origins *origins, int64_t device_id) {
         size_t n = 0, oldest = 0;
 
         for (size_t i = 0; i < origins->n_journals; ++i) {
-                if (origins->journals[i].device_id != device_id || origins->journals[i].is_told)
+                const OriginJournal *journal = origins->journals[i];
+
+                if (journal->key.device_id != device_id || journal->is_told)
                         continue;
-                if (n++ == 0 ||
-                    origins->journals[i].judged_seq < origins->journals[oldest].judged_seq)
+                if (n++ == 0 || journal->judged_seq < origins->journals[oldest]->judged_seq)
                         oldest = i;
         }
-        if (n < ORIGINS_OF_DEVICE)
-                return;
-        free(origins->journals[oldest].runs);
-        origins->journals[oldest] = origins->journals[--origins->n_journals];
+        if (n >= ORIGINS_OF_DEVICE)
+                origins_remove(origins, oldest);
 }
 
 static int origins_find(Origins *origins, const Origin *origin, OriginJournal **ret_journal) {
-        origins->last = origins_at(origins, origin);
-        if (origins->last == origins->n_journals) {
+        OriginJournal *journal = origins_get(origins, origin);
+        int r = 0;
+
+        if (!journal) {
                 origins_drop_old(origins, origin->device_id);
-                if (!VEC_HAS_ROOM(origins->journals,
-                                  origins->n_journals,
-                                  origins->capacity,
-                                  ORIGINS_FIRST))
-                        return err_new(-ENOMEM);
-                origins->last = origins->n_journals++;
-                origins->journals[origins->last] =
-                        (OriginJournal){ .device_id = origin->device_id, .epoch = origin->epoch };
+                r = origins_add(origins, origin, &journal);
         }
-        *ret_journal = &origins->journals[origins->last];
+        if (r != 0)
+                return err_up(r);
+        *ret_journal = origins->last = journal;
         return 0;
 }
 
@@ -135,7 +164,7 @@ static bool origins_was_new(const OriginJournal *journal, uint64_t at_seq) {
         return false;
 }
 
-static int origins_add(OriginJournal *journal, uint64_t at_seq) {
+static int origins_add_place(OriginJournal *journal, uint64_t at_seq) {
         if (journal->n_runs == 0 || journal->is_broken) {
                 if (!VEC_HAS_ROOM(journal->runs, journal->n_runs, journal->capacity, ORIGINS_FIRST))
                         return err_new(-ENOMEM);
@@ -199,7 +228,7 @@ int origins_judge(Origins *origins,
                  (origin->seq > journal->newest_seq ||
                   (place > 0 && origin->seq == journal->newest_seq && !journal->is_broken));
         if (is_new)
-                r = origins_add(journal, at_seq);
+                r = origins_add_place(journal, at_seq);
         if (r != 0)
                 return err_up(r);
         if (is_new)
@@ -211,13 +240,12 @@ int origins_judge(Origins *origins,
 }
 
 bool origins_is_open(const Origins *origins, const Origin *origin, uint64_t at_seq) {
-        size_t at;
+        const OriginJournal *journal;
 
         if (!origins || origin->seq == 0)
                 return false;
-        at = origins_at(origins, origin);
-        return at == origins->n_journals || origin->seq <= origins->journals[at].stored_seq ||
-               at_seq > origins->journals[at].judged_seq;
+        journal = origins_get(origins, origin);
+        return !journal || origin->seq <= journal->stored_seq || at_seq > journal->judged_seq;
 }
 
 uint64_t origins_view(const Origins *origins) {
@@ -225,10 +253,11 @@ uint64_t origins_view(const Origins *origins) {
 }
 
 static int origins_tell_one(Origins *origins, const Origin *position) {
-        OriginJournal *journal;
-        int r;
+        OriginJournal *journal = origins_get(origins, position);
+        int r = 0;
 
-        r = origins_find(origins, position, &journal);
+        if (!journal)
+                r = origins_add(origins, position, &journal);
         if (r != 0)
                 return err_up(r);
         journal->is_told = true;
@@ -240,16 +269,22 @@ static int origins_tell_one(Origins *origins, const Origin *position) {
 
 /* Is less there than was? */
 static bool origins_is_older(const Origins *origins, const Origin *positions, size_t n) {
-        for (size_t i = 0; i < origins->n_journals; ++i) {
-                const OriginJournal *journal = &origins->journals[i];
-                size_t k = 0;
+        bool is_older = false;
 
-                while (k < n && !origins_is(journal, &positions[k]))
-                        ++k;
-                if (journal->stored_seq > (k < n ? positions[k].seq : 0))
-                        return true;
+        for (size_t i = 0; i < origins->n_journals; ++i)
+                origins->journals[i]->is_seen = false;
+        for (size_t i = 0; i < n; ++i) {
+                OriginJournal *journal = origins_get(origins, &positions[i]);
+
+                if (!journal)
+                        continue;
+                journal->is_seen = true;
+                is_older = is_older || journal->stored_seq > positions[i].seq;
         }
-        return false;
+        for (size_t i = 0; i < origins->n_journals; ++i)
+                is_older = is_older ||
+                           (!origins->journals[i]->is_seen && origins->journals[i]->stored_seq > 0);
+        return is_older;
 }
 
 int origins_tell(Origins *origins, const Origin *positions, size_t n) {
@@ -258,7 +293,7 @@ int origins_tell(Origins *origins, const Origin *positions, size_t n) {
         if (origins_is_older(origins, positions, n))
                 origins_forget(origins);
         for (size_t i = 0; i < origins->n_journals; ++i)
-                origins->journals[i].is_told = false;
+                origins->journals[i]->is_told = false;
         for (size_t i = 0; r == 0 && i < n; ++i)
                 r = origins_tell_one(origins, &positions[i]);
         origins->is_known = true;
@@ -267,7 +302,7 @@ int origins_tell(Origins *origins, const Origin *positions, size_t n) {
 
 void origins_forget(Origins *origins) {
         while (origins->n_journals > 0)
-                free(origins->journals[--origins->n_journals].runs);
+                origins_remove(origins, origins->n_journals - 1);
         origins->is_known = false;
         if (origins_see_anew(origins) != 0)
                 atomic_fetch_add(origins->view, 1);
@@ -275,7 +310,7 @@ void origins_forget(Origins *origins) {
 
 void origins_stored(Origins *origins, uint64_t seq) {
         for (size_t i = 0; i < origins->n_journals; ++i) {
-                OriginJournal *journal = &origins->journals[i];
+                OriginJournal *journal = origins->journals[i];
                 size_t n = 0;
 
                 while (n + 1 < journal->n_runs && journal->runs[n].to_seq <= seq)
@@ -291,7 +326,7 @@ void origins_move(Origins *origins, uint64_t stored_seq, uint64_t by) {
         const RecordShift shift = { .stored_seq = stored_seq, .by = by };
 
         for (size_t i = 0; i < origins->n_journals; ++i) {
-                OriginJournal *journal = &origins->journals[i];
+                OriginJournal *journal = origins->journals[i];
 
                 record_move(&shift, &journal->judged_seq);
                 for (size_t k = 0; k < journal->n_runs; ++k) {
