@@ -50,7 +50,7 @@ const char *device_status_name(const DeviceState *state, int64_t at_us) {
 }
 
 /* FNV-1a of 64 bits, mixed. */
-uint64_t device_sender_key(const char *key) {
+uint64_t thing_key_hash(const char *key) {
         uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
         if (!key || !*key)
@@ -60,6 +60,21 @@ uint64_t device_sender_key(const char *key) {
         hash = (hash ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15);
         hash ^= hash >> 32;
         return hash != 0 ? hash : 1;
+}
+
+bool thing_is_same(uint64_t key_hash, uint64_t other) {
+        return key_hash == other || key_hash == 0 || other == 0;
+}
+
+bool device_narrows(const Device *before, const Device *after) {
+        if (before->user_id != 0 && before->user_id != after->user_id)
+                return true;
+        if (before->is_active && !after->is_active)
+                return true;
+        if (before->may_uplink && !after->may_uplink)
+                return true;
+        return before->has_token &&
+               (!after->has_token || before->token_generation != after->token_generation);
 }
 
 bool device_is_called(const Device *device, Text text) {

@@ -83,9 +83,9 @@ struct GroupRef {
 
 struct Device {
         int64_t id;
-        int64_t user_id;     /* owner; 0 = nobody */
-        const char *key;     /* uuid text; */
-        uint64_t sender_key; /* device_sender_key() of it */
+        int64_t user_id;   /* owner; 0 = nobody */
+        const char *key;   /* uuid text; */
+        uint64_t key_hash; /* thing_key_hash() of it: the registry's to fill in */
         const char *code, *name, *product_type, *device_type, *firmware_version, *location,
                 *manufacturer, *model; /* name .. model may be NULL */
         bool is_active;
@@ -107,16 +107,21 @@ struct VehicleClock {
 
 struct Vehicle {
         int64_t id;
-        int64_t user_id; /* owner; 0 = nobody */
+        int64_t user_id;   /* owner; 0 = nobody */
+        uint64_t key_hash; /* of its key, likewise; 0: nothing is known */
         const char *code, *name;
         bool is_active;
         Audience audience;
         VehicleClock clock;
 };
 
-/* What is remembered outside of the database beside a device's id, which may be another's there one
- * day: it lies in journals, and is the same for ever. 0: without a key. */
-uint64_t device_sender_key(const char *key);
+/* What is remembered outside of the database beside the id of a device or vehicle, which may be
+ * another's there one day: it lies in journals, and is the same for ever. 0: it has no key. */
+uint64_t thing_key_hash(const char *key);
+/* Are these of one thing, as far as that is known? */
+bool thing_is_same(uint64_t key_hash, uint64_t other);
+/* Does somebody see less of it, or it less itself, where the one row follows the other? */
+bool device_narrows(const Device *before, const Device *after);
 bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, or its bare id */
 
 bool audience_has(const Audience *audience, int64_t user_id);

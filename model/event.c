@@ -92,6 +92,8 @@ int event_new_message(Event **ret_event,
         event->time_us = record->time_us;
         event->vehicle_id = record->vehicle_id;
         event->device_id = record->device_id;
+        event->vehicle_key = record->vehicle_key;
+        event->device_key = record->device_key;
         event->sensor_id = view.sensor_id;
         event->n_items = view.n_items;
         event->latitude = view.latitude;
@@ -222,6 +224,16 @@ int event_new_gap(Event **ret_event, uint64_t seq, uint32_t n_items) {
         event->n_items = n_items;
         *ret_event = event;
         return 0;
+}
+
+bool event_is_of_now(const Event *event, const Registry *registry) {
+        const Vehicle *vehicle =
+                event->vehicle_key != 0 ? registry_vehicle(registry, event->vehicle_id) : NULL;
+        const Device *device =
+                event->device_key != 0 ? registry_device(registry, event->device_id) : NULL;
+
+        return (!vehicle || thing_is_same(event->vehicle_key, vehicle->key_hash)) &&
+               (!device || thing_is_same(event->device_key, device->key_hash));
 }
 
 Event *event_ref(Event *event) {

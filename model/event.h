@@ -53,6 +53,8 @@ struct Event {
         int64_t received_us;
         int64_t time_us;
         int64_t vehicle_id, device_id; /* 0 = none */
+        uint64_t vehicle_key,
+                device_key; /* key_hash of these; 0: they are as the database has them */
         int32_t sensor_id;
         uint32_t n_items;           /* ble_detections: records saved */
         DeviceState state;          /* device_status: the whole state after this message */
@@ -98,6 +100,9 @@ MUST_CHECK int event_new_command(Event **ret_event,
 MUST_CHECK int event_new_acknowledged(Event **ret_event, Text said);
 MUST_CHECK int event_new_open(Event **ret_event, uint64_t seq);
 MUST_CHECK int event_new_gap(Event **ret_event, uint64_t seq, uint32_t n_items);
+
+/* Is it of the things that have these ids by now? */
+bool event_is_of_now(const Event *event, const Registry *registry);
 
 Event *event_ref(Event *event);
 Event *event_unref(Event *event);

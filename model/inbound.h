@@ -29,10 +29,10 @@ struct Inbound {
         uint32_t subscription; /* MQTT 5: the one filter that it comes for; else 0 */
         uint16_t packet_id;    /* MQTT QoS 1 and 2; else 0 */
         int64_t device_id;     /* authenticated device of the other doors; else 0 */
-        uint64_t sender_key; /* and Device.sender_key of that, or of the edge that brings it; 0: an
-                                id is all that is known */
-        unsigned line;       /* of an uplink: the one that it was given; else 0 */
-        uint32_t n_messages; /* it is so many, each with its own number: the inlet says; 0 = 1 */
+        uint64_t sender_key;   /* and Device.key_hash of that, or of the edge that brings it; 0: an
+                                  id is all that is known */
+        unsigned line;         /* of an uplink: the one that it was given; else 0 */
+        uint32_t n_messages;   /* it is so many, each with its own number: the inlet says; 0 = 1 */
         Text topic;
         Text payload;
         uint64_t *ret_seq; /* its number, of several messages the last one's; NULL: nobody asks */

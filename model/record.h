@@ -182,6 +182,7 @@ struct Record {
         Text user, vehicle, device; /* as the topic or, failing that, the payload names them; absent
                                        if it does not */
         int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */
+        uint64_t vehicle_key, device_key;       /* key_hash of these, likewise */
         bool is_there;       /* the database has it already: nothing of it is written again */
         bool retained;       /* kept by the broker from before: what was, not what is */
         int64_t letter_id;   /* a dead letter that is taken in again; 0 = news */
@@ -245,6 +246,13 @@ struct Record {
                 AckRecord ack; /* command_ack, command_state */
         };
 };
+
+/* Do their names say the same? */
+static inline bool record_names_same(const Record *record, const Record *other) {
+        return record->user_id == other->user_id && record->vehicle_id == other->vehicle_id &&
+               record->device_id == other->device_id && record->vehicle_key == other->vehicle_key &&
+               record->device_key == other->device_key;
+}
 
 /* When the message first came in, whatever became of it then. */
 static inline int64_t record_first_us(const Record *record) {

@@ -111,6 +111,8 @@ static void registry_forget(Registry *registry, GraphNode *node) {
         node->is_present = false;
         if (node->kind == GRAPH_DEVICE)
                 node->device = (Device){ .state = device_state_unknown() };
+        if (node->kind == GRAPH_VEHICLE)
+                node->vehicle = (Vehicle){ 0 };
 }
 
 static int registry_apply_user(Registry *registry, const User *row) {
@@ -141,17 +143,6 @@ static int registry_apply_user(Registry *registry, const User *row) {
         return err_up(registry_present(registry, node));
 }
 
-static bool registry_device_narrows(const Device *before, const Device *after) {
-        if (before->user_id != 0 && before->user_id != after->user_id)
-                return true;
-        if (before->is_active && !after->is_active)
-                return true;
-        if (before->may_uplink && !after->may_uplink)
-                return true;
-        return before->has_token &&
-               (!after->has_token || before->token_generation != after->token_generation);
-}
-
 static int registry_apply_device(Registry *registry, const Device *row) {
         GraphNode *node = NULL;
         Device device = *row;
@@ -170,12 +161,14 @@ static int registry_apply_device(Registry *registry, const Device *row) {
         int r;
 
         device.key = device.key ? device.key : "";
-        device.sender_key = device_sender_key(device.key);
+        device.key_hash = thing_key_hash(device.key);
         device.code = device.code ? device.code : "";
         r = graph_node(&registry->graph, GRAPH_DEVICE, row->id, &node);
         if (r != 0)
                 return err_up(r);
-        if (node->is_present && registry_device_narrows(&node->device, &device))
+        if (node->is_present && !thing_is_same(node->device.key_hash, device.key_hash))
+                registry_forget(registry, node);
+        if (node->is_present && device_narrows(&node->device, &device))
                 registry->narrowed = true;
 
         registry_forget_name(registry, node);
@@ -202,6 +195,8 @@ static int registry_apply_vehicle(Registry *registry, const Vehicle *row) {
         r = graph_node(&registry->graph, GRAPH_VEHICLE, row->id, &node);
         if (r != 0)
                 return err_up(r);
+        if (node->is_present && !thing_is_same(node->vehicle.key_hash, row->key_hash))
+                registry_forget(registry, node);
         if (node->is_present &&
             ((node->vehicle.user_id != 0 && node->vehicle.user_id != vehicle.user_id) ||
              (node->vehicle.is_active && !vehicle.is_active)))

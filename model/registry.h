@@ -23,6 +23,7 @@ Registry *registry_free(Registry *registry);
  * again (a role that sees more is such a change, too). A row may come before those that it refers
  * to. A state row older (last_seen_us) than the state in memory is ignored, and a whole delta
  * without a row for it leaves the state alone: while the database is away, memory is ahead of it.
+ * A device or vehicle whose key is another one is another: the one before is gone.
  */
 MUST_CHECK int registry_apply(Registry *registry, const RegistryDelta *delta, bool *ret_narrowed);
 bool registry_is_loaded(const Registry *registry); /* a whole delta was applied */

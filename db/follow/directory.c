@@ -165,6 +165,7 @@ static int directory_add_vehicle(RegistryDelta *delta, const PGresult *result, i
         row.vehicle.clock.now.verdict = clock_verdict_of(column_string(result, i, 5));
         row.vehicle.clock.now.offset_us = column_int(result, i, 6) * 1000;
         row.vehicle.clock.noted = row.vehicle.clock.now;
+        row.vehicle.key_hash = thing_key_hash(column_string(result, i, 7));
         return directory_add(delta, &row);
 }
 
@@ -208,8 +209,8 @@ static int directory_add_zones(RegistryDelta *delta, const PGresult *result, int
         " token_hash, token_form, token_generation, location, manufacturer, model,"             \
         " may_uplink"
 
-#define VEHICLE_COLUMNS                                                         \
-        "v.id, v.user_id, v.code, v.name, v.is_active, c.clock, c.clock_offset" \
+#define VEHICLE_COLUMNS                                                                \
+        "v.id, v.user_id, v.code, v.name, v.is_active, c.clock, c.clock_offset, v.key" \
         " FROM vehicles v LEFT JOIN vehicle_clocks c ON c.vehicle_id = v.id"
 
 #define USER_COLUMNS                                 \

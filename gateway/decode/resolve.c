@@ -46,12 +46,14 @@ static void resolve_device(const Registry *registry, Record *record) {
         if (!record->device.data && record->device_id == 0)
                 return;
         device = resolve_find_device(registry, record);
-        if (!device)
+        if (!device) {
                 resolve_refuse(record, REASON_UNKNOWN_DEVICE, resolve_doubt(record->device));
-        else if (resolve_owner_differs(record, device->user_id))
+        } else if (resolve_owner_differs(record, device->user_id)) {
                 resolve_refuse(record, REASON_WRONG_OWNER, TEXT("the device is another user's"));
-        else
+        } else {
                 record->device_id = device->id;
+                record->device_key = device->key_hash;
+        }
 }
 
 static void resolve_vehicle(const Registry *registry, Record *record) {
@@ -60,12 +62,14 @@ static void resolve_vehicle(const Registry *registry, Record *record) {
         if (!record->vehicle.data)
                 return;
         vehicle = registry_find_vehicle_of(registry, record->user_id, record->vehicle);
-        if (!vehicle || !vehicle->is_active)
+        if (!vehicle || !vehicle->is_active) {
                 resolve_refuse(record, REASON_UNKNOWN_VEHICLE, resolve_doubt(record->vehicle));
-        else if (resolve_owner_differs(record, vehicle->user_id))
+        } else if (resolve_owner_differs(record, vehicle->user_id)) {
                 resolve_refuse(record, REASON_WRONG_OWNER, TEXT("the vehicle is another user's"));
-        else
+        } else {
                 record->vehicle_id = vehicle->id;
+                record->vehicle_key = vehicle->key_hash;
+        }
 }
 
 /* Every kind is about a vehicle or a device; an alert may be about either. */
@@ -120,8 +124,10 @@ static void resolve_origin(const Registry *registry, Record *record) {
 }
 
 static void resolve_names(const Registry *registry, Record *record) {
-        if (record->kind == KIND_COMMAND_STATE) /* our own word; of an inactive device, too */
+        if (record->kind == KIND_COMMAND_STATE) { /* our own word; of an inactive device, too */
+                record->device_key = record->sender_key;
                 return;
+        }
         resolve_user(registry, record);
         if (record->reason == REASON_NONE)
                 resolve_device(registry, record);
@@ -142,7 +148,7 @@ static bool resolve_is_of_former(const Registry *registry, const Record *record)
         const Device *device =
                 record->sender_key != 0 ? registry_device(registry, resolve_sender(record)) : NULL;
 
-        return device && device->sender_key != 0 && device->sender_key != record->sender_key;
+        return device && device->key_hash != 0 && device->key_hash != record->sender_key;
 }
 
 void resolve(const Registry *registry, Record *record) {

@@ -110,7 +110,7 @@ struct Segment {
 /* What is behind the header of a record. */
 struct SegmentBody {
         Text topic, payload;
-        uint64_t sender_key; /* Device.sender_key, of whose id is in it; 0: not known */
+        uint64_t sender_key; /* Device.key_hash, of whose id is in it; 0: not known */
 };
 
 /* A segment that is to be made. */

@@ -454,8 +454,7 @@ static bool batch_is_as_resolved(const BatchContext *context,
         again.user_id = again.vehicle_id = 0;
         again.device_id = entry->device_id;
         resolve(context->registry, &again);
-        return again.reason == REASON_NONE && again.user_id == record->user_id &&
-               again.vehicle_id == record->vehicle_id && again.device_id == record->device_id;
+        return again.reason == REASON_NONE && record_names_same(&again, record);
 }
 
 /* Has record i, which was decoded to be shown, to be decided again? */

@@ -96,12 +96,39 @@ static void test_who_is_gone_is_forgotten(void **state) {
         assert_null(ws_last_known_get(known, KIND_TELEMETRY, 7));
 }
 
+static void test_nor_is_another_taken_for_who_had_its_id(void **state) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        CLEANUP(ws_last_known_free) WsLastKnown *known = NULL;
+        CLEANUP(registry_free) Registry *registry = NULL;
+        RegistryRow row = { .table = REGISTRY_VEHICLE,
+                            .vehicle = { .id = 7, .key_hash = 5, .code = "v7" } };
+        Event of_before = log_of(7, 1, 1, 2);
+        bool has_narrowed;
+
+        (void)state;
+        assert_int_equal(registry_new(&registry), 0);
+        assert_int_equal(registry_delta_new(&delta, true), 0);
+        assert_int_equal(registry_delta_add(delta, &row), 0);
+        assert_int_equal(registry_apply(registry, delta, &has_narrowed), 0);
+        assert_int_equal(ws_last_known_new(&known), 0);
+        of_before.vehicle_key = 5;
+        put(known, of_before);
+        ws_last_known_prune(known, registry);
+        assert_non_null(ws_last_known_get(known, KIND_VEHICLE_LOG, 7));
+        of_before.vehicle_key = 6;
+        of_before.seq = 2;
+        put(known, of_before);
+        ws_last_known_prune(known, registry);
+        assert_null(ws_last_known_get(known, KIND_VEHICLE_LOG, 7));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_the_newest_stays_whatever_comes_behind_it),
                 cmocka_unit_test(test_telemetry_is_of_devices_and_other_kinds_are_ignored),
                 cmocka_unit_test(test_a_vehicle_is_where_it_said_last),
                 cmocka_unit_test(test_who_is_gone_is_forgotten),
+                cmocka_unit_test(test_nor_is_another_taken_for_who_had_its_id),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

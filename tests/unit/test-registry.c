@@ -508,6 +508,40 @@ static void test_next_goes_through_all_in_order_of_id(void **state) {
         assert_null(registry_next_device(registry, INT64_MAX));
 }
 
+/* A database that was put back gives out ids again. */
+static void test_a_thing_with_another_key_is_another(void **state) {
+        CLEANUP(registry_free) Registry *registry = fleet();
+        RegistryRow pump = device_row(PUMP, "pump", ANA), boat = vehicle_row(BOAT, "boat", ANA);
+        uint64_t ana, ben;
+
+        (void)state;
+        pump.device.key = "first";
+        boat.vehicle.key_hash = 1;
+        assert_false(apply(registry, pump));
+        assert_false(apply(registry, boat)); /* of which no key was known */
+        assert_false(apply(registry, state_row(PUMP, "online", 1000)));
+        assert_false(apply(registry, pump));
+        assert_true(registry_device(registry, PUMP)->state.last_seen_us == 1000);
+        ana = losses(registry, ANA);
+        ben = losses(registry, BEN);
+
+        pump.device.key = "second";
+        assert_true(apply(registry, pump));
+        assert_true(losses(registry, ANA) > ana && losses(registry, BEN) > ben);
+        assert_true(registry_device(registry, PUMP)->state.last_seen_us == CLOCK_UNKNOWN);
+        assert_true(sees_device(registry, ANA, PUMP));
+        assert_int_equal(registry_next_device(registry, PUMP - 1)->id, PUMP);
+        assert_int_equal(registry_n_devices_of(registry, ANA), 1);
+        assert_false(apply(registry, pump));
+
+        ana = losses(registry, ANA);
+        boat.vehicle.key_hash = 2;
+        assert_true(apply(registry, boat));
+        assert_true(losses(registry, ANA) > ana && sees_vehicle(registry, ANA, BOAT));
+        assert_int_equal(registry_next_vehicle(registry, BOAT - 1)->id, BOAT);
+        assert_false(apply(registry, boat));
+}
+
 static void test_delta_owns_its_texts(void **state) {
         CLEANUP(registry_free) Registry *registry = NULL;
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
@@ -797,6 +831,7 @@ int main(void) {
                 cmocka_unit_test(test_state_is_kept_unless_a_newer_one_comes),
                 cmocka_unit_test(test_state_may_come_before_its_device),
                 cmocka_unit_test(test_next_goes_through_all_in_order_of_id),
+                cmocka_unit_test(test_a_thing_with_another_key_is_another),
                 cmocka_unit_test(test_delta_owns_its_texts),
                 cmocka_unit_test(test_role_names_go_both_ways),
                 cmocka_unit_test(test_any_order_of_changes_ends_as_the_rows_say),

@@ -72,21 +72,21 @@ static void test_an_id_is_of_whom_it_was(void **state) {
         Record brought = { .kind = KIND_TELEMETRY,
                            .device = TEXT("dev"),
                            .origin = { .device_id = 11 },
-                           .sender_key = device_sender_key("k") };
+                           .sender_key = thing_key_hash("k") };
 
         (void)state;
         assert_int_equal(resolved(record).reason, REASON_NONE); /* as journals of before have it */
-        record.sender_key = device_sender_key("k");
+        record.sender_key = thing_key_hash("k");
         assert_int_equal(resolved(record).reason, REASON_NONE);
         assert_int_equal(resolved(record).device_id, 10);
-        record.sender_key = device_sender_key("of one that is gone");
+        record.sender_key = thing_key_hash("of one that is gone");
         assert_int_equal(resolved(record).reason, REASON_UNKNOWN_DEVICE);
         record.kind = KIND_COMMAND_STATE;
         assert_int_equal(resolved(record).reason, REASON_UNKNOWN_DEVICE);
 
         assert_int_equal(resolved(brought).reason, REASON_UNKNOWN_DEVICE);
         assert_true(resolved(brought).is_of_former);
-        brought.sender_key = device_sender_key("l");
+        brought.sender_key = thing_key_hash("l");
         assert_int_equal(resolved(brought).reason, REASON_WRONG_OWNER); /* it may bring nothing */
 }
 

@@ -60,7 +60,7 @@ int ws_edge_new(WsClient *client, const Device *device) {
         edge->device_id = device->id;
         edge->question.owner = edge;
         edge->token_generation = device->token_generation;
-        edge->sender_key = device->sender_key;
+        edge->sender_key = device->key_hash;
         snprintf(edge->topic, sizeof(edge->topic), "ws/device/%s", device->code);
         client->edge = edge;
         return 0;

@@ -26,7 +26,7 @@ int ws_uplink_new(WsClient *client, const Device *device, unsigned line) {
         uplink->line = line;
         uplink->question.owner = uplink->pending.owner = uplink;
         uplink->token_generation = device->token_generation;
-        uplink->sender_key = device->sender_key;
+        uplink->sender_key = device->key_hash;
         TAILQ_INSERT_TAIL(&client->loop->uplinks, uplink, entry);
         client->uplink = uplink;
         return 0;

@@ -23,7 +23,7 @@ static int ws_ingest_journal(WsCall *call, const WsDetections *detections) {
                                                        .kind = KIND_BLE_DETECTIONS,
                                                        .device_id = call->identity.device->id,
                                                        .sender_key =
-                                                               call->identity.device->sender_key,
+                                                               call->identity.device->key_hash,
                                                        .topic = TEXT("api/v1/detections"),
                                                        .payload = call->body });
         if (r < 0)

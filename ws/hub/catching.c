@@ -41,6 +41,8 @@ static bool ws_catching_knows(const WsCatching *catching, const Event *event) {
 
         if (!registry_is_loaded(registry))
                 return true; /* nobody watches yet */
+        if (!event_is_of_now(event, registry))
+                return false;
         if (event->vehicle_id != 0)
                 return registry_vehicle(registry, event->vehicle_id) != NULL;
         return event->device_id == 0 || registry_device(registry, event->device_id) != NULL;

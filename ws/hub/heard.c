@@ -22,15 +22,16 @@ void ws_heard_done(WsHeard *heard) {
         heard->known = index_free(heard->known);
 }
 
-static int ws_heard_add(WsHeard *heard, int64_t device_id, int64_t now_ms) {
+static int ws_heard_add(WsHeard *heard, const Event *event, int64_t now_ms) {
         WsHeardDevice *device = calloc(1, sizeof(*device));
         int r;
 
         if (!device)
                 return err_new(-ENOMEM);
-        device->device_id = device_id;
+        device->device_id = event->device_id;
+        device->device_key = event->device_key;
         device->shown_ms = now_ms;
-        r = index_put_id(heard->known, device_id, device);
+        r = index_put_id(heard->known, event->device_id, device);
         if (r < 0) {
                 free(device);
                 return err_up(r);
@@ -42,9 +43,13 @@ static int ws_heard_add(WsHeard *heard, int64_t device_id, int64_t now_ms) {
 int ws_heard_note(WsHeard *heard, const Event *event, int64_t now_ms, bool *ret_is_due) {
         WsHeardDevice *device = index_get_id(heard->known, event->device_id);
 
+        if (device && !thing_is_same(device->device_key, event->device_key)) {
+                ws_heard_forget(heard, device); /* another has the id now */
+                device = NULL;
+        }
         *ret_is_due = !device;
         if (!device)
-                return err_up(ws_heard_add(heard, event->device_id, now_ms));
+                return err_up(ws_heard_add(heard, event, now_ms));
 
         if (device->n_items == 0 || event->time_us > device->time_us)
                 device->time_us = event->time_us;

@@ -19,10 +19,11 @@ typedef struct WsHeardDevice WsHeardDevice;
 
 struct WsHeardDevice {
         int64_t device_id;
-        int64_t shown_ms; /* monotonic */
-        uint64_t seq;     /* of the last that waits */
-        int64_t time_us;  /* the newest */
-        uint32_t n_items; /* of all that wait; 0: nothing does */
+        uint64_t device_key; /* as in Event */
+        int64_t shown_ms;    /* monotonic */
+        uint64_t seq;        /* of the last that waits */
+        int64_t time_us;     /* the newest */
+        uint32_t n_items;    /* of all that wait; 0: nothing does */
         TAILQ_ENTRY(WsHeardDevice) entry;
 };
 

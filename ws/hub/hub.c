@@ -175,6 +175,7 @@ static int ws_hub_show_sum(WsLoop *loop, const WsHeardDevice *sum) {
                 .type = EVENT_MESSAGE,
                 .kind = KIND_BLE_DETECTIONS,
                 .device_id = sum->device_id,
+                .device_key = sum->device_key,
                 .seq = sum->seq,
                 .place = sum->seq,
                 .time_us = sum->time_us,
@@ -186,9 +187,8 @@ static int ws_hub_show_sum(WsLoop *loop, const WsHeardDevice *sum) {
                 .event = &event,
                 .audience = ws_hub_audience(loop, &event),
         };
-        int r;
+        int r = event_is_of_now(&event, loop->registry) ? ws_delivery_run(&delivery) : 0;
 
-        r = ws_delivery_run(&delivery);
         ws_frame_unref(delivery.frame);
         return err_up(r);
 }
@@ -228,14 +228,14 @@ static int ws_hub_take_state(WsHub *hub, const Event *event) {
 
 static int ws_hub_message(WsHub *hub, Event *event) {
         WsLoop *loop = &hub->loop;
-        int r;
+        bool is_of_now = event_is_of_now(event, loop->registry);
+        int r = is_of_now ? ws_hub_take_state(hub, event) : 0;
 
-        r = ws_hub_take_state(hub, event);
-        if (r == 0)
+        if (r == 0 && is_of_now)
                 r = ws_last_known_put(loop->last_known, event);
         if (r == 0)
                 r = ws_loop_remember(loop, event);
-        if (r < 0)
+        if (r < 0 || !is_of_now) /* its number is passed, and nobody sees it */
                 return err_up(r);
 
         if (event->behind)

@@ -140,9 +140,10 @@ static void ws_last_known_check(void *arg, void *value) {
         WsLastKnownThing *thing = value;
         WsLastKnownKey key = ws_last_known_key(thing->event);
 
-        if (thing->event->kind == KIND_TELEMETRY
-                    ? registry_device(recall->registry, key.id) != NULL
-                    : registry_vehicle(recall->registry, key.id) != NULL)
+        if (event_is_of_now(thing->event, recall->registry) &&
+            (thing->event->kind == KIND_TELEMETRY
+                     ? registry_device(recall->registry, key.id) != NULL
+                     : registry_vehicle(recall->registry, key.id) != NULL))
                 return;
 
         index_remove(recall->things, &key, sizeof(key));

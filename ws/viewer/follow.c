@@ -131,7 +131,8 @@ static bool ws_follow_may_have(const WsFollow *follow, const Event *event) {
 
         if (client->scope == WS_SCOPE_VEHICLE && event->vehicle_id != client->target_id)
                 return false;
-        return ws_eye_sees(&eye, event->vehicle_id, event->device_id);
+        return event_is_of_now(event, eye.registry) &&
+               ws_eye_sees(&eye, event->vehicle_id, event->device_id);
 }
 
 uint64_t ws_feed_at(const WsFeed *feed) {

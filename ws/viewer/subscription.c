@@ -238,7 +238,8 @@ size_t ws_subscription_narrow(WsSubscription *subscription, const WsEye *eye) {
 
         for (hold = TAILQ_FIRST(&subscription->held); hold; hold = next) {
                 next = TAILQ_NEXT(hold, entry);
-                if (!ws_eye_sees(eye, hold->event->vehicle_id, hold->event->device_id))
+                if (!event_is_of_now(hold->event, eye->registry) ||
+                    !ws_eye_sees(eye, hold->event->vehicle_id, hold->event->device_id))
                         ws_subscription_let_go(subscription, hold);
         }
         return n;
