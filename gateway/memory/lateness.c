@@ -15,6 +15,7 @@ struct LatestKey {
 };
 
 struct LatestTimes {
+        uint64_t thing;   /* key_hash; 0: as the database has it */
         int64_t clock_us; /* the newest of the device's own; CLOCK_UNKNOWN */
         int64_t first_us; /* when the newest came in */
         bool is_known;    /* something was there before */
@@ -121,6 +122,16 @@ static bool latest_is_late(LatestTimes *times, const Record *record) {
         return latest_is_behind(&times->back, times->clock_us, record);
 }
 
+/* Another has the id by now, of which nothing is known. */
+static void latest_begin(LatestTimes *times, const Record *record) {
+        uint64_t thing = record->kind == KIND_TELEMETRY ? record->device_key : record->vehicle_key;
+
+        if (!thing_is_same(times->thing, thing))
+                *times = (LatestTimes){ .clock_us = CLOCK_UNKNOWN, .first_us = INT64_MIN };
+        if (thing != 0)
+                times->thing = thing;
+}
+
 int lateness_note(Lateness *latest, Record *record) {
         int64_t first_us = record_first_us(record);
         LatestTimes *times;
@@ -142,6 +153,7 @@ int lateness_note(Lateness *latest, Record *record) {
                         return err_up(r);
                 }
         }
+        latest_begin(times, record);
         if (clock_is_ahead(times->clock_us)) /* it was ours that was, and has been set right */
                 times->clock_us = CLOCK_UNKNOWN;
         if (clock_is_ahead(times->first_us))

@@ -16,6 +16,7 @@ typedef struct Document Document;
 
 struct Document {
         int64_t device_id;
+        uint64_t device_key; /* key_hash; 0: as the database has it */
         uint64_t seq;
         char *text;
         size_t n;
@@ -69,6 +70,14 @@ static Document *merged_of(const Merged *merged, int64_t device_id) {
         return index_get_id(merged->documents, device_id);
 }
 
+/* What it is laid over; not of whoever had that id before. */
+static Document *merged_for(const Merged *merged, const Record *record) {
+        Document *document = merged_of(merged, record->device_id);
+
+        return document && thing_is_same(document->device_key, record->device_key) ? document
+                                                                                   : NULL;
+}
+
 static void merged_say_length(const Merged *merged) {
         metric_set(METRIC_MERGED_DOCUMENTS, (int64_t)index_length(merged->documents));
 }
@@ -112,6 +121,16 @@ static bool merged_has_room(Merged *merged, const Registry *registry) {
 }
 
 /* ---- documents ---- */
+
+static void merged_drop(Merged *merged, int64_t device_id) {
+        Document *document = merged_of(merged, device_id);
+
+        if (!document)
+                return;
+        index_remove_id(merged->documents, device_id);
+        document_free(NULL, document);
+        merged_say_length(merged);
+}
 
 static int merged_make(Merged *merged, int64_t device_id, Document **ret_document) {
         Document *document = calloc(1, sizeof(*document));
@@ -179,10 +198,12 @@ static int record_set(const Document *document, Arena *arena, Record *record) {
 }
 
 int merged_lay(Merged *merged, const Registry *registry, Arena *arena, Record *record) {
-        Document *document = merged_of(merged, record->device_id);
+        Document *document = merged_for(merged, record);
         Text text;
         int r;
 
+        if (!document)
+                merged_drop(merged, record->device_id);
         if (document && record->seq <= document->seq)
                 return record_set(document, arena, record);
         if (!document && !merged_has_room(merged, registry)) {
@@ -196,6 +217,8 @@ int merged_lay(Merged *merged, const Registry *registry, Arena *arena, Record *r
                 r = merged_make(merged, record->device_id, &document);
         if (r == 0)
                 r = document_set(document, record->seq, text);
+        if (r == 0)
+                document->device_key = record->device_key;
         if (r == 0)
                 r = record_set(document, arena, record);
         return r == 0 ? 0 : err_up(r);
@@ -216,7 +239,7 @@ int merged_restore(Merged *merged, int64_t device_id, uint64_t seq, Text text) {
 
 void merged_look(const Merged *merged, bool goes_on, Record *record) {
         const Document *document =
-                record->kind == KIND_TELEMETRY ? merged_of(merged, record->device_id) : NULL;
+                record->kind == KIND_TELEMETRY ? merged_for(merged, record) : NULL;
 
         if (!document || (!goes_on && document->seq < record->seq))
                 return;

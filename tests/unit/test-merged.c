@@ -157,6 +157,26 @@ static void test_a_device_that_is_gone_gives_way(void **state) {
         assert_int_equal(merged_length(f->merged), 2);
 }
 
+static void test_another_device_with_that_id_begins_anew(void **state) {
+        Fixture *f = *state;
+        Record record = { .kind = KIND_TELEMETRY, .device_id = 1, .device_key = 7, .seq = 3 };
+
+        assert_int_equal(merged_restore(f->merged, 1, 1, TEXT("{\"a\":1}")), 0);
+        assert_comes_to(lay(f, 1, 2, "{\"b\":1}"), "{\"a\":1,\"b\":1}");
+        record.data = TEXT("{\"c\":1}");
+        assert_int_equal(merged_lay(f->merged, f->registry, f->arena, &record), 0);
+        assert_comes_to(record, "{\"a\":1,\"b\":1,\"c\":1}"); /* no other key is known */
+        record.seq = 4;
+        record.device_key = 8;
+        record.merged = (Text){ 0 };
+        merged_look(f->merged, true, &record);
+        assert_null(record.merged.data);
+        record.data = TEXT("{\"d\":1}");
+        assert_int_equal(merged_lay(f->merged, f->registry, f->arena, &record), 0);
+        assert_comes_to(record, "{\"d\":1}");
+        assert_int_equal(merged_length(f->merged), 1);
+}
+
 static void test_a_document_that_grows_too_long_begins_anew(void **state) {
         Fixture *f = *state;
         int64_t n = metric_get(METRIC_MERGED_TOO_LARGE);
@@ -187,6 +207,7 @@ int main(void) {
                 TEST(test_the_last_row_shows_what_it_came_to),
                 TEST(test_one_device_too_many_stands_for_itself),
                 TEST(test_a_device_that_is_gone_gives_way),
+                TEST(test_another_device_with_that_id_begins_anew),
                 TEST(test_a_document_that_grows_too_long_begins_anew),
                 TEST(test_numbers_move_with_those_of_the_journal),
 #undef TEST
