@@ -115,6 +115,7 @@ struct Detection {
         const char *zone;     /* "near", "medium", "far": static */
         int64_t time_us;
         Text said_time; /* as in Record */
+        bool is_there;  /* likewise */
 };
 
 struct DetectionsRecord {
@@ -124,7 +125,8 @@ struct DetectionsRecord {
                 Reason reason;
                 Text bytes;  /* the item's JSON */
                 Text detail; /* for people */
-        } * set_aside;       /* the bad ones */
+                bool is_there;
+        } * set_aside; /* the bad ones */
         size_t n_set_aside;
 };
 

@@ -166,6 +166,13 @@ int db_books_settle(DbConn *conn,
         " AND timestamptz 'epoch' + $5::bigint * interval '1 us'"                      \
         " AND " table ".journal_id = mine.journal_id UNION "
 
+#define BOOKS_ITEMS(table, is_letter)                                                  \
+        " SELECT seq, item, " is_letter " FROM " table ", mine WHERE seq > $2::bigint" \
+        " AND seq <= $3::bigint"                                                       \
+        " AND received_at BETWEEN timestamptz 'epoch' + $4::bigint * interval '1 us'"  \
+        " AND timestamptz 'epoch' + $5::bigint * interval '1 us'"                      \
+        " AND " table ".journal_id = mine.journal_id"
+
 int db_books_present(DbConn *conn,
                      const char *epoch,
                      const DbRange *range,
@@ -197,6 +204,41 @@ int db_books_present(DbConn *conn,
         r = db_conn_exec(conn, &query, &result);
         for (int i = 0; r == 0 && i < PQntuples(result); ++i)
                 r = fn(arg, strtoull(PQgetvalue(result, i, 0), NULL, 10));
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_books_items(DbConn *conn,
+                   const char *epoch,
+                   const DbRange *range,
+                   DbBooksItemFn fn,
+                   void *arg) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char after[BOOKS_ARG_SIZE], last[BOOKS_ARG_SIZE], from[BOOKS_ARG_SIZE], to[BOOKS_ARG_SIZE];
+        const char *args[] = { epoch, after, last, from, to };
+        /* clang-format off */
+        const DbQuery query = {
+                "WITH mine AS MATERIALIZED (SELECT journal_id FROM journal_positions"
+                " WHERE epoch = $1)"
+                BOOKS_ITEMS("ble_detections", "false") " UNION ALL"
+                BOOKS_ITEMS("dead_letters", "true") " AND item IS NOT NULL UNION ALL"
+                " SELECT r.seq, -1, true FROM dead_letters_removed r, mine WHERE r.seq > $2::bigint"
+                " AND r.seq <= $3::bigint AND r.journal_id = mine.journal_id",
+                N_ELEMENTS(args),
+                args,
+        };
+        /* clang-format on */
+        int r;
+
+        books_arg(after, (int64_t)range->after_seq);
+        books_arg(last, (int64_t)range->last_seq);
+        books_arg(from, range->from_us);
+        books_arg(to, range->to_us);
+        r = db_conn_exec(conn, &query, &result);
+        for (int i = 0; r == 0 && i < PQntuples(result); ++i)
+                r = fn(arg,
+                       strtoull(PQgetvalue(result, i, 0), NULL, 10),
+                       (int)strtol(PQgetvalue(result, i, 1), NULL, 10),
+                       *PQgetvalue(result, i, 2) == 't');
         return r < 0 ? err_up(r) : r;
 }
 

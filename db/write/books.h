@@ -69,6 +69,14 @@ MUST_CHECK int db_books_present(DbConn *conn,
                                 const DbRange *range,
                                 DbBooksFn fn,
                                 void *arg);
+/* Of the same range: @item of a list, which is a row, or a letter. A letter that was taken away, of
+ * which nobody knows which item it was: as if it were each of them, with -1. */
+typedef int (*DbBooksItemFn)(void *arg, uint64_t seq, int item, bool is_letter);
+MUST_CHECK int db_books_items(DbConn *conn,
+                              const char *epoch,
+                              const DbRange *range,
+                              DbBooksItemFn fn,
+                              void *arg);
 /* News of a command (command_ack, command_state): is it as far already, so that they left nothing?
  */
 MUST_CHECK int db_books_knows_news(DbConn *conn, const Record *record, bool *ret_knows);

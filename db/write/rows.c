@@ -193,12 +193,15 @@ static void rows_add_detections(DbRows *rows, const Record *record) {
 
         for (size_t i = 0; i < detections->n_items; ++i) {
                 const Detection *item = &detections->items[i];
-                DbArray *columns = rows_begin(rows,
-                                              DB_SHEET_BLE_DETECTIONS,
-                                              record,
-                                              item->time_us,
-                                              item->said_time);
+                DbArray *columns;
 
+                if (item->is_there)
+                        continue;
+                columns = rows_begin(rows,
+                                     DB_SHEET_BLE_DETECTIONS,
+                                     record,
+                                     item->time_us,
+                                     item->said_time);
                 db_array_int(&columns[0], record->device_id);
                 db_array_int(&columns[1], (int64_t)i);
                 db_array_bytes(&columns[2], text_of(item->device_hash));
@@ -208,12 +211,13 @@ static void rows_add_detections(DbRows *rows, const Record *record) {
         if (record_leaves_out(record, RECORD_LETTER))
                 return;
         for (size_t i = 0; i < detections->n_set_aside; ++i)
-                rows_add_dead_letter(rows,
-                                     record,
-                                     detections->set_aside[i].reason,
-                                     (int)i,
-                                     detections->set_aside[i].detail,
-                                     detections->set_aside[i].bytes);
+                if (!detections->set_aside[i].is_there)
+                        rows_add_dead_letter(rows,
+                                             record,
+                                             detections->set_aside[i].reason,
+                                             (int)i,
+                                             detections->set_aside[i].detail,
+                                             detections->set_aside[i].bytes);
 }
 
 static void rows_add_merged(DbRows *rows, const Record *record) {
@@ -458,6 +462,17 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         rows_add_notes(rows, record);
 }
 
+/* In how many tables something of it is written. */
+static int rows_n_tables(const DetectionsRecord *detections) {
+        bool has_items = false, has_letters = false;
+
+        for (size_t i = 0; i < detections->n_items; ++i)
+                has_items |= !detections->items[i].is_there;
+        for (size_t i = 0; i < detections->n_set_aside; ++i)
+                has_letters |= !detections->set_aside[i].is_there;
+        return has_items + has_letters;
+}
+
 /* A list of detections is in two tables if some of it is good and some is not, and in none if it is
  * empty. */
 int db_rows_without(const Record *record) {
@@ -469,7 +484,7 @@ int db_rows_without(const Record *record) {
                 return 0;
         if (record_leaves_out(record, RECORD_LETTER)) /* with its good ones, or as refused */
                 return 0;
-        return 1 - (detections->n_items > 0) - (detections->n_set_aside > 0);
+        return 1 - rows_n_tables(detections);
 }
 
 void db_rows_add_state(DbRows *rows, int64_t device_id, const DeviceState *state) {

@@ -2,12 +2,19 @@
 
 #include "model/vehicle_log.h"
 
-/* Counts what was really written, in the transaction that writes it: the rows that begin a message,
- * which is said by @begins. */
-#define BOOKED(insert, begins)                                      \
-        "WITH added AS (" insert " RETURNING " begins " AS begins)" \
-        " UPDATE journal_positions SET stored = stored"             \
-        " + (SELECT count(*) FROM added WHERE begins) WHERE journal_id = $1"
+/* Counts what was really written, in the transaction that writes it. */
+#define BOOKED(insert)                                  \
+        "WITH added AS (" insert " RETURNING true)"     \
+        " UPDATE journal_positions SET stored = stored" \
+        " + (SELECT count(*) FROM added) WHERE journal_id = $1"
+
+/* The same of messages that are several rows each: those of which no row is lacking. */
+#define BOOKED_WHOLE(rows, insert)                                              \
+        "WITH u AS MATERIALIZED (" rows "),"                                    \
+        " added AS (" insert " RETURNING seq)"                                  \
+        " UPDATE journal_positions SET stored = stored + (SELECT count(*) FROM" \
+        " (SELECT seq, count(*) FROM u GROUP BY seq INTERSECT"                  \
+        " SELECT seq, count(*) FROM added GROUP BY seq) AS whole) WHERE journal_id = $1"
 
 /* Noted by a clock of ours that was ahead: neither the database's nor ours of now has come so far.
  */
@@ -48,8 +55,7 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "raw_logs",
                 BOOKED("INSERT INTO raw_logs (journal_id, seq, received_at, time, device_time,"
                 " vehicle_id, logs)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7) AS u",
-                       "true"),
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7) AS u"),
                 "ktts" "ks",
                 true,
         },
@@ -57,8 +63,7 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "sensor_logs",
                 BOOKED("INSERT INTO sensor_logs"
                 " (journal_id, seq, received_at, time, device_time, vehicle_id, sensor_id, data)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8) AS u",
-                       "true"),
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8) AS u"),
                 "ktts" "kij",
                 true,
         },
@@ -68,18 +73,17 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 " (journal_id, seq, received_at, time, device_time, vehicle_id, extra,"
                 VEHICLE_LOG_COLUMNS ")"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
-                " $14, $15, $16, $17, $18) AS u",
-                       "true"),
+                " $14, $15, $16, $17, $18) AS u"),
                 "ktts" "kj" VEHICLE_LOG_EACH(SHEET_NUMBER, SHEET_TEXT, SHEET_FLAG),
                 true,
         },
         [DB_SHEET_BLE_DETECTIONS] = {
                 "ble_detections",
-                BOOKED("INSERT INTO ble_detections"
+                BOOKED_WHOLE("SELECT * FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS n (seq,"
+                " received_at, time, device_time, device_id, item, device_hash, rssi, zone)",
+                "INSERT INTO ble_detections"
                 " (journal_id, seq, received_at, time, device_time, device_id, item, device_hash,"
-                " rssi, zone)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS u",
-                       "item = 0"),
+                " rssi, zone) SELECT $1, u.* FROM u"),
                 "ktts" "kisds",
                 true,
         },
@@ -87,8 +91,7 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "telemetry",
                 BOOKED("INSERT INTO telemetry (journal_id, seq, received_at, time, device_time,"
                 " device_id, payload)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7) AS u",
-                       "true"),
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7) AS u"),
                 "ktts" "kJ",
                 true,
         },
@@ -96,8 +99,7 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "camera_events",
                 BOOKED("INSERT INTO camera_events (journal_id, seq, received_at, time, device_time,"
                 " device_id, event_type, person_name, confidence, data)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS u",
-                       "true"),
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS u"),
                 "ktts" "kssdj",
                 true,
         },
@@ -106,8 +108,7 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 BOOKED("INSERT INTO alerts (journal_id, seq, received_at, time, device_time, vehicle_id,"
                 " device_id, severity, alert_type, message, source, latitude, longitude, extra)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-                " AS u",
-                       "true"),
+                " AS u"),
                 "ktts" "kkssssddj",
                 true,
         },
@@ -115,8 +116,7 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "device_status_logs",
                 BOOKED("INSERT INTO device_status_logs (journal_id, seq, received_at, time, device_time,"
                 " device_id, status, temperature, humidity, latitude, longitude, late, extra)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS u",
-                       "true"),
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS u"),
                 "ktts" "ksddddbj",
                 true,
         },
@@ -193,16 +193,15 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         },
         [DB_SHEET_DEAD_LETTERS] = {
                 "dead_letters",
-                BOOKED("INSERT INTO dead_letters"
+                BOOKED_WHOLE("SELECT * FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+                " AS n (seq, received_at, item, reason, topic, detail, payload, route, device_id,"
+                " vehicle_id, name, element)",
+                "INSERT INTO dead_letters"
                 " (journal_id, seq, received_at, item, reason, topic, detail, payload, route, device,"
                 " element)"
                 " SELECT $1, seq, received_at, item, reason, topic, detail, payload, route,"
                 " coalesce((SELECT d.code FROM devices d WHERE d.id = device_id),"
-                " (SELECT v.code FROM vehicles v WHERE v.id = vehicle_id), name), element"
-                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS u (seq,"
-                " received_at, item, reason, topic, detail, payload, route, device_id, vehicle_id,"
-                " name, element)",
-                       "item IS NULL OR item = 0"),
+                " (SELECT v.code FROM vehicles v WHERE v.id = vehicle_id), name), element FROM u"),
                 "kti" "slly" "skkl" "k",
                 true,
         },

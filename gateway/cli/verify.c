@@ -235,11 +235,63 @@ static int verify_mark_there(void *arg, uint64_t seq) {
         return 0;
 }
 
+static bool verify_is_list(const Record *record) {
+        return record->kind == KIND_BLE_DETECTIONS && record->reason == REASON_NONE &&
+               !record->duplicate;
+}
+
+static int verify_mark_item(void *arg, uint64_t seq, int item, bool is_letter) {
+        Record *record = batch_find(*(const Batch **)arg, seq);
+        DetectionsRecord *list = record ? &record->detections : NULL;
+
+        if (!record || !verify_is_list(record))
+                return 0;
+        for (size_t i = 0; !is_letter && i < list->n_items; ++i)
+                list->items[i].is_there |= (int)i == item;
+        for (size_t i = 0; is_letter && i < list->n_set_aside; ++i)
+                list->set_aside[i].is_there |= item < 0 || (int)i == item;
+        return 0;
+}
+
+/* A message that is several rows is there if each of them is. */
+static bool verify_is_whole(const Record *record) {
+        const DetectionsRecord *list = &record->detections;
+        bool is_whole = true;
+
+        for (size_t i = 0; i < list->n_items; ++i)
+                is_whole &= list->items[i].is_there;
+        for (size_t i = 0; i < list->n_set_aside; ++i)
+                is_whole &= list->set_aside[i].is_there;
+        return is_whole;
+}
+
+static int verify_find_items(Verify *verify, const DbRange *range) {
+        const Batch *batch = verify->batch;
+        bool has_lists = false;
+        int r = 0;
+
+        for (size_t i = 0; i < batch_length(batch); ++i)
+                has_lists |= verify_is_list(batch_record(batch, i));
+        if (has_lists)
+                r = db_books_items(verify->conn, verify->epoch, range, verify_mark_item, &batch);
+        for (size_t i = 0; has_lists && r == 0 && i < batch_length(batch); ++i) {
+                Record *record = batch_record(batch, i);
+
+                if (verify_is_list(record))
+                        record->is_there &= verify_is_whole(record);
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
 static int verify_find_there(Verify *verify) {
         const Batch *batch = verify->batch;
         DbRange range = batch_range(batch);
+        int r;
 
-        return db_books_present(verify->conn, verify->epoch, &range, verify_mark_there, &batch);
+        r = db_books_present(verify->conn, verify->epoch, &range, verify_mark_there, &batch);
+        if (r == 0)
+                r = verify_find_items(verify, &range);
+        return r < 0 ? err_up(r) : r;
 }
 
 /* Those of the chunk that should be there and are not. */

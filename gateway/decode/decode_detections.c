@@ -91,6 +91,7 @@ static int set_aside(Decoder *decoder, const JsonNode *item, Reason reason) {
         detections->set_aside[detections->n_set_aside].reason = reason;
         detections->set_aside[detections->n_set_aside].bytes = bytes;
         detections->set_aside[detections->n_set_aside].detail = decoder->record->detail;
+        detections->set_aside[detections->n_set_aside].is_there = false;
         ++detections->n_set_aside;
         decoder->record->detail = (Text){ 0 }; /* the message itself is good */
         return 0;

@@ -1,6 +1,7 @@
 """Accounting by number: what the position has passed and the database has not is noticed, and mended."""
 from concurrent.futures import ThreadPoolExecutor
 import itertools
+import json
 
 import psycopg2
 import pytest
@@ -96,6 +97,30 @@ def test_what_an_operator_deleted_is_found_and_stored_again(books, database, pub
     assert "stored 0\n" in books.cli("journal", "verify", "--store").stdout
     books.start()
     assert books.metric("tidegate_accounting_drift") == 0
+
+
+@pytest.mark.parametrize("table", ["ble_detections", "dead_letters"])
+def test_one_row_of_several_that_is_swallowed_is_noticed_and_stored_later(books, database, broker, table):
+    """A message of four detections, of which two cannot be used and are letters."""
+    database.rows("SELECT tidegate_make_partitions(current_date, current_date)")
+    database.rows(SWALLOW.replace("raw_logs", table).replace("NEW.logs LIKE 'swallowed%'", "NEW.item = 1"))
+    items = [{"device_hash": hash, "rssi": -50 - n} for n, hash in enumerate(["ab" * 32, "cd" * 32, "x", "y"])]
+    broker.publish("tfg/detections/raw", json.dumps({"device_id": "dev-1", "detections": items[:1] + items[2:3]}))
+    broker.publish("tfg/detections/raw", json.dumps({"device_id": "dev-1", "detections": items}))
+    drift_is(books, 1)
+    seq = database.value("SELECT max(seq) FROM ble_detections")
+    found = books.cli("journal", "verify", check=False)
+    assert found.returncode == 1
+    assert f"missing {seq} " in found.stdout and "missing 1\n" in found.stdout
+    again = books.cli("journal", "verify", "--store", check=False)
+    assert again.returncode == 1 and f"refused {seq} " in again.stdout
+
+    database.rows(f"DROP TRIGGER swallow ON {table}")
+    assert "stored 1\n" in books.cli("journal", "verify", "--store").stdout
+    for kind in ("ble_detections", "dead_letters"):
+        assert database.rows(f"SELECT item FROM {kind} ORDER BY seq, item") == [(0,), (0,), (1,)]
+    drift_is(books, 0)
+    assert books.cli("journal", "verify").returncode == 0
 
 
 REFUSING = {  # of five that are missing, what does not take "swallowed": (what it says, what mends it)

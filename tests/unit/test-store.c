@@ -249,8 +249,8 @@ static void test_detections_keep_the_good_and_set_the_bad_aside(void **state) {
 
 static Record *fixture_add_detections(Fixture *f, Detection *items, size_t n, size_t n_bad) {
         static __typeof__(*((DetectionsRecord *)NULL)->set_aside) bad[] = {
-                { REASON_WRONG_TYPE, TEXT("7"), TEXT("no object") },
-                { REASON_OUT_OF_RANGE, TEXT("8"), TEXT("too many") },
+                { REASON_WRONG_TYPE, TEXT("7"), TEXT("no object"), false },
+                { REASON_OUT_OF_RANGE, TEXT("8"), TEXT("too many"), false },
         };
         Record *record = fixture_add(f, KIND_BLE_DETECTIONS);
 
