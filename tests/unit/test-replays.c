@@ -153,6 +153,13 @@ static Query *next_query(void) {
         return queue_pop(asked, &query, 1, 0) == 1 ? query : NULL;
 }
 
+/* What it asks for; of none nothing. */
+static const QueryReplay *asks_for(const Query *query) {
+        static const QueryReplay nothing;
+
+        return query && query->replay ? query->replay : &nothing;
+}
+
 /* @status, twice: who answers may do so. */
 static void answer(Query *query, int status) {
         Answer *answer = NULL;
@@ -179,15 +186,15 @@ static void test_what_is_asked_is_what_he_wants_and_may_see(void **state) {
         query = next_query();
         assert_non_null(query);
         assert_int_equal(query->kind, QUERY_REPLAY);
-        assert_false(query->replay->all_devices || query->replay->all_vehicles);
-        assert_int_equal(query->replay->n_device_ids, 2);
-        assert_int_equal(query->replay->device_ids[0], 1);
-        assert_int_equal(query->replay->device_ids[1], 3);
-        assert_int_equal(query->replay->n_vehicle_ids, 0);
-        assert_int_equal(query->replay->after_seq, 50); /* of the first of both */
-        assert_string_equal(query->replay->own_epoch, EPOCH);
-        assert_false(query->replay->is_first);
-        assert_int_equal(query->replay->limit, 500);
+        assert_false(asks_for(query)->all_devices || asks_for(query)->all_vehicles);
+        assert_int_equal(asks_for(query)->n_device_ids, 2);
+        assert_int_equal(asks_for(query)->device_ids[0], 1);
+        assert_int_equal(asks_for(query)->device_ids[1], 3);
+        assert_int_equal(asks_for(query)->n_vehicle_ids, 0);
+        assert_int_equal(asks_for(query)->after_seq, 50); /* of the first of both */
+        assert_string_equal(asks_for(query)->own_epoch, EPOCH);
+        assert_false(asks_for(query)->is_first);
+        assert_int_equal(asks_for(query)->limit, 500);
         assert_true(query->party != 0);
 }
 
@@ -202,13 +209,13 @@ static void test_all_of_mine_is_not_all_there_is(void **state) {
         turn();
         query = next_query();
         assert_non_null(query);
-        assert_false(query->replay->all_devices);
-        assert_int_equal(query->replay->n_device_ids, 3);
+        assert_false(asks_for(query)->all_devices);
+        assert_int_equal(asks_for(query)->n_device_ids, 3);
         query_free(query);
         query = next_query();
         assert_non_null(query);
-        assert_true(query->replay->all_devices && query->replay->all_vehicles);
-        assert_int_equal(query->replay->n_device_ids, 0); /* that would be a long list */
+        assert_true(asks_for(query)->all_devices && asks_for(query)->all_vehicles);
+        assert_int_equal(asks_for(query)->n_device_ids, 0); /* that would be a long list */
         query_free(query);
 }
 
@@ -223,9 +230,9 @@ static void test_what_is_live_already_is_not_asked_for(void **state) {
         turn();
         query = next_query();
         assert_non_null(query);
-        assert_int_equal(query->replay->n_device_ids, 1);
-        assert_int_equal(query->replay->device_ids[0], 1);
-        assert_int_equal(query->replay->after_seq, 50);
+        assert_int_equal(asks_for(query)->n_device_ids, 1);
+        assert_int_equal(asks_for(query)->device_ids[0], 1);
+        assert_int_equal(asks_for(query)->after_seq, 50);
 }
 
 static void test_each_answer_is_told_once(void **state) {
