@@ -45,6 +45,8 @@ export interface Road {
   loss: number;
   /** What goes by sockets waits for it. */
   held?: Promise<void> | undefined;
+  /** As behind a proxy that knows neither WebSocket nor streams. */
+  hasRequestsAlone?: boolean;
 }
 
 /** As TCP's, of a road of 200 ms. */
@@ -86,6 +88,7 @@ async function serve(gateway: URL, prefix: string, road: Road): Promise<{ server
   const server = createServer((asked, answer) => {
     const path = new URL(asked.url!, "http://x").pathname;
     if (!path.startsWith(prefix)) return void answer.writeHead(404).end();
+    if (road.hasRequestsAlone && asked.headers.accept?.includes("text/event-stream")) return void answer.writeHead(502).end();
     const passed = request(new URL(asked.url!.slice(prefix.length), gateway), { method: asked.method!, headers: asked.headers },
       (got) => got.pipe(slowed(road)).pipe(answer.writeHead(got.statusCode!, got.headers)));
     passed.on("error", () => answer.destroy());
@@ -94,6 +97,7 @@ async function serve(gateway: URL, prefix: string, road: Road): Promise<{ server
   });
 
   server.on("upgrade", (asked, socket) => {
+    if (road.hasRequestsAlone) return void socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
     const there = connect(Number(gateway.port), gateway.hostname);
     const headers = Object.entries(asked.headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
     there.write(`GET /${asked.url!.slice(prefix.length)} HTTP/1.1\r\n${headers}\r\n`);
