@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -153,11 +154,15 @@ static Query *next_query(void) {
         return queue_pop(asked, &query, 1, 0) == 1 ? query : NULL;
 }
 
-/* What it asks for; of none nothing. */
-static const QueryReplay *asks_for(const Query *query) {
-        static const QueryReplay nothing;
+/* The same, and there is one. */
+static Query *await_query(void) {
+        Query *query = next_query();
 
-        return query && query->replay ? query->replay : &nothing;
+        if (!query || !query->replay) {
+                fail_msg("nothing is asked");
+                abort(); /* which compilers know the end of */
+        }
+        return query;
 }
 
 /* @status, twice: who answers may do so. */
@@ -183,18 +188,17 @@ static void test_what_is_asked_is_what_he_wants_and_may_see(void **state) {
         follow(ANA, "device/d1", 50);
         wait_for_turn(ANA);
         turn();
-        query = next_query();
-        assert_non_null(query);
+        query = await_query();
         assert_int_equal(query->kind, QUERY_REPLAY);
-        assert_false(asks_for(query)->all_devices || asks_for(query)->all_vehicles);
-        assert_int_equal(asks_for(query)->n_device_ids, 2);
-        assert_int_equal(asks_for(query)->device_ids[0], 1);
-        assert_int_equal(asks_for(query)->device_ids[1], 3);
-        assert_int_equal(asks_for(query)->n_vehicle_ids, 0);
-        assert_int_equal(asks_for(query)->after_seq, 50); /* of the first of both */
-        assert_string_equal(asks_for(query)->own_epoch, EPOCH);
-        assert_false(asks_for(query)->is_first);
-        assert_int_equal(asks_for(query)->limit, 500);
+        assert_false(query->replay->all_devices || query->replay->all_vehicles);
+        assert_int_equal(query->replay->n_device_ids, 2);
+        assert_int_equal(query->replay->device_ids[0], 1);
+        assert_int_equal(query->replay->device_ids[1], 3);
+        assert_int_equal(query->replay->n_vehicle_ids, 0);
+        assert_int_equal(query->replay->after_seq, 50); /* of the first of both */
+        assert_string_equal(query->replay->own_epoch, EPOCH);
+        assert_false(query->replay->is_first);
+        assert_int_equal(query->replay->limit, 500);
         assert_true(query->party != 0);
 }
 
@@ -207,15 +211,13 @@ static void test_all_of_mine_is_not_all_there_is(void **state) {
         wait_for_turn(ANA);
         wait_for_turn(ROOT);
         turn();
-        query = next_query();
-        assert_non_null(query);
-        assert_false(asks_for(query)->all_devices);
-        assert_int_equal(asks_for(query)->n_device_ids, 3);
+        query = await_query();
+        assert_false(query->replay->all_devices);
+        assert_int_equal(query->replay->n_device_ids, 3);
         query_free(query);
-        query = next_query();
-        assert_non_null(query);
-        assert_true(asks_for(query)->all_devices && asks_for(query)->all_vehicles);
-        assert_int_equal(asks_for(query)->n_device_ids, 0); /* that would be a long list */
+        query = await_query();
+        assert_true(query->replay->all_devices && query->replay->all_vehicles);
+        assert_int_equal(query->replay->n_device_ids, 0); /* that would be a long list */
         query_free(query);
 }
 
@@ -228,11 +230,10 @@ static void test_what_is_live_already_is_not_asked_for(void **state) {
         TAILQ_NEXT(TAILQ_FIRST(&clients[ANA]->feed->follows), entry)->state = WS_FOLLOW_LIVE;
         wait_for_turn(ANA);
         turn();
-        query = next_query();
-        assert_non_null(query);
-        assert_int_equal(asks_for(query)->n_device_ids, 1);
-        assert_int_equal(asks_for(query)->device_ids[0], 1);
-        assert_int_equal(asks_for(query)->after_seq, 50);
+        query = await_query();
+        assert_int_equal(query->replay->n_device_ids, 1);
+        assert_int_equal(query->replay->device_ids[0], 1);
+        assert_int_equal(query->replay->after_seq, 50);
 }
 
 static void test_each_answer_is_told_once(void **state) {
