@@ -37,13 +37,13 @@ void fake_world_notify(void) {
         assert_int_equal(eventfd_write(fake_world.fd, 1), 0);
 }
 
-FakeRow *fake_world_add(const char *id) {
+FakeRow *fake_world_add(const char *id, bool waits) {
         FakeRow *row;
 
         pthread_mutex_lock(&fake_lock);
         row = &fake_world.rows[fake_world.n_rows];
         assert_true(fake_world.n_rows < FAKE_COMMANDS);
-        *row = (FakeRow){ .is_new = true };
+        *row = (FakeRow){ .is_new = true, .waits = waits };
         snprintf(row->id, sizeof(row->id), "%s", id);
         ++fake_world.n_rows;
         pthread_mutex_unlock(&fake_lock);

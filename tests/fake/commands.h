@@ -55,7 +55,8 @@ extern pthread_cond_t fake_changed;
 void fake_world_init(void);
 void fake_world_done(void);
 void fake_world_notify(void);
-FakeRow *fake_world_add(const char *id); /* a command that is new; without a notification */
+/* A command that is new; without a notification. @waits: for its device's socket. */
+FakeRow *fake_world_add(const char *id, bool waits);
 FakeRow *fake_world_row(const char *id);
 
 #define FAKE_SET(what, value)                          \

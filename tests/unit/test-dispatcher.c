@@ -102,7 +102,7 @@ static void test_what_the_broker_has_is_journalled_before_the_database_knows(voi
         (void)state;
         start(16);
         fake_world_await("listens", 1);
-        fake_world_add("c1")->waits = true;
+        (void)fake_world_add("c1", true);
         fake_world_notify();
         fake_world_await("database knows c1 ", 1);
         fake_world_in_order("sent c1\n",
@@ -118,11 +118,11 @@ static void test_what_the_broker_refuses_is_tried_again_apart_from_what_is_new(v
         FakeRow *row;
 
         (void)state;
-        row = fake_world_add("bad");
+        row = fake_world_add("bad", false);
         row->is_refused = true;
         start(16);
         fake_world_await("refused bad", 1);
-        fake_world_add("good");
+        fake_world_add("good", false);
         tick();
         fake_world_await("database knows good ", 1);
         assert_int_equal(fake_world_times("parcel of 2"), 0);
@@ -136,12 +136,12 @@ static void test_what_the_broker_refuses_is_tried_again_apart_from_what_is_new(v
 /* What the broker has is not sent again because the database does not answer. */
 static void test_what_the_database_could_not_be_told_it_is_told_later(void **state) {
         (void)state;
-        fake_world_add("c1");
+        fake_world_add("c1", false);
         fake_world.takes_no_word = true;
         start(16);
         fake_world_await("database does not know c1 ", 1);
         FAKE_SET(fake_world.takes_no_word, false);
-        fake_world_add("c2");
+        fake_world_add("c2", false);
         tick();
         fake_world_await("database knows c1 ", 1);
         fake_world_in_order("database knows c1 ", "sent c2");
@@ -157,7 +157,7 @@ static void test_many_go_in_parcels_until_none_is_left(void **state) {
         (void)state;
         for (int i = 0; i < 2 * COMMAND_PUBLISHER_PARCEL + 3; ++i) {
                 snprintf(id, sizeof(id), "c%03d", i);
-                (void)fake_world_add(id);
+                (void)fake_world_add(id, false);
         }
         start(16);
         fake_world_await("sent c130", 1);
@@ -173,7 +173,7 @@ static void test_without_a_broker_nothing_is_claimed(void **state) {
 
         (void)state;
         fake_world.has_broker = false;
-        row = fake_world_add("c1");
+        row = fake_world_add("c1", false);
         start(16);
         tick();
         assert_true(row->is_new);
@@ -186,7 +186,7 @@ static void test_without_a_broker_nothing_is_claimed(void **state) {
 
 static void test_what_finds_the_journal_full_waits_for_room(void **state) {
         (void)state;
-        fake_world_add("c1");
+        fake_world_add("c1", false);
         fake_world.is_full = true;
         start(16);
         fake_world_await("journal full", 2);
@@ -200,7 +200,7 @@ static void test_what_finds_the_journal_full_waits_for_room(void **state) {
 /* Then the next start publishes it once more: better twice than unknown. */
 static void test_an_end_does_not_wait_for_room(void **state) {
         (void)state;
-        fake_world_add("c1");
+        fake_world_add("c1", false);
         fake_world.is_full = true;
         start(16);
         fake_world_await("journal full", 1);
@@ -217,10 +217,10 @@ static void test_what_is_over_is_journalled_with_what_is_said_of_it(void **state
         (void)state;
         for (int i = 0; i < FAKE_COMMANDS - 2; ++i) { /* more than a page */
                 snprintf(id, sizeof(id), "o%03d", i);
-                fake_world_add(id)->is_over = true;
+                fake_world_add(id, false)->is_over = true;
                 fake_world.rows[i].is_new = false;
         }
-        fake_world_add("taken")->is_over = true;
+        fake_world_add("taken", false)->is_over = true;
         fake_world_row("taken")->cancelled = "by \"ana\"";
         fake_world_row("taken")->is_new = false;
         start(16);
@@ -264,7 +264,7 @@ static void test_an_outbox_that_is_full_costs_one_wait_a_turn(void **state) {
         (void)state;
         for (int i = 0; i < 20; ++i) {
                 snprintf(id, sizeof(id), "w%03d", i);
-                fake_world_add(id)->waits = true;
+                (void)fake_world_add(id, true);
         }
         start(8);
         tick();
@@ -301,7 +301,7 @@ static void test_after_an_outage_it_looks_at_all_and_takes_back_nothing(void **s
         FAKE_SET(fake_world.is_down, true);
         fake_world_notify();
         fake_world_await("not connected", 2);
-        fake_world_add("c1")->waits = true;
+        (void)fake_world_add("c1", true);
         FAKE_SET(fake_world.is_down, false);
         fake_world_await("listens", 2);
         fake_world_await("database knows c1 ", 1);
@@ -321,7 +321,7 @@ static void test_who_hears_no_beat_looks_at_all(void **state) {
         for (int i = 0; i < 3; ++i)
                 tick();
         assert_int_equal(metric_get(METRIC_COMMANDS_UNHEARD), 1);
-        fake_world_add("c1")->waits = true;
+        (void)fake_world_add("c1", true);
         tick();
         fake_world_await("database knows c1 ", 1);
         assert_int_equal(n_events() > 0, true);
@@ -362,7 +362,7 @@ static void test_who_hangs_in_a_library_is_left_behind(void **state) {
 
         (void)state;
         fake_world.hangs = true;
-        fake_world_add("c1");
+        fake_world_add("c1", false);
         start(16);
         fake_world_await("hangs", 1);
         dispatcher_stop(dispatcher, 50);
@@ -382,7 +382,7 @@ static void test_a_fault_ends_the_thread_and_is_known(void **state) {
         fake_world_await("listens", 1);
         assert_int_equal(dispatcher_result(dispatcher), 0);
         FAKE_SET(fake_world.has_fault, true);
-        fake_world_add("c1");
+        fake_world_add("c1", false);
         fake_world_notify();
         fake_world_await("publisher gone", 1);
         assert_int_equal(dispatcher_result(dispatcher), -EIO);
