@@ -1,11 +1,13 @@
 #include "db/edit/command_rows.h"
 
 #include <libpq-fe.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_out.h"
+#include "base/log.h"
 #include "db/follow/pulse.h"
 #include "db/trouble.h"
 #include "db/visible.h"
@@ -14,6 +16,7 @@
 DEFINE_CLEANUP(PGresult *, PQclear);
 
 enum {
+        COMMANDS_ARGS = 4, /* of what is done one by one */
         COMMANDS_ARG_SIZE = 24,
         COMMANDS_HEARD_BYTES = 16384, /* of ids; more is better looked up as a whole */
         COMMANDS_PENDING_MAX = 1000,  /* for one socket at a time */
@@ -393,6 +396,52 @@ static int commands_each(DbConn *conn, const DbQuery *query, DbCommandFn fn, voi
         return 0;
 }
 
+static void commands_say_refused(const DbConn *conn, const char *command_id) {
+        static LogPace said;
+        unsigned long long n_more;
+
+        if (log_may(&said, &n_more))
+                log_warning("command_row_refused command=%s sqlstate=%s error=\"%s\" more=%llu"
+                            " hint=\"the table commands does not take what becomes of it; the "
+                            "others"
+                            " go on\"",
+                            command_id,
+                            db_conn_sqlstate(conn),
+                            db_conn_error(conn),
+                            n_more);
+}
+
+/* One of them was refused, and all with it: those that @which finds, one by one, by @query, whose
+ * last argument is the command. Not more than @n_max that are taken. */
+static int commands_each_alone(DbConn *conn,
+                               const DbQuery *which,
+                               DbQuery query,
+                               int n_max,
+                               DbCommandFn fn,
+                               void *arg) {
+        CLEANUP(PQclear) PGresult *found = NULL;
+        const char *args[COMMANDS_ARGS];
+        int n_taken = 0;
+        int r;
+
+        r = db_conn_exec(conn, which, &found);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        memcpy(args, query.args, query.n_args * sizeof(args[0]));
+        query.args = args;
+        for (int i = 0; i < PQntuples(found) && n_taken < n_max; ++i) {
+                args[query.n_args - 1] = PQgetvalue(found, i, 0);
+                r = commands_each(conn, &query, fn, arg);
+                if (r == DB_E_REJECTED)
+                        commands_say_refused(conn, args[query.n_args - 1]);
+                else if (r != 0)
+                        return r < 0 ? err_up(r) : r;
+                else
+                        ++n_taken;
+        }
+        return 0;
+}
+
 int db_command_rows_named(DbConn *conn, const char *ids, DbCommandFn fn, void *arg) {
         static const char sql[] = "SELECT " COLUMNS " FROM commands c"
                                   " WHERE c.command_id = ANY ($1::text[]) AND " WANTED
@@ -416,29 +465,43 @@ int db_command_rows_waiting(DbConn *conn,
         return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
 }
 
+/* $1 who claims, $3 whether again, $4 this one alone; $2 how many. */
+#define CLAIMABLE                                                                   \
+        "SELECT command_id FROM commands c WHERE c.state = 'accepted'"              \
+        " AND published_at IS NULL AND " WANTED                                     \
+        " AND CASE WHEN $3::boolean THEN claimed_until < now()"                     \
+        " OR (claimed_by = $1 AND claimed_until < now() + interval '27 seconds')"   \
+        " ELSE claimed_until IS NULL END AND ($4::text IS NULL OR command_id = $4)" \
+        " AND $2::bigint > 0 ORDER BY claimed_until, created_at, command_id"
+
 int db_command_rows_claim(DbConn *conn,
                           const char *epoch,
                           bool again,
                           int n_max,
                           DbCommandFn fn,
                           void *arg) {
+        static const char which[] = CLAIMABLE;
         static const char sql[] =
-                "WITH mine AS (SELECT command_id FROM commands c WHERE c.state = 'accepted'"
-                " AND published_at IS NULL AND " WANTED
-                " AND CASE WHEN $3::boolean THEN claimed_until < now()"
-                " OR (claimed_by = $1 AND claimed_until < now() + interval '27 seconds')"
-                " ELSE claimed_until IS NULL END"
-                " ORDER BY claimed_until, created_at, command_id LIMIT $2::bigint"
-                " FOR UPDATE SKIP LOCKED),"
+                "WITH mine AS (" CLAIMABLE " LIMIT $2::bigint FOR UPDATE SKIP LOCKED),"
                 " claimed AS (UPDATE commands c SET claimed_by = $1,"
                 " claimed_until = now() + interval '30 seconds'"
                 " FROM mine WHERE c.command_id = mine.command_id RETURNING c.*)"
                 " SELECT " COLUMNS " FROM claimed c ORDER BY c.created_at, c.command_id";
         char limit[COMMANDS_ARG_SIZE];
-        const char *args[] = { epoch, limit, again ? "t" : "f" };
+        const char *args[] = { epoch, limit, again ? "t" : "f", NULL };
+        const DbQuery query = { sql, N_ELEMENTS(args), args };
+        int r;
 
         snprintf(limit, sizeof(limit), "%d", n_max);
-        return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
+        r = commands_each(conn, &query, fn, arg);
+        if (r == DB_E_REJECTED)
+                r = commands_each_alone(conn,
+                                        &(DbQuery){ which, N_ELEMENTS(args), args },
+                                        query,
+                                        n_max,
+                                        fn,
+                                        arg);
+        return r < 0 ? err_up(r) : r;
 }
 
 int db_command_rows_release(DbConn *conn, const char *epoch) {
@@ -454,7 +517,20 @@ int db_command_rows_published(DbConn *conn, const char *ids) {
                                   " WHERE command_id = ANY ($1::text[])"
                                   " ORDER BY command_id FOR UPDATE)";
 
-        return db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, NULL);
+        static const char which[] = "SELECT unnest($1::text[])";
+        static const char one[] = "UPDATE commands SET published_at = now() WHERE command_id = $1";
+        const char *none = NULL;
+        int r;
+
+        r = db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, NULL);
+        if (r == DB_E_REJECTED)
+                r = commands_each_alone(conn,
+                                        &(DbQuery){ which, 1, &ids },
+                                        (DbQuery){ one, 1, &none },
+                                        INT_MAX,
+                                        NULL,
+                                        NULL);
+        return r < 0 ? err_up(r) : r;
 }
 
 int db_command_rows_revoke(DbConn *conn) {
@@ -471,19 +547,33 @@ int db_command_rows_revoke(DbConn *conn) {
         return db_conn_exec(conn, &(DbQuery){ sql, 0, NULL }, NULL);
 }
 
+/* $2 this one alone, $1 how many. */
+#define OVERDUE                                                                            \
+        "SELECT command_id FROM commands WHERE " UNFINISHED                                \
+        " AND (expires_at <= now() OR cancelled_at IS NOT NULL)"                           \
+        " AND (expiry_noted_at IS NULL OR expiry_noted_at < now() - interval '5 seconds')" \
+        " AND ($2::text IS NULL OR command_id = $2) AND $1::bigint > 0 ORDER BY expires_at"
+
 int db_command_rows_overdue(DbConn *conn, int n_max, DbCommandFn fn, void *arg) {
+        static const char which[] = OVERDUE;
         static const char sql[] =
-                "WITH over AS (SELECT command_id FROM commands WHERE " UNFINISHED
-                " AND (expires_at <= now() OR cancelled_at IS NOT NULL)"
-                " AND (expiry_noted_at IS NULL"
-                " OR expiry_noted_at < now() - interval '5 seconds')"
-                " ORDER BY expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED),"
+                "WITH over AS (" OVERDUE " LIMIT $1::bigint FOR UPDATE SKIP LOCKED),"
                 " noted AS (UPDATE commands c SET expiry_noted_at = now() FROM over"
                 " WHERE c.command_id = over.command_id RETURNING c.*)"
                 " SELECT " COLUMNS " FROM noted c ORDER BY c.expires_at";
         char limit[COMMANDS_ARG_SIZE];
-        const char *args[] = { limit };
+        const char *args[] = { limit, NULL };
+        const DbQuery query = { sql, N_ELEMENTS(args), args };
+        int r;
 
         snprintf(limit, sizeof(limit), "%d", n_max);
-        return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
+        r = commands_each(conn, &query, fn, arg);
+        if (r == DB_E_REJECTED)
+                r = commands_each_alone(conn,
+                                        &(DbQuery){ which, N_ELEMENTS(args), args },
+                                        query,
+                                        n_max,
+                                        fn,
+                                        arg);
+        return r < 0 ? err_up(r) : r;
 }
