@@ -218,6 +218,27 @@ def test_who_has_a_slot_back_at_once_goes_on_with_it(make_node, database, publis
     wait_for_all(database, 3)
 
 
+def test_who_has_a_slot_again_goes_on_with_its_own_numbers(make_node, database):
+    """What it has shown and not stored yet keeps its numbers, unless somebody else may have given others."""
+    node = make_node("n1")
+    node.start()
+    database.wait_for("SELECT count(*) FROM slot_numbers WHERE instance IS NOT NULL", SLOTS)
+    node.stop()
+
+    def take(instance):
+        database.rows("UPDATE slots SET instance = %s, fence = fence + 1 WHERE slot = 0 RETURNING fence", instance)
+        return database.rows("SELECT used, reserved FROM slots, tidegate_reserve_numbers(slot, instance, fence, 7) WHERE slot = 0")[0]
+
+    until = database.value("SELECT until FROM slot_numbers WHERE slot = 0")
+    used, reserved = take("one")
+    assert used == until < reserved
+    used, until = take("one")  # `tidegate journal adopt` had it meanwhile, say
+    assert used == 0 and until > reserved
+    used, _ = take("another")
+    assert used == until
+    assert database.rows("SELECT * FROM slots, tidegate_reserve_numbers(slot, 'one', fence, 7) WHERE slot = 0")[0][-2:] == (0, 0)
+
+
 def test_one_that_starts_without_the_database_waits(make_node, database, postgres):
     node = make_node("n1")
     postgres.stop()
