@@ -20,6 +20,8 @@ struct MapRun {
         MapSetting setting;
         const JsonNode *node; /* that the value of now is from; NULL: not from the payload */
         bool has_found;       /* a member, or its source, if only as null */
+        bool has_read;        /* anything of the payload */
+        bool has_asked;       /* the topic for anything */
         Text unusable;        /* it, as it came, where an operation could not use it */
 };
 
@@ -83,10 +85,12 @@ static int value_of_source(MapRun *run, const MapSource *source, MapValue *ret_v
                 *ret_value = (MapValue){ .type = MAP_NOTHING };
                 run->node = json_path_find(source->path, &run->of->tree, run->of->root);
                 run->has_found |= run->node != NULL;
+                run->has_read |= run->node != NULL;
                 return run->node ? value_of_node(run, run->node, ret_value) : 0;
         }
         if (source->capture == MAP_CAPTURE_INDEX || source->capture == MAP_CAPTURE_KEY)
                 return value_of_place(run, source->capture, ret_value);
+        run->has_asked |= source->capture != MAP_CAPTURE_NONE;
         if (source->capture != MAP_CAPTURE_NONE)
                 ret_value->text = map_captured(source->capture, run->match);
         if (!ret_value->text.data)
@@ -473,6 +477,20 @@ static int note_nothing(const MapRun *run) {
                                  "nothing that the map names");
 }
 
+/* What is no object cannot stay as it came: a row of nothing would hide that it was lost. */
+static int refuse_unread(const MapRun *run) {
+        static const char why[] = "not an object, and no line of the map reads it";
+        Decoder *decoder = run->decoder;
+        Kind kind = decoder->route->kind;
+
+        if (run->has_read || decoder->route->keeps_named || decoder->root->type == JSON_OBJECT ||
+            (kind != KIND_TELEMETRY && kind != KIND_VEHICLE_LOG))
+                return 0;
+        return run->has_asked
+                       ? decoder_set_aside(decoder, REASON_WRONG_TYPE, decoder->root, "%s", why)
+                       : decoder_refuse_body(decoder, why);
+}
+
 int decode_map(Decoder *decoder, const TopicMatch *match) {
         const Route *route = decoder->route;
         MapRun run = {
@@ -496,9 +514,11 @@ int decode_map(Decoder *decoder, const TopicMatch *match) {
         for (size_t i = 0; r == 0 && i < map_length(run.map); ++i)
                 if (map_get(run.map, i)->target >= MAP_TO_TIME)
                         r = take_who(&run, map_get(run.map, i));
-        run.has_found = false; /* of members */
+        run.has_found = run.has_read = run.has_asked = false; /* of members */
         if (r == 0)
                 r = write_object(&run, &buf);
+        if (r == 0)
+                r = refuse_unread(&run);
         if (r == 0)
                 r = note_nothing(&run);
         if (r != 0)

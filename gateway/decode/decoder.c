@@ -265,17 +265,22 @@ int decoder_parse_value(Decoder *decoder) {
         return decoder->root->has_odd ? decoder_note_odd(decoder) : 0;
 }
 
-int decoder_parse(Decoder *decoder) {
-        char what[POINTER_SIZE + 32];
-        int r = decoder_parse_value(decoder);
+int decoder_refuse_body(Decoder *decoder, const char *why) {
+        char what[POINTER_SIZE + 64];
 
-        if (r != 0 || decoder->root->type == JSON_OBJECT)
-                return r;
-        snprintf(what, sizeof(what), "%s: not an object", decoder_what(decoder));
+        snprintf(what, sizeof(what), "%s: %s", decoder_what(decoder), why);
         return decoder_refuse_piece(decoder,
                                     REASON_BAD_JSON,
                                     what,
                                     json_text(&decoder->tree, decoder->root));
+}
+
+int decoder_parse(Decoder *decoder) {
+        int r = decoder_parse_value(decoder);
+
+        if (r != 0 || decoder->root->type == JSON_OBJECT)
+                return r;
+        return decoder_refuse_body(decoder, "not an object");
 }
 
 void decoder_done(Decoder *decoder) {

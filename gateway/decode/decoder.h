@@ -89,6 +89,7 @@ int decoder_refuse_at(Decoder *decoder, Reason reason, const char *at); /* in th
 /* The JSON pointer of a value, as it is in what came. */
 void decoder_point(const Decoder *decoder, const JsonNode *value, char ret[], size_t size);
 int decoder_refuse_piece(Decoder *decoder, Reason reason, const char *what, Text piece);
+int decoder_refuse_body(Decoder *decoder, const char *why); /* all of it, which is JSON */
 int decoder_refuse_value(Decoder *decoder,
                          Reason reason,
                          const JsonNode *value,

@@ -163,6 +163,44 @@ static void test_typed_members_are_made_of_what_is_there(void **state) {
         assert_int_equal(f->record.n_notes, 0);
 }
 
+/* It cannot stay as it came, and a row of nothing would not say that it was there. */
+static void test_what_is_no_object_and_nothing_reads_is_a_letter(void **state) {
+        static const char *const payloads[] = { "254", "true", "null", "\"abc\"", "[{\"v\":1}]" };
+        static const char *const lines[] = { "time = /ts", NULL };
+        static const char *const constant[] = { "speed = /sog", "channel = 'ac'", NULL };
+        static const char *const own[] = { "value = /", NULL };
+        static const char *const field[] = { "first = /0", NULL };
+        static const char *const press[] = { "event = topic.event", NULL };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < N_ELEMENTS(payloads); ++i) {
+                route_of(f, KIND_TELEMETRY, "t/{device}", lines);
+                assert_int_equal(decoded(f, "t/d", payloads[i])->reason, REASON_BAD_JSON);
+                route_of(f, KIND_VEHICLE_LOG, "v/{vehicle}", constant);
+                assert_int_equal(decoded(f, "v/1", payloads[i])->reason, REASON_BAD_JSON);
+        }
+        route_of(f, KIND_TELEMETRY, "t/{device}", lines);
+        decoded(f, "t/d", "\"a\nc\"");
+        check_text(f->record.detail,
+                   "payload: not an object, and no line of the map reads it: \"a\\nc\"");
+        check_text(good(f, "t/d", "{}")->data, "{}");
+
+        route_of(f, KIND_TELEMETRY, "t/{device}", own);
+        check_text(good(f, "t/d", "254")->data, "{\"value\":254}");
+        check_text(good(f, "t/d", "null")->data, "{}");
+        route_of(f, KIND_TELEMETRY, "t/{device}", field);
+        check_text(good(f, "t/d", "[7,8]")->data, "{\"first\":7}");
+        assert_int_equal(f->record.n_notes, 0);
+        route_of(f, KIND_TELEMETRY, "t/{device}/{event}", press);
+        check_text(good(f, "t/d/press", "1")->data, "{\"event\":\"press\"}");
+        assert_int_equal(f->record.n_notes, 1);
+        check_text(f->record.notes[0].detail,
+                   ": not an object, and no line of the map reads it: 1");
+        f->route.keeps_named = true;
+        good(f, "t/d/press", "1");
+        assert_int_equal(f->record.n_notes, 0);
+}
+
 static void test_what_an_operation_cannot_use_costs_itself(void **state) {
         Fixture *f = *state;
         const char *const lines[] = { "latitude = /lat | number",
@@ -628,6 +666,7 @@ int main(void) {
                 TEST(test_named_keeps_only_what_is_assigned),
                 TEST(test_a_bare_value_becomes_a_member_of_the_name_in_the_topic),
                 TEST(test_typed_members_are_made_of_what_is_there),
+                TEST(test_what_is_no_object_and_nothing_reads_is_a_letter),
                 TEST(test_what_an_operation_cannot_use_costs_itself),
                 TEST(test_what_no_json_can_hold_is_nothing),
                 TEST(test_sensors_and_cameras_have_their_members_in_data),
