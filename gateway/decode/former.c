@@ -70,6 +70,14 @@ const Routes *former_routes(const Former *former, uint64_t seq, int64_t received
         return NULL;
 }
 
+size_t former_count_later(const Former *former, uint64_t seq) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < former->n; ++i)
+                n += seq <= former->tables[i].until_seq;
+        return n;
+}
+
 const Route *former_match(const Former *former,
                           uint64_t seq,
                           int64_t received_us,

@@ -23,6 +23,8 @@ MUST_CHECK int former_add(Former *former, Routes *routes, uint64_t until_seq, in
 /* The tables, the newest first, that a message of this number and time may have been accepted
  * under; NULL: no more. */
 const Routes *former_routes(const Former *former, uint64_t seq, int64_t received_us, size_t nth);
+/* How many of all tables, with the one in force, came after this number had been accepted. */
+size_t former_count_later(const Former *former, uint64_t seq);
 /* The route of such a message; NULL if none of the tables has one. */
 const Route *former_match(const Former *former,
                           uint64_t seq,

@@ -36,7 +36,8 @@ struct Reading {
         Elements *elements;
         Presence *presence; /* or NULL */
         Parsed parsed;
-        bool is_ignored; /* by a table that has no route for it */
+        bool is_ignored; /* by a table that has no route for it, */
+        bool is_final;   /* and may be the one that it was accepted under */
         bool is_other;   /* a table takes it, and it is not as many messages as it was taken for */
 };
 
@@ -169,9 +170,9 @@ static int understand_by_route(Reading *reading, const Route *route, Record *ret
 }
 
 /* UNDERSTAND_E_NONE: the table has no route for it; reading->is_ignored: and one that does not want
- * it.
+ * it. What a table that came after it was accepted does not want may be wanted by those of before.
  */
-static int understand_by(Reading *reading, const Routes *table, Record *ret_record) {
+static int understand_by(Reading *reading, const Routes *table, bool is_later, Record *ret_record) {
         const Route *routes[ROUTES_MAX_TAKING], *route;
         bool is_ignored;
         size_t n = routes_taking(table, reading->envelope->topic, routes, &is_ignored);
@@ -185,6 +186,7 @@ static int understand_by(Reading *reading, const Routes *table, Record *ret_reco
         if (r != 0)
                 return err_up(r);
         reading->is_ignored = reading->is_ignored || is_ignored;
+        reading->is_final = is_ignored && !is_later;
         return route ? understand_by_route(reading, route, ret_record) : UNDERSTAND_E_NONE;
 }
 
@@ -204,6 +206,7 @@ static void understand_as_none(const Reading *reading, Record *ret_record) {
 
 static int understand_topic(Reading *reading, const UnderstandContext *by, Record *ret_record) {
         const Record *envelope = reading->envelope;
+        size_t n_later = former_count_later(by->former, envelope->seq);
         const Routes *table;
         int r;
 
@@ -214,12 +217,12 @@ static int understand_topic(Reading *reading, const UnderstandContext *by, Recor
                         r = understand_keep_name(reading->arena, ret_record);
                 return r == 0 ? 0 : err_up(r);
         }
-        r = understand_by(reading, by->routes, ret_record);
-        for (size_t i = 0; r == UNDERSTAND_E_NONE && !reading->is_ignored; ++i) {
+        r = understand_by(reading, by->routes, n_later > 0, ret_record);
+        for (size_t i = 0; r == UNDERSTAND_E_NONE && !reading->is_final; ++i) {
                 table = former_routes(by->former, envelope->seq, envelope->received_us, i);
                 if (!table)
                         break;
-                r = understand_by(reading, table, ret_record);
+                r = understand_by(reading, table, i + 1 < n_later, ret_record);
                 if (r == 0)
                         r = understand_keep_name(reading->arena, ret_record);
         }

@@ -37,6 +37,34 @@ def test_what_was_accepted_before_a_restart_is_read_by_its_route(make_gateway, b
     assert gateway.metric("tidegate_accounting_drift") == 0
 
 
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_what_was_accepted_is_stored_though_its_topic_is_ignored_by_now(make_gateway, broker, database,
+                                                                        postgres, how):
+    gateway = make_gateway()
+    gateway.routes = OLD
+    gateway.write_conf()
+    populate(gateway)
+    gateway.start()
+    postgres.stop()
+    broker.publish("lab/dev-1/x", '{"n":1}')
+    wait_until(lambda: gateway.metric("tidegate_in_journal") == 1, "it to be in the journal")
+    gateway.routes = OLD + "ignore = lab/dev-1/x\n"
+    gateway.write_conf()
+    if how == "reload":
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: " reloaded" in gateway.log(), "the other routes")
+    else:
+        gateway.kill()
+        gateway.start(wait=False)
+        wait_until(lambda: "routes_changed" in gateway.log(), "the old routes to be known")
+    postgres.start()
+    gateway.wait_ready()
+    database.wait_for("SELECT count(*) FROM telemetry", 1)
+    assert gateway.metric("tidegate_ignored_total") == 0
+    assert database.rows("SELECT topic, reason FROM dead_letters") == []
+    assert gateway.metric("tidegate_accounting_drift") == 0
+
+
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 @pytest.mark.parametrize("how", ["reload", "restart"])
 def test_what_is_kept_for_a_new_route_is_no_news(make_gateway, broker, database, version, how):

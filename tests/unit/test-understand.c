@@ -33,6 +33,20 @@ static Routes *table(const char *name, const char *topic) {
         return routes;
 }
 
+/* The same, and it does not want this topic of them. */
+static Routes *table_ignoring(const char *name, const char *topic, const char *ignored) {
+        Route route = { .name = strdup(name), .kind = KIND_TELEMETRY, .max_bytes = 64 };
+        Routes *routes = NULL;
+
+        route.ignore = calloc(1, sizeof(*route.ignore));
+        assert_non_null(route.ignore);
+        route.ignore[route.n_ignore++] = strdup(ignored);
+        assert_int_equal(topic_template_new(&route.topic, topic), 0);
+        assert_int_equal(routes_new(&routes), 0);
+        assert_int_equal(routes_add(routes, &route), 0);
+        return routes;
+}
+
 static void fixture_init(Fixture *f) {
         *f = (Fixture){ .routes = table("now", "t/{device}") };
         assert_int_equal(arena_new(&f->arena, 4096), 0);
@@ -103,6 +117,53 @@ static void test_what_was_accepted_before_a_reload_is_read_by_the_routes_of_then
         assert_int_equal(record->reason, REASON_NONE);
         assert_string_equal(record->route, "before");
         assert_true(text_equal(record->device, TEXT("d1")));
+        fixture_done(&f);
+}
+
+/* It was acknowledged as a message: it is not to vanish because later ones are not wanted. */
+static void test_what_a_later_table_ignores_is_read_as_it_was_accepted(void **state) {
+        const JournalRecord entry = { .topic = TEXT("t/d1"), .payload = TEXT("{}") };
+        CLEANUP(routes_unref) Routes *first = table("first", "t/{device}");
+        CLEANUP(routes_unref) Routes *between = table_ignoring("between", "t/{device}", "t/d1");
+        const Record *record;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        routes_unref(f.routes);
+        f.routes = table_ignoring("now", "t/{device}", "t/+");
+        assert_int_equal(former_add(f.former, first, 7, 0), 0);
+        record = read_entry(&f, entry);
+        assert_int_equal(record->reason, REASON_NONE);
+        assert_false(record->ignored || record->duplicate);
+        assert_string_equal(record->route, "first");
+
+        /* Nor where one that came after it ignored it as well. */
+        assert_int_equal(former_add(f.former, between, 8, 0), 0);
+        record = read_entry(&f, entry);
+        assert_false(record->ignored || record->duplicate);
+        assert_string_equal(record->route, "first");
+        fixture_done(&f);
+}
+
+/* Whatever a table of before would have done with it. */
+static void test_what_was_ignored_when_it_came_stays_so(void **state) {
+        const JournalRecord entry = { .topic = TEXT("t/d1"), .payload = TEXT("{}") };
+        CLEANUP(routes_unref) Routes *first = table("first", "t/{device}");
+        CLEANUP(routes_unref) Routes *then = table_ignoring("then", "t/{device}", "t/d1");
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        routes_unref(f.routes);
+        f.routes = table_ignoring("now", "t/{device}", "t/d1");
+        /* it came when "first" was gone, and may still have been meant for it by the clock */
+        assert_int_equal(former_add(f.former, first, 6, 1000000), 0);
+        assert_true(read_entry(&f, entry)->ignored && f.record.duplicate);
+        assert_int_equal(f.record.reason, REASON_NONE);
+
+        assert_int_equal(former_add(f.former, then, 7, 1000000), 0);
+        assert_true(read_entry(&f, entry)->ignored && f.record.duplicate);
         fixture_done(&f);
 }
 
@@ -283,6 +344,8 @@ int main(void) {
                 cmocka_unit_test(test_a_topic_without_a_route_keeps_what_came),
                 cmocka_unit_test(
                         test_what_was_accepted_before_a_reload_is_read_by_the_routes_of_then),
+                cmocka_unit_test(test_what_a_later_table_ignores_is_read_as_it_was_accepted),
+                cmocka_unit_test(test_what_was_ignored_when_it_came_stays_so),
                 cmocka_unit_test(test_a_record_outlives_the_routes_that_it_was_read_by),
                 cmocka_unit_test(test_what_comes_by_a_door_needs_no_route),
                 cmocka_unit_test(test_a_letter_comes_with_its_own_topic_and_first_time),
