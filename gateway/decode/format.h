@@ -54,7 +54,7 @@ static inline bool format_is_binary(Format format) {
 /* Does it give one value, which has nothing in it? */
 static inline bool format_is_bare(Format format) {
         return format.kind == FORMAT_TEXT || format.kind == FORMAT_NUMBER ||
-               format.kind == FORMAT_BOOL;
+               format.kind == FORMAT_NUMBER_OR_TEXT || format.kind == FORMAT_BOOL;
 }
 /* All formats, with commas: for people. */
 #define FORMAT_NAMES                                                                            \

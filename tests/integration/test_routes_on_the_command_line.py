@@ -67,6 +67,15 @@ def test_what_is_set_aside_and_a_time_that_is_not_believed_are_told(route):
     assert (row["user"], row["longitude"], row["time_is"], row["said_time"]) == ("ana", 5, "the receipt", "5")
 
 
+@pytest.mark.parametrize("decode, payload, value", [
+    ("text", "21.5", "21.5"), ("number", " +021.50", 21.5), ("number_or_text", "21.5", 21.5),
+    ("number_or_text", "online", "online"), ("base64+number_or_text", "MjEuNQ==", 21.5), ("bool", "ON", True)])
+def test_a_bare_value_of_telemetry_is_called_value_where_no_map_says_more(route, decode, payload, value):
+    route.conf.write_text(f"[route bare]\ntopic = t/{{device}}\nkind = telemetry\ndecode = {decode}\n")
+    code, said = route("test", "t/a", payload)
+    assert (code, said["row"]["data"]) == (0, {"value": value})
+
+
 def test_why_another_route_does_not_take_it(route):
     code, said = route("test", "owntracks/ana/phone", "-", stdin=b'{"_type":"lwt"}')
     assert code == 0
