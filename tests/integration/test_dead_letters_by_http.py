@@ -154,3 +154,45 @@ def test_what_is_of_no_use_is_forgotten(letters, database):
     rest = discard(f"?to=0s&cursor={first['cursor']}").json()
     assert rest == {"discarded": len(everything) - 2, "cursor": None} and database.value(LETTERS) == 0
     assert "managed action=letters_discard" in letters.log() and f"managed action=letter_discard id={one}" in letters.log()
+
+
+@pytest.mark.parametrize("query, name", [
+    ("reason=bad_json&since=2030-01-01T00:00:00Z", "since"), ("topic=ems/%23&Reason=no_route", "Reason"),
+    ("reason=bad_json&devices=dev-1&topic=%23", "devices"), ("reason=bad_json&_=17", "_"),
+    ("topic=%23&topic=a/b", "topic"), ("topic=%23&" + "x" * 70, "x" * 64)])
+def test_what_is_not_understood_widens_nothing(letters, database, query, name):
+    """A name that is none here: nothing is discarded, replayed or shown as if it had not been there."""
+    headers = {"Authorization": f"Bearer {letters.token('root')}"}
+    letters.openapi = letters.get("/api/openapi.json").json()
+    for method, path in (("DELETE", ""), ("POST", "/replay"), ("GET", ""), ("GET", "/notes")):
+        answer = requests.request(method, f"{letters.url}/api/dead-letters{path}?{query}", headers=headers, timeout=PATIENCE)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), method
+        assert answer.json()["detail"].startswith(f"'{name}': "), answer.text
+        document_says(letters, f"/api/dead-letters{path}", method.lower(), answer)
+    assert (database.value(LETTERS), database.value("SELECT count(*) FROM replays")) == (4, 0)
+
+
+@pytest.mark.parametrize("name", ["reason", "topic", "device", "from", "to", "limit", "cursor"])
+def test_a_value_that_is_empty_widens_nothing(letters, database, name):
+    """As of a variable that is not set; a list that is only shown takes it as not said."""
+    headers = {"Authorization": f"Bearer {letters.token('root')}"}
+    query = f"{'topic=%23' if name == 'reason' else 'reason=bad_json'}&{name}="
+    for method, path in (("DELETE", ""), ("POST", "/replay")):
+        answer = requests.request(method, f"{letters.url}/api/dead-letters{path}?{query}", headers=headers, timeout=PATIENCE)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), method
+        assert answer.json()["detail"].startswith(f"{name} '': allowed: "), answer.text
+    assert (database.value(LETTERS), database.value("SELECT count(*) FROM replays")) == (4, 0)
+    assert letters.get(f"/api/dead-letters?{query}", "root").status_code == 200
+
+
+def test_one_letter_takes_no_filter(letters, database):
+    headers = {"Authorization": f"Bearer {letters.token('root')}"}
+    letters.openapi = letters.get("/api/openapi.json").json()
+    one = letters.get("/api/dead-letters", "root").json()["items"][0]["id"]
+    for method, path in (("DELETE", ""), ("POST", "/replay")):
+        answer = requests.request(method, f"{letters.url}/api/dead-letters/{one}{path}?reason=no_route", headers=headers,
+                                  timeout=PATIENCE)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), method
+        assert answer.json()["detail"].startswith("'reason': "), answer.text
+        document_says(letters, f"/api/dead-letters/{{id}}{path}", method.lower(), answer)
+    assert (database.value(LETTERS), database.value("SELECT count(*) FROM replays")) == (4, 0)

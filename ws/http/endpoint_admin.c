@@ -138,8 +138,48 @@ static void ws_letters_mend_time(LetterField field, char *text) {
                 ws_request_mend_time(text);
 }
 
-/* false: the response says what is wrong. */
-static bool ws_letters_read(WsCall *call, LetterQuery *query) {
+/* The place of a parameter among those that there are; @n: it is none of them. */
+static size_t ws_letters_place(Text name, const char *const names[], size_t n) {
+        char value[2];
+        size_t i = 0;
+
+        while (i < n && !ws_request_form_param(name, names[i], value, sizeof(value)))
+                ++i;
+        return i;
+}
+
+/* Is each parameter one that is known here, and there once? What is passed over would show more
+ * than was asked for, or discard it. A token is one whatever is asked for. */
+static bool ws_letters_known(WsCall *call, const char *const names[], size_t n_names) {
+        const char *at = call->request->query;
+        char detail[WS_REQUEST_DETAIL_SIZE];
+        unsigned seen = 0;
+
+        for (size_t n; *at; at += n + (at[n] == '&')) {
+                Text name = { at, strcspn(at, "=&") };
+                size_t place = ws_letters_place(name, names, n_names);
+
+                n = strcspn(at, "&");
+                if (n == 0 || (place < n_names && !(seen & 1u << place)) ||
+                    ws_letters_place(name, (const char *const[]){ "token" }, 1) == 0) {
+                        seen |= place < n_names ? 1u << place : 0;
+                        continue;
+                }
+                snprintf(detail,
+                         sizeof(detail),
+                         "'%.*s': %s",
+                         (int)(name.n < 64 ? name.n : 64),
+                         name.data,
+                         place < n_names ? "it is there twice" : "there is no such parameter");
+                ws_response_problem(call->response, 400, "bad_parameter", detail);
+                return false;
+        }
+        return true;
+}
+
+/* false: the response says what is wrong. @is_strict: a value that is missing is not as if nothing
+ * had been said, but of the route. */
+static bool ws_letters_read(WsCall *call, LetterQuery *query, bool is_strict) {
         static const char *const names[LETTER_FIELD_COUNT] = {
                 [LETTER_REASON] = "reason", [LETTER_TOPIC] = "topic", [LETTER_ROUTE] = "route",
                 [LETTER_DEVICE] = "device", [LETTER_FROM] = "from",   [LETTER_TO] = "to",
@@ -147,9 +187,11 @@ static bool ws_letters_read(WsCall *call, LetterQuery *query) {
         };
         char text[LETTER_TOPIC_SIZE], said[LETTER_SAID_SIZE], detail[LETTER_SAID_SIZE + 16];
 
+        if (!ws_letters_known(call, names, LETTER_FIELD_COUNT))
+                return false;
         for (size_t i = 0; i < LETTER_FIELD_COUNT; ++i) {
                 if (!ws_request_param(call->request, names[i], text, sizeof(text)) ||
-                    (!*text && i != LETTER_ROUTE))
+                    (!*text && !is_strict && i != LETTER_ROUTE))
                         continue;
                 ws_letters_mend_time((LetterField)i, text);
                 if (letter_query_set(query, (LetterField)i, text_of(text), call->now_us, said))
@@ -184,7 +226,7 @@ static int ws_letters_list(WsCall *call, bool is_notes) {
         LetterQuery query = LETTER_QUERY_INIT(WS_LETTERS_LIMIT, WS_LETTERS_LIMIT_MAX);
 
         query.is_notes = is_notes;
-        if (!ws_letters_may(call) || !ws_letters_read(call, &query))
+        if (!ws_letters_may(call) || !ws_letters_read(call, &query, false))
                 return 0;
         return err_up(ws_letters_ask(call, QUERY_LETTERS, &query, 0));
 }
@@ -203,6 +245,8 @@ static int ws_letters_one(WsCall *call, QueryKind kind) {
         uint64_t id = 0;
 
         if (!ws_letters_may(call))
+                return 0;
+        if (kind == QUERY_LETTER_ASK && call->request && !ws_letters_known(call, NULL, 0))
                 return 0;
         if (!text_to_number(text_of(call->target), INT64_MAX, &id) || id == 0) {
                 ws_response_problem(call->response, 404, "not_found", "There is no such letter.");
@@ -236,7 +280,7 @@ int ws_endpoint_letters_replay(WsCall *call) {
                                     "Say which in the query, and send no body.");
                 return 0;
         }
-        if (!ws_letters_read(call, &query))
+        if (!ws_letters_read(call, &query, true))
                 return 0;
         if (query.by != 0 ||
             (query.reasons == 0 && !*query.topic && !query.has_route && !*query.device &&
