@@ -228,6 +228,16 @@ static void test_what_a_former_owner_had_shown_and_not_stored_is_in_vain(void **
         assert_int_equal(metric_get(METRIC_LIVE_FORKED), 1);
 }
 
+static void test_nor_is_what_it_had_shown_where_nothing_was_ever_stored(void **state) {
+        uint64_t seen = 1;
+
+        (void)state;
+        loop.numbers.journals[1].last_seq = 0;
+        assert_true(comes(5, 0));
+        assert_int_equal(forks(90, 0, UINT64_C(0xcccccccccccccccc), &seen), 5);
+        assert_int_equal(seen, 0);
+}
+
 static void test_while_the_database_is_behind_it_is_asked_again_and_not_at_once(void **state) {
         (void)state;
         assert_false(comes(13, 12));
@@ -331,6 +341,7 @@ int main(void) {
                 TEST(test_what_follows_on_the_last_is_shown_and_what_was_shown_is_not),
                 TEST(test_what_was_lost_comes_from_the_database_with_what_came_meanwhile),
                 TEST(test_what_a_former_owner_had_shown_and_not_stored_is_in_vain),
+                TEST(test_nor_is_what_it_had_shown_where_nothing_was_ever_stored),
                 TEST(test_while_the_database_is_behind_it_is_asked_again_and_not_at_once),
                 TEST(test_a_database_that_is_away_is_asked_ten_times_a_second_at_most),
                 TEST(test_a_lane_without_a_place_is_asked_later),

@@ -110,9 +110,10 @@ uint64_t ws_catching_forks(WsCatching *catching, const Event *event, uint64_t *r
         WsNumbers *numbers = &catching->loop->numbers;
         size_t slot = ws_numbers_slot(numbers, event);
         const WsJournal *journal = &numbers->journals[slot];
+        bool says_before = event->type == EVENT_MESSAGE ? !event->behind : event->before_seq > 0;
         uint64_t since[CURSOR_MAX];
 
-        if (!ws_numbers_are_several(numbers) || !journal->is_begun || event->before_seq == 0 ||
+        if (!ws_numbers_are_several(numbers) || !journal->is_begun || !says_before ||
             event->before_seq >= journal->last_seq || event->seq <= journal->last_seq ||
             !ws_numbers_name(numbers, slot, event->epoch))
                 return 0;
