@@ -81,6 +81,14 @@ static void letters_add(Letters *letters, int64_t id) {
                 letters->no_memory = true;
 }
 
+/* One that is named twice is one. */
+static bool letters_has(const Letters *letters, int64_t id) {
+        for (size_t i = 0; i < letters->n_ids; ++i)
+                if (letters->ids[i] == id)
+                        return true;
+        return false;
+}
+
 static void letters_add_row(void *arg, const DbLetterRow *row) {
         letters_add(arg, row->id);
 }
@@ -103,7 +111,8 @@ int letters_which(Letters *letters) {
 
                 if (!letters_parse_id(cli->operands[i], &id))
                         return cli_usage_error(cli, "bad ID '%s'", cli->operands[i]);
-                letters_add(letters, id);
+                if (!letters_has(letters, id))
+                        letters_add(letters, id);
         }
         return letters->no_memory ? cli_fault(cli, "out of memory") : letters_open(letters);
 }

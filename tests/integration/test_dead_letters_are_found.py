@@ -142,6 +142,16 @@ def test_what_is_listed_is_what_is_replayed(letters, database):
     assert [letter["topic"] for letter in listed(letters)["items"]] == ["a/b", "devices/dev-2/status"]
 
 
+@pytest.mark.parametrize("command, said", [("replay", "replayed 1\n"), ("discard", "discarded 1\n")])
+def test_a_letter_that_is_named_twice_is_one(letters, database, command, said):
+    letters.add_vehicle("USV-9", "ana")
+    letter = database.value("SELECT id FROM dead_letters WHERE topic LIKE 'seano/%'")
+    done = letters.cli("dead-letters", command, str(letter), f"0{letter}", str(letter), check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+    assert database.value(LETTERS) == 4
+    assert database.value("SELECT count(*) FROM raw_logs") == (command == "replay")
+
+
 def test_what_was_set_aside_is_found_beside_its_row(letters, database):
     database.rows("INSERT INTO row_notes (seq, received_at, journal_id, kind, topic, route, device_id, member,"
                   " reason, detail) SELECT 7, now(), 1, 'telemetry', 'ems/dev-1/telemetry', 'telemetry', id,"
