@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/index.h"
 #include "base/json_out.h"
 #include "base/name.h"
 #include "base/vec.h"
+#include "gateway/decode/decode.h"
 #include "gateway/decode/json_tree.h"
 #include "gateway/discover/entity.h"
 #include "gateway/discover/tasmota.h"
@@ -192,8 +194,7 @@ static NoticeFate notices_take(Notices *notices, const Notice *notice) {
                         notices_remove(notices, notices_place(notices, before));
                 return before ? NOTICE_NEWS : NOTICE_NONE;
         }
-        if (notice->payload.n > notice->rule->max_bytes || !name_is_utf8(notice->payload) ||
-            !name_is_printable(notice->topic))
+        if (notice->payload.n > notice->rule->max_bytes || !name_is_printable(notice->topic))
                 return NOTICE_BOUND;
         if (before)
                 before->is_heard = before->is_fresh = true; /* it is not the one that gives way */
@@ -206,16 +207,61 @@ static NoticeFate notices_take(Notices *notices, const Notice *notice) {
         return entry ? notices_replace(notices, before, notice, &entry) : NOTICE_BOUND;
 }
 
+static bool notices_is_clean(Text payload) {
+        static const Text mark = TEXT("\xef\xbb\xbf");
+
+        return name_is_utf8(payload) &&
+               (payload.n < mark.n || memcmp(payload.data, mark.data, mark.n) != 0);
+}
+
+/* What is no JSON is kept as well, so that it can be listed: as text. */
+static void notices_put_text(Text payload, Buf *buf) {
+        const unsigned char *at = (const unsigned char *)payload.data;
+        size_t i = 0;
+
+        while (i < payload.n) {
+                size_t n = at[i] == '\0' ? 0 : name_utf8_length(at + i, payload.n - i);
+
+                if (n > 0)
+                        buf_append(buf, at + i, n);
+                else
+                        buf_append_string(buf, "\xef\xbf\xbd");
+                i += n > 0 ? n : 1;
+        }
+}
+
+/* A payload that has odd bytes is to be as every other door takes it. false: no memory. */
+static bool notices_clean(const Notice *notice, Buf *buf) {
+        int r = decode_clean(notice->payload, buf);
+
+        if (r < 0) {
+                err_up(r);
+                return false;
+        }
+        if (r > 0) {
+                buf_reset(buf);
+                notices_put_text(notice->payload, buf);
+        }
+        return !buf_failed(buf);
+}
+
 NoticeFate notices_hear(Notices *notices, Text topic, Text payload) {
+        CLEANUP_BUF Buf clean = { 0 };
         NoticeFate fate = NOTICE_NONE;
         Notice notice = { .topic = topic, .payload = payload };
+        bool is_lost = false;
 
         pthread_mutex_lock(&notices->lock);
         for (size_t i = 0; i < notices->n_rules && !notice.rule; ++i)
                 if (discover_rule_takes(&notices->rules[i], topic, &notice.rest, &notice.user))
                         notice.rule = &notices->rules[i];
+        if (notices_is_one(&notice) && notice.payload.n <= notice.rule->max_bytes &&
+            !notices_is_clean(payload)) {
+                is_lost = !notices_clean(&notice, &clean);
+                notice.payload = buf_text(&clean);
+        }
         if (notices_is_one(&notice))
-                fate = notices_take(notices, &notice);
+                fate = is_lost ? NOTICE_BOUND : notices_take(notices, &notice);
         pthread_mutex_unlock(&notices->lock);
         return fate;
 }

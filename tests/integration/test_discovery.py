@@ -87,6 +87,21 @@ def test_eight_projects_are_known():
     assert len(PROJECTS) >= 8
 
 
+def test_a_c_string_and_an_editors_mark_are_announcements_too(make_gateway, broker, database):
+    one, two = (json.dumps(entity(f"room/{name}", name)).encode() for name in ("one", "two"))
+    broker.publish("homeassistant/sensor/one/config", one + b"\0", retain=True)
+    broker.publish("homeassistant/sensor/two/config", b"\xef\xbb\xbf" + two, retain=True)
+    broker.publish("homeassistant/sensor/bad/config", b"{\xff", retain=True)
+    gateway = started(make_gateway)
+    subscribed(gateway, broker, database)
+    for name in ("one", "two"):
+        broker.publish(f"room/{name}", "1")
+        database.wait_for("SELECT count(*) FROM telemetry t JOIN devices d ON d.id = t.device_id"
+                          f" WHERE code = '{name}'", 1)
+    assert [(one["config"], one["why"]) for one in told(gateway)["not_taken"]] == [
+        ("homeassistant/sensor/bad/config", "not JSON")]
+
+
 def test_who_takes_it_back_is_heard_no_more(make_gateway, broker, database):
     announce(broker, "homeassistant/sensor/one/config", entity("room/one", "one"))
     gateway = started(make_gateway)
@@ -360,7 +375,9 @@ def test_hostile_announcements_open_nothing(make_gateway, broker, database):
     database.wait_for("SELECT count(*) FROM telemetry WHERE payload->>'probe' = 'last'", 1)
     assert database.value("SELECT count(DISTINCT device_id) FROM telemetry") == 1
     assert database.rows("SELECT topic FROM dead_letters") == []
-    assert gateway.metric("tidegate_discovery_bounded_total") == 2
+    assert gateway.metric("tidegate_discovery_bounded_total") == 1  # huge
+    assert ("homeassistant/sensor/bytes/config", "not JSON") in {
+        (one["config"], one["why"]) for one in told(gateway)["not_taken"]}
     assert 0 < gateway.metric("tidegate_discovery_bytes") < gateway.metric("tidegate_limit", of="announced_bytes") == 64 << 20
     assert gateway.metric("tidegate_discovered_points") == 1
 

@@ -541,7 +541,58 @@ static void test_odd_announcements_cost_themselves(void **state) {
                         hear(world, topics[k], payloads[i]);
                         findings_free(found(world));
                 }
-        assert_int_equal(hear(world, topics[0], "\xff"), NOTICE_BOUND);
+}
+
+/* What every other door takes is taken: a mark in front, NULs at the end, a byte that is no text.
+ */
+static void test_bytes_that_are_no_json_cost_what_they_cost_elsewhere(void **state) {
+        static const char topic[] = "homeassistant/sensor/x/config";
+        static const struct {
+                Text payload;
+                const char *name; /* NULL: it is none, and is listed */
+        } odd[] = {
+                { TEXT("{\"dev\":{\"ids\":\"x\"},\"name\":\"a\",\"stat_t\":\"x/a\"}\0"), "a" },
+                { TEXT("{\"dev\":{\"ids\":\"x\"},\"name\":\"b\",\"stat_t\":\"x/b\"}\r\n\0\0"),
+                  "b" },
+                { TEXT("\xef\xbb\xbf{\"dev\":{\"ids\":\"x\"},\"name\":\"c\",\"stat_t\":\"x/c\"}"),
+                  "c" },
+                { TEXT("{\"dev\":{\"ids\":\"x\",\"mf\":\"\xff\"},\"name\":\"d\",\"stat_t\":\"x/"
+                       "d\"}"),
+                  "d" },
+                { TEXT("\xff"), NULL },
+                { TEXT("\0\0"), NULL },
+                { TEXT("{\"a\":\xff\0\xfe"), NULL },
+        };
+        World *world = *state;
+
+        for (size_t i = 0; i < N_ELEMENTS(odd); ++i) {
+                const char *name = odd[i].name;
+                const char stat[] = { 'x', '/', name ? *name : '-', '\0' };
+                CLEANUP(findings_free) Findings *findings = NULL;
+
+                assert_int_equal(notices_hear(world->notices, text_of(topic), odd[i].payload),
+                                 NOTICE_NEWS);
+                assert_int_equal(notices_hear(world->notices, text_of(topic), odd[i].payload),
+                                 NOTICE_NONE);
+                findings = found(world);
+                if (name)
+                        assert_non_null(point(findings, stat, "x"));
+                else
+                        expect_refused(world, "not JSON", NULL);
+        }
+}
+
+/* What stands for a byte that is no text takes three: the bound is of what is kept. */
+static void test_a_payload_grows_no_further_than_its_bound(void **state) {
+        World *world = *state;
+        char payload[4096];
+
+        memset(payload, '\xff', sizeof(payload));
+        assert_int_equal(notices_hear(world->notices,
+                                      TEXT("homeassistant/sensor/x/config"),
+                                      (Text){ payload, sizeof(payload) }),
+                         NOTICE_BOUND);
+        assert_int_equal(notices_length(world->notices), 0);
 }
 
 static void test_names_are_slugs(void **state) {
@@ -601,6 +652,8 @@ int main(void) {
                 WITH_WORLD(test_what_is_not_announced_any_more_is_marked),
                 WITH_WORLD(test_routes_are_made_of_it),
                 WITH_WORLD(test_odd_announcements_cost_themselves),
+                WITH_WORLD(test_bytes_that_are_no_json_cost_what_they_cost_elsewhere),
+                WITH_WORLD(test_a_payload_grows_no_further_than_its_bound),
                 cmocka_unit_test(test_names_are_slugs),
                 cmocka_unit_test(test_components_are_known_or_have_no_state),
         };
