@@ -156,7 +156,9 @@ struct AckRecord {
 struct RecordNote {
         Text member; /* its JSON pointer: "/data/latitude" */
         Reason reason;
-        Text detail; /* for people; absent if none */
+        Text detail;    /* for people; absent if none */
+        Text target;    /* of a map: the member that came to nothing by it; absent: none did, */
+        const char *by; /* and the operation, static */
 };
 
 /* Another gateway's journal, and a number in it (uplink.h). */

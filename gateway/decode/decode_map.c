@@ -23,9 +23,16 @@ struct MapRun {
         bool has_read;        /* anything of the payload */
         bool has_asked;       /* the topic for anything */
         Text unusable;        /* it, as it came, where an operation could not use it */
+        RecordNote *note;     /* of that; NULL: of this member there is none */
 };
 
 /* ---- values ---- */
+
+static Text name_of(const MapRun *run, const MapAssignment *assignment) {
+        return assignment->capture == MAP_CAPTURE_NONE
+                       ? assignment->name
+                       : map_captured(assignment->capture, run->match);
+}
 
 static int value_of_node(MapRun *run, const JsonNode *node, MapValue *ret_value) {
         Decoder *decoder = run->of;
@@ -101,9 +108,13 @@ static int value_of_source(MapRun *run, const MapSource *source, MapValue *ret_v
 
 /* Notes what an operation could not use. */
 static int value_is_useless(MapRun *run, Text before, const char *why) {
-        if (run->node)
-                return decoder_set_aside(run->of, REASON_WRONG_TYPE, run->node, "%s", why);
-        return decoder_set_aside_text(run->decoder, REASON_WRONG_TYPE, "topic", why, before);
+        Decoder *decoder = run->node ? run->of : run->decoder;
+        int r = run->node
+                        ? decoder_set_aside(decoder, REASON_WRONG_TYPE, run->node, "%s", why)
+                        : decoder_set_aside_text(decoder, REASON_WRONG_TYPE, "topic", why, before);
+
+        run->note = decoder->noted;
+        return r == 0 ? 0 : err_up(r);
 }
 
 static Text bool_text(bool is_true) {
@@ -161,11 +172,14 @@ static int value_of_sources(MapRun *run,
 }
 
 static int value_of(MapRun *run, const MapAssignment *assignment, MapValue *ret_value) {
-        const char *why = NULL;
+        const char *why = NULL, *by = "+";
         size_t next = 0, i = 0;
-        int r = value_of_sources(run, assignment, &next, ret_value);
-        Text came = ret_value->text;
+        Text came;
+        int r;
 
+        run->note = NULL;
+        r = value_of_sources(run, assignment, &next, ret_value);
+        came = ret_value->text;
         run->unusable = (Text){ 0 };
         while (r == 0 && i < assignment->n_ops) {
                 const MapOp *op = &assignment->ops[i++];
@@ -174,6 +188,7 @@ static int value_of(MapRun *run, const MapAssignment *assignment, MapValue *ret_
                 r = map_op_run(op, &run->setting, ret_value, &why);
                 if (r == 0 && why) {
                         run->unusable = came;
+                        by = map_op_name(op->kind);
                         if (assignment->target != MAP_TO_TIME) /* the row keeps it as it was said */
                                 r = value_is_useless(run, before.text, why);
                 } else if (r == 0 && op->kind == MAP_OP_NULL && ret_value->type == MAP_NOTHING &&
@@ -184,6 +199,11 @@ static int value_of(MapRun *run, const MapAssignment *assignment, MapValue *ret_
                         came = ret_value->text;
                         i = 0; /* all of them, on the next one */
                 }
+        }
+        if (r == 0 && ret_value->type == MAP_NOTHING && run->note &&
+            assignment->target == MAP_TO_MEMBER) {
+                run->note->target = name_of(run, assignment);
+                run->note->by = by;
         }
         return r == 0 ? 0 : err_up(r);
 }
@@ -242,12 +262,6 @@ static int take_who(MapRun *run, const MapAssignment *assignment) {
 }
 
 /* ---- members ---- */
-
-static Text name_of(const MapRun *run, const MapAssignment *assignment) {
-        return assignment->capture == MAP_CAPTURE_NONE
-                       ? assignment->name
-                       : map_captured(assignment->capture, run->match);
-}
 
 static bool is_named(const MapRun *run, MapTarget target, Text name) {
         for (size_t i = 0; i < map_length(run->map); ++i) {

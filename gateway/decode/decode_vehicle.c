@@ -266,7 +266,8 @@ static int refuse_empty(Decoder *decoder) {
                 const char *name = log_members[i].name;
                 const JsonNode *value = json_member(&decoder->tree, decoder->root, text_of(name));
 
-                if (value && (value->type != JSON_NULL || value->odd))
+                if ((value && (value->type != JSON_NULL || value->odd)) ||
+                    (!value && decoder_note_of(decoder, text_of(name))))
                         return decoder_refuse_without(decoder, decoder->root, name);
         }
         return decoder_refuse_piece(decoder,

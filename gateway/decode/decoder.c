@@ -105,12 +105,43 @@ int decoder_refuse_value(Decoder *decoder,
         return decoder->record->detail.data ? (int)reason : err_new(-ENOMEM);
 }
 
+const RecordNote *decoder_note_of(const Decoder *decoder, Text target) {
+        const Record *record = decoder->record;
+
+        for (size_t i = 0; i < record->n_notes; ++i)
+                if (record->notes[i].target.data && text_equal(record->notes[i].target, target))
+                        return &record->notes[i];
+        return NULL;
+}
+
+static int refuse_unmapped(Decoder *decoder, const char *pointer, const RecordNote *note) {
+        CLEANUP_BUF Buf detail = { 0 };
+        int r;
+
+        buf_append_string(&detail, pointer);
+        buf_append_char(&detail, '/');
+        buf_append_text(&detail, note->target);
+        buf_append_string(&detail, ": nothing comes of ");
+        buf_append_string(&detail, note->by);
+        buf_append_string(&detail, ": ");
+        buf_append_text(&detail, note->detail);
+        if (buf_failed(&detail))
+                return err_new(-ENOMEM);
+        r = decoder_copy(decoder, buf_text(&detail), &decoder->record->detail);
+        return r == 0 ? (int)note->reason : err_up(r);
+}
+
 int decoder_refuse_without(Decoder *decoder, const JsonNode *object, const char *name) {
         const JsonNode *value = json_member(&decoder->tree, object, text_of(name));
+        const RecordNote *unmapped = NULL;
         Record *record = decoder->record;
         char pointer[POINTER_SIZE];
 
         decoder_point(decoder, value ? value : object, pointer, sizeof(pointer));
+        if (!value && object == decoder->root)
+                unmapped = decoder_note_of(decoder, text_of(name));
+        if (unmapped)
+                return refuse_unmapped(decoder, pointer, unmapped);
         for (size_t i = 0; value && i < record->n_notes; ++i)
                 if (text_equal(record->notes[i].member, text_of(pointer))) {
                         record->detail = record->notes[i].detail;
@@ -132,21 +163,24 @@ static int decoder_note(Decoder *decoder, Reason reason, Text member, Text detai
                 return err_new(-ENOMEM);
         for (size_t i = 0; i < record->n_notes; ++i) /* several lines of a map may read it */
                 if (text_equal(record->notes[i].member, member) &&
-                    text_equal(record->notes[i].detail, detail))
+                    text_equal(record->notes[i].detail, detail)) {
+                        decoder->noted = &record->notes[i];
                         return 0;
+                }
         if (!record->notes) {
                 record->notes =
                         arena_alloc(decoder->arena, DECODER_MAX_NOTES * sizeof(*record->notes));
                 if (!record->notes)
                         return err_new(-ENOMEM);
         }
-        record->notes[record->n_notes++] =
-                (RecordNote){ .member = member, .reason = reason, .detail = detail };
+        decoder->noted = &record->notes[record->n_notes++];
+        *decoder->noted = (RecordNote){ .member = member, .reason = reason, .detail = detail };
         return 0;
 }
 
 /* Of equal ones, however many there are, one is noted. */
 static bool decoder_notes_more(Decoder *decoder) {
+        decoder->noted = NULL;
         return decoder->record->n_notes < DECODER_MAX_NOTES &&
                decoder->n_asides++ < DECODER_MAX_ASIDES;
 }

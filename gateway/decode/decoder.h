@@ -40,6 +40,7 @@ struct Decoder {
         const JsonNode *key; /* and its name there, of an object's */
         const char *pointer; /* and where it is: stands before those of what is in it */
         Text said;           /* by member_time(): in place of the last time, as in Record */
+        RecordNote *noted;   /* borrowed from the record: the last; NULL: it had no room for that */
         int fault;           /* of those that answer nothing */
         unsigned n_asides;   /* that were looked at for a note; many may be of one name */
         bool has_time;       /* a map said when: no member does */
@@ -90,6 +91,8 @@ int decoder_refuse_at(Decoder *decoder, Reason reason, const char *at); /* in th
 void decoder_point(const Decoder *decoder, const JsonNode *value, char ret[], size_t size);
 int decoder_refuse_piece(Decoder *decoder, Reason reason, const char *what, Text piece);
 int decoder_refuse_body(Decoder *decoder, const char *why); /* all of it, which is JSON */
+/* Is it noted why a map gave no such member? */
+const RecordNote *decoder_note_of(const Decoder *decoder, Text target);
 int decoder_refuse_value(Decoder *decoder,
                          Reason reason,
                          const JsonNode *value,

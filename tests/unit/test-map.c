@@ -218,6 +218,49 @@ static void test_what_an_operation_cannot_use_costs_itself(void **state) {
         check_text(record->notes[1].detail, "/speed: not a number: \"fast\"");
 }
 
+static void check_letter(Fixture *f, const char *topic, const char *payload, const char *detail) {
+        assert_int_equal(decoded(f, topic, payload)->reason, REASON_WRONG_TYPE);
+        check_text(f->record.detail, detail);
+}
+
+static void test_a_letter_says_which_operation_gave_nothing(void **state) {
+        static const char *const status[] = { "state = /s | word online=ON offline=OFF",
+                                              "status = /s | word online=ON offline=OFF",
+                                              NULL };
+        static const char *const ended[] = { "status = /s | word online=ON | default offline",
+                                             NULL };
+        static const char *const sensor[] = { "sensor_id = /id | int", "data = /d", NULL };
+        static const char *const fix[] = { "latitude = /lat | number", NULL };
+        static const char *const ack[] = { "command_id = /a + /b", "status = 'ok'", NULL };
+        Fixture *f = *state;
+
+        route_of(f, KIND_DEVICE_STATUS, "t/{device}", status);
+        check_letter(f,
+                     "t/d",
+                     "{\"s\":\"BRO\nKEN\"}",
+                     "/status: nothing comes of word: /s: none of the words: \"BRO\\nKEN\"");
+        assert_int_equal(decoded(f, "t/d", "{\"x\":1}")->reason, REASON_MISSING_MEMBER);
+        check_text(f->record.detail, "/status: missing");
+        route_of(f, KIND_DEVICE_STATUS, "t/{device}", ended);
+        check_text(good(f, "t/d", "{\"s\":\"BROKEN\"}")->status.status, "offline");
+
+        route_of(f, KIND_SENSOR_LOG, "s/{vehicle}", sensor);
+        check_letter(f,
+                     "s/v",
+                     "{\"id\":\"5.5\",\"d\":{}}",
+                     "/sensor_id: nothing comes of int: /id: not a whole number: \"5.5\"");
+        route_of(f, KIND_VEHICLE_LOG, "v/{vehicle}", fix);
+        check_letter(f,
+                     "v/1",
+                     "{\"lat\":\"abc\"}",
+                     "/latitude: nothing comes of number: /lat: not a number: \"abc\"");
+        route_of(f, KIND_COMMAND_ACK, "a/{device}", ack);
+        check_letter(f,
+                     "a/d",
+                     "{\"a\":[1],\"b\":2}",
+                     "/command_id: nothing comes of +: /a: not text: [...]");
+}
+
 /* It is noted where it stood, once; and a default takes its place. */
 static void test_what_no_json_can_hold_is_nothing(void **state) {
         static const char *const lines[] = { "a = /x", "b = /x or /y", "c = /x | default 7", NULL };
@@ -668,6 +711,7 @@ int main(void) {
                 TEST(test_typed_members_are_made_of_what_is_there),
                 TEST(test_what_is_no_object_and_nothing_reads_is_a_letter),
                 TEST(test_what_an_operation_cannot_use_costs_itself),
+                TEST(test_a_letter_says_which_operation_gave_nothing),
                 TEST(test_what_no_json_can_hold_is_nothing),
                 TEST(test_sensors_and_cameras_have_their_members_in_data),
                 TEST(test_a_level_of_unknown_name_is_found),
