@@ -77,7 +77,8 @@ IMPOSSIBLE = [
     {"username": "17", "password": PASSWORD}, {"username": "a b", "password": PASSWORD}, {"username": "", "password": PASSWORD},
     {"username": "x" * 129, "password": PASSWORD}, {"username": "x", "password": "short"}, {"username": "x"}, {"password": PASSWORD},
     {"username": "x", "password": PASSWORD, "role": "king"}, {"username": ["x"], "password": PASSWORD},
-    {"username": "a\u0007b", "password": PASSWORD}, {"username": None, "password": PASSWORD}]
+    {"username": "a\u0007b", "password": PASSWORD}, {"username": None, "password": PASSWORD},
+    {"username": "x", "password": 31415926535897932384626}, {"username": "x", "password": 1234567890}]
 
 
 def test_a_user_that_cannot_be_is_told_why(fleet, root):

@@ -103,6 +103,16 @@ static void test_what_cannot_be_is_told_by_its_member(void **state) {
                 { MANAGE_DEVICE_ADD, "{\"code\":\"a/b\"}", WS_SAID_E_INVALID },
                 { MANAGE_DEVICE_ADD, "{\"code\":\"a\",\"name\":\"\\u0001\"}", WS_SAID_E_INVALID },
                 { MANAGE_VEHICLE_SHARE, "{\"user\":null}", WS_SAID_E_INVALID },
+                { MANAGE_USER_ADD,
+                  "{\"username\":\"x\",\"password\":31415926535897932384626}",
+                  WS_SAID_E_INVALID },
+                { MANAGE_USER_PASSWORD, "{\"password\":1234567890}", WS_SAID_E_INVALID },
+                { MANAGE_USER_IDENTIFIER, "{\"identifier\":1}", WS_SAID_E_INVALID },
+                { MANAGE_VEHICLE_ADD, "{\"code\":\"a\",\"name\":1}", WS_SAID_E_INVALID },
+                { MANAGE_GROUP_ADD, "{\"name\":1,\"devices\":[]}", WS_SAID_E_INVALID },
+                { MANAGE_DEVICE_SHARE, "{\"user\":9223372036854775808}", WS_SAID_E_INVALID },
+                { MANAGE_DEVICE_SHARE, "{\"user\":-9223372036854775809}", WS_SAID_E_INVALID },
+                { MANAGE_GROUP_REMOVE, "{\"devices\":[9223372036854775808]}", WS_SAID_E_INVALID },
         };
         char why[WS_SAID_WHY_SIZE];
 

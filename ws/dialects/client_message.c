@@ -75,6 +75,10 @@ bool ws_client_message_has(const WsClientMessage *command, const char *name) {
                json_object_object_get_ex(command->root, name, NULL);
 }
 
+bool ws_client_message_is_text(const WsClientMessage *command, const char *name) {
+        return json_object_is_type(ws_client_message_get(command, name), json_type_string);
+}
+
 void ws_client_message_echo(JsonOut *out,
                             const char *name,
                             const WsClientMessage *command,
@@ -122,13 +126,20 @@ Text ws_client_message_text(const WsClientMessageList *list, size_t i) {
                                                            : (Text){ 0 };
 }
 
+/* json-c makes of a number that is too large the largest that it has: it is not the one that was
+ * said. */
+static bool ws_client_message_number_of(json_object *item, char ret_text[256]) {
+        int64_t number = json_object_get_int64(item);
+
+        snprintf(ret_text, 256, "%lld", (long long)number);
+        return number > INT64_MIN && number < INT64_MAX;
+}
+
 static bool ws_client_message_name_of(json_object *item, char ret_text[256]) {
         Text text = ws_client_message_string(item);
 
-        if (json_object_is_type(item, json_type_int)) {
-                snprintf(ret_text, 256, "%lld", (long long)json_object_get_int64(item));
-                return true;
-        }
+        if (json_object_is_type(item, json_type_int))
+                return ws_client_message_number_of(item, ret_text);
         if (!text.data || text.n >= 256 || memchr(text.data, '\0', text.n))
                 return false;
 

@@ -34,6 +34,7 @@ void ws_client_message_done(WsClientMessage *command);
 bool ws_client_message_is_object(const WsClientMessage *command);
 bool ws_client_message_has(const WsClientMessage *command,
                            const char *name); /* null is there, too */
+bool ws_client_message_is_text(const WsClientMessage *command, const char *name);
 
 /* The member @name as JSON, if it is a scalar; else null. */
 void ws_client_message_echo(JsonOut *out,
@@ -41,8 +42,8 @@ void ws_client_message_echo(JsonOut *out,
                             const WsClientMessage *command,
                             const char *member_name);
 
-/* The member @name: a string or a whole number as text, in @ret_text, or null. False: it is absent
- * or something else. */
+/* The member @name: a string or a whole number of 64 bits as text, in @ret_text, or null. False: it
+ * is absent or something else. */
 bool ws_client_message_member(const WsClientMessage *command,
                               const char *name,
                               char ret_text[256],
@@ -52,5 +53,5 @@ MUST_CHECK int ws_client_message_list(const WsClientMessage *command,
                                       const char *name,
                                       WsClientMessageList *ret_list);
 Text ws_client_message_text(const WsClientMessageList *list, size_t i); /* absent if not a string */
-/* A string or a whole number as text, in @ret_text; false if it is neither. */
+/* A string or a whole number of 64 bits as text, in @ret_text; false if it is neither. */
 bool ws_client_message_name(const WsClientMessageList *list, size_t i, char ret_text[256]);

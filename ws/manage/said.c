@@ -173,6 +173,11 @@ static int ws_said_take_list(Query *query,
         return err_up(manage_query_say(query->manage, list.data));
 }
 
+/* Who or what is meant may be told by its number. All else is a text: 7 is no password. */
+static bool ws_said_may_be_number(WsSaidForm form) {
+        return form == WS_SAID_USER || form == WS_SAID_OWNER || form == WS_SAID_ID;
+}
+
 static int ws_said_take(Query *query,
                         const WsClientMessage *body,
                         const WsSaidMember *member,
@@ -186,6 +191,8 @@ static int ws_said_take(Query *query,
         if (member->form == WS_SAID_DEVICES)
                 return ws_said_take_list(query, body, member->name, n_devices, ret_why);
         is_said = ws_client_message_member(body, member->name, text, &is_null);
+        if (is_said && !is_null && !ws_said_may_be_number(member->form))
+                is_said = ws_client_message_is_text(body, member->name);
         if (!is_said && ws_client_message_has(body, member->name))
                 return ws_said_invalid(ret_why, member->name, "a text of 255 bytes at most");
         fault = ws_said_fault(member->form, is_said && !is_null ? text : NULL);
