@@ -123,6 +123,9 @@ def test_a_password_and_an_identifier_are_changed(fleet, root):
     assert log_in(fleet, "ana", PASSWORD).status_code == 401
     assert told(root("PUT", f"users/{fleet.ids['ana']}/identifier", {"identifier": "a-uuid"}), 200)["identifier"] == "a-uuid"
     told(root("PUT", f"users/{fleet.ids['ben']}/identifier", {"identifier": "a-uuid"}), 409, "conflict")
+    for body in ({}, {"identifer": "another"}):
+        assert "identifier" in told(root("PUT", f"users/{fleet.ids['ana']}/identifier", body), 422, "invalid")["detail"]
+    assert fleet.database.value("SELECT identifier FROM users WHERE username = 'ana'") == "a-uuid"
     assert told(root("PUT", f"users/{fleet.ids['ana']}/identifier", {"identifier": None}), 200)["identifier"] is None
 
 

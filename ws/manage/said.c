@@ -190,6 +190,10 @@ static int ws_said_take(Query *query,
 
         if (member->form == WS_SAID_DEVICES)
                 return ws_said_take_list(query, body, member->name, n_devices, ret_why);
+        if (member->form == WS_SAID_ALIAS && !ws_client_message_has(body, member->name))
+                return ws_said_invalid(ret_why,
+                                       member->name,
+                                       "a name, or null, which takes it away");
         is_said = ws_client_message_member(body, member->name, text, &is_null);
         if (is_said && !is_null && !ws_said_may_be_number(member->form))
                 is_said = ws_client_message_is_text(body, member->name);
