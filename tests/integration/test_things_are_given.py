@@ -5,6 +5,8 @@ import json
 import psycopg2
 import pytest
 
+from uplinks import Edge
+from viewers import refused
 from waiting import wait_until
 
 DETECTION = {"device_id": "pi-new", "detections": [{"device_hash": "ab" * 32, "rssi": -50}]}
@@ -202,3 +204,31 @@ def test_what_is_nobodys_meanwhile_stays_shared_until_somebody_has_it(gateway, d
     gateway.add_user("dora")
     wait_until(lambda: give(gateway, "/api/devices/dev-1", "root", {"user": "dora"}).status_code == 200, "her to be known")
     assert database.value("SELECT count(*) FROM shares") == 0
+
+
+# ---- what it might do for its owner ----
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "an end"])
+def test_an_edge_that_gets_another_owner_may_bring_nothing_until_it_is_let_again(gateway, database, way):
+    token = gateway.ids["dev-1 token"]
+    gateway.cli("device", "uplink", "dev-1", "on")
+    wait_until(lambda: refused(gateway, "/ws/uplink/dev-1", token) == 101, "the gateway to know")
+    edge = Edge(gateway, token, code="dev-1")
+    WAYS[way](gateway)
+    assert edge.socket.wait_closed()[0] == 4004
+    assert database.value("SELECT may_uplink FROM devices WHERE code = 'dev-1'") is False
+    wait_until(lambda: refused(gateway, "/ws/uplink/dev-1", token) == 403, "it to be let in nowhere")
+    gateway.cli("device", "uplink", "dev-1", "on")
+    wait_until(lambda: refused(gateway, "/ws/uplink/dev-1", token) == 101, "the gateway to know of the admin's word")
+
+
+def test_an_edge_of_nobody_that_was_let_is_given_with_its_right(gateway, database):
+    may = "SELECT may_uplink FROM devices WHERE code = 'dev-1'"
+    gateway.cli("device", "uplink", "dev-1", "on")
+    database.rows("UPDATE devices SET user_id = user_id, name = 'Boat' WHERE code = 'dev-1'")
+    assert database.value(may) is True
+    assert give(gateway, "/api/devices/dev-1", "root", {"user": None}).status_code == 200
+    assert database.value(may) is False
+    gateway.cli("device", "uplink", "dev-1", "on")
+    assert give(gateway, "/api/devices/dev-1", "root", {"user": "ben"}).status_code == 200
+    assert database.value(may) is True
