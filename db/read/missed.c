@@ -231,7 +231,8 @@ static int replay_page(DbConn *conn,
 /*
  * The journals of our slot, which take turns, and how far they are. DB_E_NOT_FOUND: the cursor is
  * of none of them, or something behind it is missing: named as such, or perhaps in a journal whose
- * gateway lost its turn, and the cursor is its own or from before that.
+ * gateway lost its turn, and the cursor is its own or from before that; or it stands where others
+ * have stored what was seen, and it would come once more.
  *
  * The connection serves replays alone, and they read in the order of the index on seq, whatever a
  * table without statistics seems to be like.
@@ -254,6 +255,9 @@ static int replay_journals(DbConn *conn,
                             " AND NOT coalesce(bool_or(p.epoch <> o.epoch AND p.left_at IS NOT NULL"
                             " AND (p.epoch = $2::text OR p.left_at + interval '1 minute'"
                             " > to_timestamp($3::bigint / 1000000.0))), false)"
+                            " AND NOT coalesce(bool_or(p.epoch = $2::text"
+                            " AND $3::bigint > p.taken_after AND $3::bigint <= p.taken_until),"
+                            " false)"
                             " AND NOT EXISTS (SELECT FROM journal_differences d"
                             " WHERE d.journal_id = ANY (array_agg(p.journal_id))"
                             " AND d.last_seq > $3::bigint AND d.records >= 0"

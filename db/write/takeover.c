@@ -132,6 +132,23 @@ int db_takeover(DbConn *conn,
         return 0;
 }
 
+int db_takeover_note_taken(DbConn *conn,
+                           const char *epoch,
+                           uint64_t after_seq,
+                           uint64_t until_seq) {
+        char after[TAKEOVER_ARG_SIZE], until[TAKEOVER_ARG_SIZE];
+        const char *args[] = { epoch, after, until };
+
+        snprintf(after, sizeof(after), "%llu", (unsigned long long)after_seq);
+        snprintf(until, sizeof(until), "%llu", (unsigned long long)until_seq);
+        return db_conn_exec(conn,
+                            &(DbQuery){ "UPDATE journal_positions SET taken_after = $2::bigint,"
+                                        " taken_until = $3::bigint WHERE epoch = $1",
+                                        N_ELEMENTS(args),
+                                        args },
+                            NULL);
+}
+
 int db_takeover_name_writer(DbConn *conn,
                             const char *epoch,
                             const DbHolder *holder,

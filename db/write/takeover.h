@@ -30,6 +30,12 @@ MUST_CHECK int db_takeover(DbConn *conn,
                            const DbHolder *holder, /* NULL: whoever has the slot */
                            DbPosition *ret_position,
                            uint64_t *ret_floor);
+/* What the journal had behind @after_seq, up to @until_seq, others have stored, some of it at
+ * least: who has seen that under these numbers may see it once more (db/read/missed.c). */
+MUST_CHECK int db_takeover_note_taken(DbConn *conn,
+                                      const char *epoch,
+                                      uint64_t after_seq,
+                                      uint64_t until_seq);
 /* Says whose folder of the journal is stored from now on. */
 MUST_CHECK int db_takeover_name_writer(DbConn *conn,
                                        const char *epoch,

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "db/write/takeover.h"
 #include "gateway/journal/journal.h"
 #include "gateway/memory/judge.h"
 #include "gateway/memory/lateness.h"
@@ -219,7 +220,8 @@ static int position_ask_own(Desk *desk) {
 /* Before anything is read to be stored: what came to us and to others, and is stored by them, is
  * no message any more. */
 static int position_pass_taken(Desk *desk, uint64_t position) {
-        uint64_t n, n_new;
+        uint64_t last_seq = journal_last_seq(desk->journal), n, n_new;
+        int r;
 
         if (journal_pass_taken(desk->journal, position, &n, &n_new) != 0)
                 return DB_E_OFFLINE;
@@ -230,7 +232,11 @@ static int position_pass_taken(Desk *desk, uint64_t position) {
                 n = n_new;
         metric_add(METRIC_IN_JOURNAL, -(int64_t)n);
         metric_add(METRIC_DUPLICATE, (int64_t)n);
-        return 0;
+        r = db_takeover_note_taken(database_conn(desk->database),
+                                   journal_epoch(desk->journal),
+                                   position,
+                                   last_seq);
+        return r < 0 ? err_up(r) : r;
 }
 
 /* The last word to the connection: what was under way when it was lost goes out again. Unless some

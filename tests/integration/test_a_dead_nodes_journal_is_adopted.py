@@ -9,7 +9,7 @@ import pytest
 from conftest import populate
 from faultproxy import CUT, PostgresProxy, commit_answer, commit_request
 from servers import TIDEGATE
-from test_exactly_once_across_a_take_over import MARKED, TOPIC, Pair, link_of, send, stored, wait_stored
+from test_exactly_once_across_a_take_over import MARKED, TOPIC, Pair, comes_once_more_only_to_who_has_seen_it, link_of, send, stored, wait_stored
 from test_one_gateway_stores_at_a_time import wait_standing_by
 from test_several_slots import OWNERS, SLOTS, VEHICLES, publish, wait_for_all, wait_for_owners
 from waiting import wait_until
@@ -217,6 +217,7 @@ def test_who_comes_back_without_a_turn(pair, scripted_broker, database):
     wait_standing_by(pair.first)
     assert " stored=7 duplicates=0 by_others=1 left=0" in pair.first.log()
     wait_stored(database, [*range(1, 9), 20])
+    comes_once_more_only_to_who_has_seen_it(pair.second)
     assert database.value(LEFT) == 0
     send(link, [7], dup=True)
     send(link, [21])

@@ -10,6 +10,7 @@ import pytest
 
 from conftest import populate
 from faultproxy import PostgresProxy
+from test_native_protocol import Native
 from test_one_gateway_stores_at_a_time import wait_standing_by
 from waiting import wait_until
 
@@ -117,6 +118,17 @@ def test_again_and_again(pair, scripted_broker, database):
         gateways.reverse()
 
 
+def comes_once_more_only_to_who_has_seen_it(gateway):
+    """Who has seen it under the number that the first one gave it is told; who is before it resumes."""
+    [(epoch, after, until)] = gateway.database.rows(
+        "SELECT epoch, taken_after, taken_until FROM journal_positions WHERE taken_until > 0")
+    for seq, recovered in ((after, True), (after + 1, False), (until, False)):
+        client = Native(gateway, gateway.token("root"))
+        answer = client.ask("subscribe", to=["user"], since=f"{epoch}:{seq}")
+        client.close()
+        assert seq == 0 or answer["recovered"] == recovered, seq - after
+
+
 @MARKED
 def test_in_its_journal_and_not_acknowledged(pair, scripted_broker, database, marked):
     """5 to 9 go to both; that of 10 was heard of, and is on its disk alone."""
@@ -138,6 +150,7 @@ def test_in_its_journal_and_not_acknowledged(pair, scripted_broker, database, ma
     send(pair.swap(pair.second, pair.first), [12])
     wait_stored(database, range(1, 13))
     assert "journal_taken messages=5 " in pair.first.log()
+    comes_once_more_only_to_who_has_seen_it(pair.first)
     assert pair.first.metric("tidegate_accounting_drift") == 0
     assert pair.first.cli("journal", "verify").returncode == 0
     assert pair.first.terminate() == 0
