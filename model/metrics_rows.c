@@ -143,7 +143,7 @@ static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_DISCOVERY_BYTES] = { "tidegate_discovery_bytes", NULL, METRIC_GAUGE,
                 "Bytes of announcements that are kept, of routes.announced_bytes." },
         [METRIC_DISCOVERY_BOUND] = { "tidegate_discovery_bounded_total", NULL, METRIC_COUNTER,
-                "Announcements that were not kept: too long, too many, or no text." },
+                "Announcements that were not kept: too long, or too many." },
         [METRIC_IGNORED] = { "tidegate_ignored_total", NULL, METRIC_COUNTER,
                 "Messages of topics that a route does not want (its key ignore); also counted as duplicate: they leave no row." },
         [METRIC_REGISTRATIONS] = { "tidegate_registrations_total", NULL, METRIC_COUNTER,

@@ -113,6 +113,8 @@ def test_tokens_are_made_and_ended(fleet, root):
     told(root("POST", f"users/{fleet.ids['ana']}/revoke"), 200)
     wait_until(lambda: fleet.status("/api/devices", headers=bearer) == 401, "the token has ended")
     told(root("POST", f"users/{fleet.ids['ana']}/token?ttl=0"), 400, "bad_parameter")
+    for slip in ("tll=120", "expires_in=120", "ttl=120&ttl=99999"):  # it would live longer than was meant
+        told(root("POST", f"users/{fleet.ids['ana']}/token?{slip}"), 400, "bad_parameter")
     root("POST", f"users/{fleet.ids['ben']}/disable")
     told(root("POST", f"users/{fleet.ids['ben']}/token"), 409, "conflict")
 

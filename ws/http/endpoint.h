@@ -121,6 +121,9 @@ int ws_endpoint_command_get_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_command_cancel(WsCall *call);
 int ws_endpoint_command_cancel_answer(WsCall *call, const Answer *answer);
 /* endpoint_admin.c */
+/* Is each parameter one of @names, and there once? What is passed over may be what was to bound
+ * the rest. Only for paths of our own making. false: the response says which is not. */
+bool ws_endpoint_params_known(WsCall *call, const char *const names[], size_t n_names);
 int ws_endpoint_device_owner(WsCall *call);
 int ws_endpoint_vehicle_owner(WsCall *call);
 int ws_endpoint_owner_answer(WsCall *call, const Answer *answer);

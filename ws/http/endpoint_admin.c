@@ -124,22 +124,10 @@ int ws_endpoint_owner_answer(WsCall *call, const Answer *answer) {
         }
 }
 
-/* ---- dead letters, and notes on rows ---- */
-
-static bool ws_letters_may(WsCall *call) {
-        if (call->identity.user->role == ROLE_ADMIN)
-                return true;
-        ws_response_problem(call->response, 403, "forbidden", "Dead letters are for admins.");
-        return false;
-}
-
-static void ws_letters_mend_time(LetterField field, char *text) {
-        if (field == LETTER_FROM || field == LETTER_TO)
-                ws_request_mend_time(text);
-}
+/* ---- parameters ---- */
 
 /* The place of a parameter among those that there are; @n: it is none of them. */
-static size_t ws_letters_place(Text name, const char *const names[], size_t n) {
+static size_t ws_params_place(Text name, const char *const names[], size_t n) {
         char value[2];
         size_t i = 0;
 
@@ -148,20 +136,19 @@ static size_t ws_letters_place(Text name, const char *const names[], size_t n) {
         return i;
 }
 
-/* Is each parameter one that is known here, and there once? What is passed over would show more
- * than was asked for, or discard it. A token is one whatever is asked for. */
-static bool ws_letters_known(WsCall *call, const char *const names[], size_t n_names) {
+/* A token is one whatever is asked for. */
+bool ws_endpoint_params_known(WsCall *call, const char *const names[], size_t n_names) {
         const char *at = call->request->query;
         char detail[WS_REQUEST_DETAIL_SIZE];
         unsigned seen = 0;
 
         for (size_t n; *at; at += n + (at[n] == '&')) {
                 Text name = { at, strcspn(at, "=&") };
-                size_t place = ws_letters_place(name, names, n_names);
+                size_t place = ws_params_place(name, names, n_names);
 
                 n = strcspn(at, "&");
                 if (n == 0 || (place < n_names && !(seen & 1u << place)) ||
-                    ws_letters_place(name, (const char *const[]){ "token" }, 1) == 0) {
+                    ws_params_place(name, (const char *const[]){ "token" }, 1) == 0) {
                         seen |= place < n_names ? 1u << place : 0;
                         continue;
                 }
@@ -177,6 +164,20 @@ static bool ws_letters_known(WsCall *call, const char *const names[], size_t n_n
         return true;
 }
 
+/* ---- dead letters, and notes on rows ---- */
+
+static bool ws_letters_may(WsCall *call) {
+        if (call->identity.user->role == ROLE_ADMIN)
+                return true;
+        ws_response_problem(call->response, 403, "forbidden", "Dead letters are for admins.");
+        return false;
+}
+
+static void ws_letters_mend_time(LetterField field, char *text) {
+        if (field == LETTER_FROM || field == LETTER_TO)
+                ws_request_mend_time(text);
+}
+
 /* false: the response says what is wrong. @is_strict: a value that is missing is not as if nothing
  * had been said, but of the route. */
 static bool ws_letters_read(WsCall *call, LetterQuery *query, bool is_strict) {
@@ -187,7 +188,7 @@ static bool ws_letters_read(WsCall *call, LetterQuery *query, bool is_strict) {
         };
         char text[LETTER_TOPIC_SIZE], said[LETTER_SAID_SIZE], detail[LETTER_SAID_SIZE + 16];
 
-        if (!ws_letters_known(call, names, LETTER_FIELD_COUNT))
+        if (!ws_endpoint_params_known(call, names, LETTER_FIELD_COUNT))
                 return false;
         for (size_t i = 0; i < LETTER_FIELD_COUNT; ++i) {
                 if (!ws_request_param(call->request, names[i], text, sizeof(text)) ||
@@ -246,7 +247,7 @@ static int ws_letters_one(WsCall *call, QueryKind kind) {
 
         if (!ws_letters_may(call))
                 return 0;
-        if (kind == QUERY_LETTER_ASK && call->request && !ws_letters_known(call, NULL, 0))
+        if (kind == QUERY_LETTER_ASK && call->request && !ws_endpoint_params_known(call, NULL, 0))
                 return 0;
         if (!text_to_number(text_of(call->target), INT64_MAX, &id) || id == 0) {
                 ws_response_problem(call->response, 404, "not_found", "There is no such letter.");

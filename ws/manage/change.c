@@ -190,6 +190,8 @@ static bool ws_change_ttl(WsCall *call, ManageKind kind) {
 
         if (kind != MANAGE_USER_TOKEN)
                 return true;
+        if (call->request && !ws_endpoint_params_known(call, (const char *const[]){ "ttl" }, 1))
+                return false;
         if (call->request && ws_request_param(call->request, "ttl", text, sizeof(text)) &&
             (!text_to_number(text_of(text), WS_CHANGE_TTL_MAX_S, &ttl_s) || ttl_s == 0)) {
                 ws_change_refuse(call,
