@@ -165,6 +165,19 @@ void resolve(const Registry *registry, Record *record) {
                 resolve_origin(registry, record);
 }
 
+/* Nothing new gets a number for a code, or what no topic can name. */
+bool resolve_may_register(Text name, Text *ret_why) {
+        if (name_is_number(name)) {
+                *ret_why = TEXT("a number registers no device, and has to be the code or the id of "
+                                "one: id:5 says the id 5");
+                return false;
+        }
+        if (name_is_printable(name))
+                return true;
+        *ret_why = TEXT("a name with what no topic may have registers no device");
+        return false;
+}
+
 bool resolve_depends_on_registry(Reason reason) {
         return reason == REASON_UNKNOWN_DEVICE || reason == REASON_UNKNOWN_VEHICLE ||
                reason == REASON_UNKNOWN_USER || reason == REASON_WRONG_OWNER;

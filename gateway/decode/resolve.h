@@ -18,5 +18,8 @@ void resolve(const Registry *registry, Record *record);
 /* The part of it that needs no registry: is anything named that it could be about? */
 void resolve_subject(Record *record);
 
+/* May a device register itself under it? *ret_why: static, where it may not. */
+bool resolve_may_register(Text name, Text *ret_why);
+
 /* Is this a reason that a fresher registry might take back? */
 bool resolve_depends_on_registry(Reason reason);

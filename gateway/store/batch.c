@@ -5,7 +5,6 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/ids.h"
-#include "base/name.h"
 #include "gateway/decode/elements.h"
 #include "gateway/decode/resolve.h"
 #include "gateway/decode/route.h"
@@ -118,10 +117,9 @@ static bool batch_owner_has_room(const Batch *batch,
                            registry_n_devices(context->registry)) > n;
 }
 
-/* Nothing new gets a number for a code, or what no topic can name. */
 static bool batch_may_register(const Batch *batch, const BatchContext *context, Record *record) {
-        if (record->seq == context->registered_seq || name_is_number(record->device) ||
-            !name_is_printable(record->device))
+        if (record->seq == context->registered_seq ||
+            !resolve_may_register(record->device, &record->detail))
                 return false;
         if (context->n_may_register > 0 && batch_owner_has_room(batch, context, record))
                 return true;

@@ -161,15 +161,23 @@ static bool show_letter(View *view, Reason reason, Text detail) {
         return false;
 }
 
+static bool show_ignored(View *view) {
+        view_string(view, "result", "ignored");
+        return true;
+}
+
 static bool show_record(View *view, Record *record) {
-        if (record->ignored) {
-                view_string(view, "result", "ignored");
-                return true;
-        }
+        Text why;
+
+        if (record->ignored)
+                return show_ignored(view);
         if (record->reason == REASON_NONE)
                 resolve_subject(record);
         if (record->reason != REASON_NONE)
                 return show_letter(view, record->reason, record->detail);
+        if (record->may_register && record->device.data &&
+            !resolve_may_register(record->device, &why))
+                return show_letter(view, REASON_UNKNOWN_DEVICE, why);
         view_string(view, "result", is_row(record) ? "row" : "dead_letter");
         row_view(view, record);
         return is_row(record);
@@ -232,21 +240,18 @@ static int show_winner(Trial *trial, bool *ret_is_taken) {
 }
 
 static int show_result(Trial *trial, bool *ret_is_taken) {
+        bool is_empty = trial->envelope.payload.n == 0; /* it only tells the broker to forget */
         View *view = &trial->view;
-        int r;
+        int r = 0;
 
         view_string(view, "route", trial->winner ? trial->winner->name : NULL);
-        if (trial->winner) {
-                r = show_winner(trial, ret_is_taken);
-                if (r != 0)
-                        return err_up(r);
-        } else if (trial->is_ignored) {
-                view_string(view, "result", "ignored");
-                *ret_is_taken = true;
-        } else {
+        if (is_empty || (!trial->winner && trial->is_ignored))
+                *ret_is_taken = show_ignored(view);
+        else if (!trial->winner)
                 *ret_is_taken = show_letter(view, REASON_NO_ROUTE, (Text){ 0 });
-        }
-        return 0;
+        else
+                r = show_winner(trial, ret_is_taken);
+        return r == 0 ? 0 : err_up(r);
 }
 
 int trial_run(Trial *trial, Text payload, bool *ret_is_taken) {

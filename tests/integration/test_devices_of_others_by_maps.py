@@ -45,6 +45,15 @@ def settled(gateway):
     assert gateway.metric("tidegate_accounting_drift") == 0
 
 
+def test_the_letter_of_a_number_says_why_it_registers_no_device(make_gateway, broker, database):
+    gateway = started(make_gateway)
+    broker.publish("zigbee2mqtt/4711", '{"v":1}')
+    database.wait_for("SELECT count(*) FROM dead_letters", 1)
+    reason, detail = database.rows("SELECT reason, detail FROM dead_letters")[0]
+    assert (reason, "a number registers no device" in detail) == ("unknown_device", True), detail
+    settled(gateway)
+
+
 def test_a_device_with_slashes_in_its_name_registers_itself(make_gateway, broker, database, viewer):
     gateway = started(make_gateway)
     broker.publish("zigbee2mqtt/attic/lamp", '{"battery_mv":3050,"n":89490200001234567890}')

@@ -76,6 +76,24 @@ def test_a_bare_value_of_telemetry_is_called_value_where_no_map_says_more(route,
     assert (code, said["row"]["data"]) == (0, {"value": value})
 
 
+def test_an_empty_payload_only_tells_the_broker_to_forget(route):
+    for topic in "zigbee2mqtt/lamp", "owntracks/ana/phone", "nobody/asks":
+        code, said = route("test", topic, "")
+        assert (code, said["result"], said.get("row")) == (0, "ignored", None), topic
+    assert route("test", "zigbee2mqtt/lamp", " ")[1]["result"] == "dead_letter"
+
+
+def test_no_device_registers_itself_under_a_number(route):
+    route.conf.write_text("[route new]\ntopic = new/{device}\nkind = telemetry\nauto_register = on\n"
+                          "[route known]\ntopic = known/{device}\nkind = telemetry\n")
+    for name in "17", "-5", "id:5", "\u0665":
+        code, said = route("test", f"new/{name}", '{"v":1}')
+        assert (code, said["result"], said["reason"]) == (1, "dead_letter", "unknown_device"), name
+        assert "a number registers no device" in said["detail"]
+        assert route("test", f"known/{name}", '{"v":1}')[1]["row"]["device"] == name
+    assert route("test", "new/17a", '{"v":1}')[1]["row"]["may_register"]
+
+
 def test_why_another_route_does_not_take_it(route):
     code, said = route("test", "owntracks/ana/phone", "-", stdin=b'{"_type":"lwt"}')
     assert code == 0

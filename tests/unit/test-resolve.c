@@ -128,9 +128,22 @@ static void test_each_kind_needs_its_subject(void **state) {
         assert_int_equal(alert.vehicle_id, 20);
 }
 
+static void test_what_nothing_new_is_called(void **state) {
+        Text why = { 0 };
+
+        (void)state;
+        assert_true(resolve_may_register(TEXT("17a"), &why));
+        assert_null(why.data);
+        assert_false(resolve_may_register(TEXT("17"), &why));
+        assert_non_null(strstr(why.data, "a number registers no device"));
+        assert_false(resolve_may_register(TEXT("a\x7f"), &why));
+        assert_non_null(strstr(why.data, "no topic may have"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_code_wins_over_id),
+                cmocka_unit_test(test_what_nothing_new_is_called),
                 cmocka_unit_test(test_an_id_is_of_whom_it_was),
                 cmocka_unit_test(test_owner_in_topic_speaks_only_for_its_own),
                 cmocka_unit_test(test_unknown_and_inactive_are_unknown),
