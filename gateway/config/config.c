@@ -9,8 +9,9 @@
 #include "gateway/config/config_table.h"
 #include "gateway/config/config_use.h"
 
-#define CONFIG_LINE_MAX    4096 /* with its newline and NUL */
-#define CONFIG_SECTION_MAX 49   /* inih cuts longer ones */
+#define CONFIG_LINE_MAX    4096               /* with its newline and NUL */
+#define CONFIG_FILE_MAX    ((size_t)64 << 20) /* an endless device is none */
+#define CONFIG_SECTION_MAX 49                 /* inih cuts longer ones */
 #define CONFIG_ENV         "TIDEGATE_"
 
 typedef struct ConfigFile ConfigFile;
@@ -25,6 +26,7 @@ struct ConfigFile {
                       const char *name,
                       const char *value);
         int line;
+        size_t n_bytes;
         int fault; /* of a handler; inih has no way to pass one on */
         char origin[CONFIG_LINE_MAX];
 };
@@ -152,11 +154,16 @@ static void config_check_line(ConfigFile *file, const char *line) {
 
 /* As fgets(), which cannot tell that there was a NUL. A line that is too long is read to its end;
  * false: there is none. */
-static bool config_get_line(FILE *stream, char *ret_line, int n, bool *ret_is_long, bool *ret_nul) {
+static bool config_get_line(ConfigFile *file,
+                            char *ret_line,
+                            int n,
+                            bool *ret_is_long,
+                            bool *ret_nul) {
         int i = 0, c;
 
         *ret_is_long = *ret_nul = false;
-        while ((c = getc(stream)) != EOF) {
+        while (file->n_bytes <= CONFIG_FILE_MAX && (c = getc(file->stream)) != EOF) {
+                ++file->n_bytes;
                 *ret_nul |= c == '\0';
                 if (i < n - 1)
                         ret_line[i++] = (char)c;
@@ -173,8 +180,10 @@ static char *config_read_line(char *buffer, int n, void *arg) {
         ConfigFile *file = arg;
         bool is_long, has_nul;
 
-        if (!config_get_line(file->stream, buffer, n, &is_long, &has_nul))
+        if (!config_get_line(file, buffer, n, &is_long, &has_nul))
                 return NULL;
+        if (file->n_bytes > CONFIG_FILE_MAX)
+                return NULL; /* config_parse() says so */
 
         ++file->line;
         snprintf(file->origin, sizeof(file->origin), "%s:%d", file->name, file->line);
@@ -225,6 +234,13 @@ int config_parse(ConfigLoader *loader,
         config_set_up_ini();
         if (ini_parse_stream(config_read_line, &file, config_on_value, &file) == -2)
                 file.fault = err_new(-ENOMEM);
+        if (file.n_bytes > CONFIG_FILE_MAX) {
+                fprintf(stderr,
+                        "%s: cannot be read: larger than %zu bytes\n",
+                        name,
+                        CONFIG_FILE_MAX);
+                ++loader->n_errors;
+        }
         if (ferror(file.stream)) {
                 fprintf(stderr, "%s: cannot be read: %s\n", name, err_text(EIO));
                 ++loader->n_errors;

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from servers import TIDEGATE
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 
 def run(*args, stdin="", env=None):
@@ -72,6 +72,19 @@ def test_a_wrong_configuration_names_file_line_and_what_is_allowed(tmp_path, tex
     assert done.returncode == 2
     assert re.search(rf"{re.escape(str(path))}:{line}\b", done.stderr), done.stderr
     assert word in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("name", ["/dev/full", "large"])
+def test_a_configuration_has_an_end(tmp_path, name):
+    """A device that has none, a file that is something else: it is refused, and not read for ever."""
+    path = tmp_path / name  # /dev/full stays what it is
+    if name == "large":
+        path.touch()
+        os.truncate(path, (64 << 20) + 1)
+    done = subprocess.run([TIDEGATE, "check-config", "--config", path], capture_output=True, text=True,
+                          check=False, timeout=PATIENCE)
+    assert done.returncode == 2
+    assert f"{path}: cannot be read: larger than 67108864 bytes\n" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("text, line, word", [
