@@ -57,7 +57,8 @@ static void show_topics(View *view, const ConfigTexts *texts, const char *base) 
         view_array_end(view);
 }
 
-static int show_profile(Profiles *profiles, const char *name) {
+/* @text: all of it, of one that is asked for alone; absent: one of a list. */
+static int show_profile(Profiles *profiles, const char *name, Text text) {
         CLEANUP_PROFILE_FILE ConfigProfileFile file;
         View *view = &profiles->view;
         int r = config_profile_file_read(&file, profiles->config->route_profiles, name);
@@ -67,22 +68,20 @@ static int show_profile(Profiles *profiles, const char *name) {
         if (r != 0)
                 return err_up(r);
         profiles->n_errors += file.loader.n_errors;
-        view_object(view, NULL);
+        if (!text.data)
+                view_object(view, NULL);
         view_string(view, "name", name);
         view_string(view, "about", file.about.text);
         view_string(view, "base", file.base.text);
         show_topics(view, file.config->texts, file.base.text ? file.base.text : "");
-        view_object_end(view);
+        if (text.data)
+                view_text(view, "text", text);
+        else
+                view_object_end(view);
         return 0;
 }
 
-static int profiles_list(const Cli *cli, Profiles *profiles) {
-        int r = 0;
-
-        view_array(&profiles->view, "profiles");
-        for (size_t i = 0; r == 0 && i < profiles->n; ++i)
-                r = show_profile(profiles, profiles->names[i]);
-        view_array_end(&profiles->view);
+static int profiles_show(const Cli *cli, Profiles *profiles, int r) {
         if (r == 0)
                 r = view_print(&profiles->view, stdout);
         if (r != 0)
@@ -90,12 +89,24 @@ static int profiles_list(const Cli *cli, Profiles *profiles) {
         return profiles->n_errors == 0 ? CLI_OK : CLI_USAGE;
 }
 
-static int profiles_print(const Cli *cli, const Profiles *profiles, const char *name) {
+static int profiles_list(const Cli *cli, Profiles *profiles) {
+        int r = 0;
+
+        view_array(&profiles->view, "profiles");
+        for (size_t i = 0; r == 0 && i < profiles->n; ++i)
+                r = show_profile(profiles, profiles->names[i], (Text){ 0 });
+        view_array_end(&profiles->view);
+        return profiles_show(cli, profiles, r);
+}
+
+static int profiles_print(const Cli *cli, Profiles *profiles, const char *name) {
         CLEANUP_BUF Buf text = { 0 }, where = { 0 }, known = { 0 };
         int r = shipped_read(profiles->config->route_profiles, name, &text, &where);
 
         if (r < 0)
                 return cli_fault(cli, "%s: %s", name, err_text(r));
+        if (r == 0 && cli->values[CLI_JSON])
+                return profiles_show(cli, profiles, show_profile(profiles, name, buf_text(&text)));
         if (r == 0) {
                 (void)fwrite(buf_text(&text).data, 1, text.n, stdout);
                 return CLI_OK;

@@ -276,6 +276,7 @@ def test_profiles_are_listed_with_what_they_are_and_where(using, route):
                                "topics": ["house/{device}/state", "house/{device...}", "house/+/raw"]}
     assert all(one["about"] and one["topics"] for one in known.values())
     assert route("profiles", "things", text=True) == (0, PROFILE)
+    assert route("profiles", "things") == (0, known["things"] | {"text": PROFILE})
     code, said = route("profiles", "zigbee2mqt")
     assert code == 2 and "things, " in said and "zigbee2mqtt" in said
 
