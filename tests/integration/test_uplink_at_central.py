@@ -1,5 +1,6 @@
 """What a gateway at the edge brings: stored once, in order, under its own times; and nothing that is another's."""
 import json
+import re
 import struct
 import threading
 import time
@@ -369,6 +370,27 @@ def test_who_may_not_is_not_let_in(boat, gateway, database):
     gateway.cli("device", "uplink", "boat", "off")
     assert edge.socket.wait_closed()[0] == 4004
     wait_until(lambda: refused(gateway, "/ws/uplink/boat", token) == 403, "the gateway to know")
+
+
+def test_however_often_it_tells_of_losses_the_log_says_all_in_few_lines(boat, edge):
+    gateway, _ = boat
+    began = time.monotonic()
+    one = edge()
+    for n in range(1, 501):
+        one.say({"type": "lost", "dropped": n, "gaps": 2 * n, "new_dropped": 1, "new_gaps": 2})
+    for _ in range(500):
+        assert json.loads(one.socket.next()) == {"type": "heard"}
+    one.close()
+
+    def said():
+        return [[int(re.search(rf" {name}=(\d+)", line)[1]) for name in ("messages", "gaps", "all_messages", "all_gaps")]
+                for line in gateway.log().splitlines() if " uplink_lost " in line]
+
+    wait_until(lambda: sum(line[0] for line in said()) == 500, "all to be said")
+    assert sum(line[1] for line in said()) == 1000
+    assert said()[0] == [1, 2, 1, 2] and said()[-1][2:] == [500, 1000]
+    assert len(said()) <= 2 + (time.monotonic() - began) / 60
+    assert gateway.metric("tidegate_uplink_lost_total") == 500
 
 
 @pytest.mark.parametrize("frames, reason", [

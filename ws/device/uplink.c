@@ -15,6 +15,7 @@
 #define WS_UPLINK_MAX_BATCHES 1024  /* that are not stored yet: then nothing more is read */
 #define WS_UPLINK_MAX_COPIES  4     /* of one folder, at a time */
 #define WS_UPLINK_TURN_US     20000 /* of the loop, for one batch: each record may be an fsync */
+#define WS_UPLINK_LOST_MS     60000 /* between two lines of what one has lost */
 
 int ws_uplink_new(WsClient *client, const Device *device, unsigned line) {
         WsUplink *uplink = calloc(1, sizeof(*uplink));
@@ -60,7 +61,37 @@ bool ws_uplink_may_stay(const WsClient *client) {
                device->token_generation == uplink->token_generation;
 }
 
+/* What was not said yet goes into one line with it. */
+static void ws_uplink_note_lost(WsUplink *uplink, const UplinkLost *lost) {
+        uint64_t n_dropped = uplink->unsaid.n_new_dropped + lost->n_new_dropped;
+        uint64_t n_gaps = uplink->unsaid.n_new_gaps + lost->n_new_gaps;
+
+        uplink->unsaid = *lost;
+        uplink->unsaid.n_new_dropped = n_dropped;
+        uplink->unsaid.n_new_gaps = n_gaps;
+}
+
+/* An edge tells of losses as often as it likes: a line a minute, with all that came since. */
+static void ws_uplink_say_lost(WsUplink *uplink, int64_t now_ms) {
+        const UplinkLost *lost = &uplink->unsaid;
+
+        if (lost->n_new_dropped + lost->n_new_gaps == 0 || now_ms < uplink->lost_ms)
+                return;
+        log_error("uplink_lost device=%lld run=%016llx messages=%llu gaps=%llu "
+                  "all_messages=%llu all_gaps=%llu hint=\"the edge has let go of what "
+                  "nobody has stored: its own log says what and why\"",
+                  (long long)uplink->device_id,
+                  (unsigned long long)uplink->runs.items[0].id,
+                  (unsigned long long)lost->n_new_dropped,
+                  (unsigned long long)lost->n_new_gaps,
+                  (unsigned long long)lost->n_dropped,
+                  (unsigned long long)lost->n_gaps);
+        uplink->unsaid = (UplinkLost){ 0 };
+        uplink->lost_ms = now_ms + WS_UPLINK_LOST_MS;
+}
+
 void ws_uplink_left(WsClient *client) {
+        ws_uplink_say_lost(client->uplink, INT64_MAX - WS_UPLINK_LOST_MS);
         ws_questions_forget(client->loop->questions, &client->uplink->question);
         ws_questions_forget(client->loop->questions, &client->uplink->pending);
 }
@@ -260,16 +291,8 @@ int ws_uplink_lost(WsClient *client, const UplinkLost *lost) {
         uplink->is_lossy = true;
         metric_add(METRIC_UPLINK_LOST, (int64_t)lost->n_new_dropped);
         metric_add(METRIC_UPLINK_GAPS, (int64_t)lost->n_new_gaps);
-        if (lost->n_new_dropped + lost->n_new_gaps > 0)
-                log_error("uplink_lost device=%lld run=%016llx messages=%llu gaps=%llu "
-                          "all_messages=%llu all_gaps=%llu hint=\"the edge has let go of what "
-                          "nobody has stored: its own log says what and why\"",
-                          (long long)uplink->device_id,
-                          (unsigned long long)uplink->runs.items[0].id,
-                          (unsigned long long)lost->n_new_dropped,
-                          (unsigned long long)lost->n_new_gaps,
-                          (unsigned long long)lost->n_dropped,
-                          (unsigned long long)lost->n_gaps);
+        ws_uplink_note_lost(uplink, lost);
+        ws_uplink_say_lost(uplink, clock_mono_us() / 1000);
         buf_reset(buf);
         buf_append_text(buf, TEXT("{\"type\":\"heard\"}"));
         return err_up(ws_client_say(client, buf));
@@ -457,6 +480,7 @@ static int ws_uplink_go_on(WsUplink *uplink, int64_t now_ms) {
                 r = ws_uplink_ask(uplink);
         if (r == 0 && uplink->wants_pending && now_ms >= uplink->pending_ms)
                 r = ws_uplink_ask_pending(uplink);
+        ws_uplink_say_lost(uplink, now_ms);
         if (r == 0 && uplink->held.n > 0)
                 r = ws_uplink_release(uplink);
         if (r == 0 && uplink->is_greeted)

@@ -7,6 +7,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "model/edge/runs.h"
+#include "model/edge/uplink.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/questions.h"
 #include "ws/viewer/client.h"
@@ -34,11 +35,13 @@ struct WsUplink {
         bool is_welcome;     /* and has been told the position */
         bool wants_position; /* asks for it, from then on */
         int64_t retry_ms;
-        Runs runs;      /* what its numbers stand for */
-        bool is_lossy;  /* it has let go of something: it is counted */
-        bool is_copied; /* there is another copy of its folder: it is told so, and counted */
-        unsigned line;  /* which of our journals has what it brings; 0: none was asked for */
-        uint64_t view;  /* of the database, as the position was asked for */
+        Runs runs;         /* what its numbers stand for */
+        bool is_lossy;     /* it has let go of something: it is counted */
+        UplinkLost unsaid; /* and what the log does not say yet, */
+        int64_t lost_ms;   /* but from then on */
+        bool is_copied;    /* there is another copy of its folder: it is told so, and counted */
+        unsigned line;     /* which of our journals has what it brings; 0: none was asked for */
+        uint64_t view;     /* of the database, as the position was asked for */
         WsQuestion question;
 
         uint64_t taken_seq;     /* the last that is in our journal; of its numbers, as the next */
