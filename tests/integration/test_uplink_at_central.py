@@ -402,8 +402,12 @@ def test_however_often_it_tells_of_losses_the_log_says_all_in_few_lines(boat, ed
       for runs in ('"00000000000000c1:0"', "[7]", '["c1:0"]', '["00000000000000c1:1","00000000000000c2:2"]',
                    json.dumps(["00000000000000c1:0"] * 65))],
     (['{"type":"lost","dropped":1,"gaps":0,"new_dropped":1,"new_gaps":0}'], "losses before the welcome"),
-    (["hello", '{"type":"lost","dropped":1,"gaps":0,"new_dropped":-1,"new_gaps":0}'], "hello comes first"),
-    (["{"], "hello comes first"),
+    (["hello", '{"type":"lost","dropped":1,"gaps":0,"new_dropped":-1,"new_gaps":0}'], "the counts of a loss are four whole numbers"),
+    (['{"type":"lost","dropped":1}'], "the counts of a loss are four whole numbers"),
+    (["{"], "a message is a JSON object, or a batch"),
+    (["[]"], "a message is a JSON object, or a batch"),
+    (['{"type":"goodbye"}'], "neither hello nor lost, and no batch"),
+    (["hello", "{}"], "neither hello nor lost, and no batch"),
     (["hello", '{"type":"hello","format":1,"journal":"00000000000000a1"}'], "hello is said once"),
     (["hello", b"TGU1"], "not a batch"),
     (["hello", batch(0, [record(1, 0, "a", "b")], crc=7)], "the checksum of a batch is wrong"),
@@ -415,9 +419,12 @@ def test_however_often_it_tells_of_losses_the_log_says_all_in_few_lines(boat, ed
     (["hello", batch(0, [struct.pack("<QqBBHI", 1, 0, 0, 0, 1, 0xFFFFFFFF) + b"ab"])], "a batch is not whole"),
 ])
 def test_what_is_no_batch_ends_the_connection(boat, edge, database, frames, reason):
+    gateway, _ = boat
     one = edge(hello=frames[0] == "hello")
     for frame in frames:
         if frame != "hello":
             one.socket.send(frame)
     assert one.socket.wait_closed() == (4003, reason)
+    assert gateway.metric("tidegate_uplink_broken_total") == 1
+    assert f'reason="{reason}"' in gateway.log()
     assert database.value("SELECT count(*) FROM dead_letters") == 0

@@ -15,6 +15,7 @@
 #define WS_UPLINK_MAX_BATCHES 1024  /* that are not stored yet: then nothing more is read */
 #define WS_UPLINK_MAX_COPIES  4     /* of one folder, at a time */
 #define WS_UPLINK_TURN_US     20000 /* of the loop, for one batch: each record may be an fsync */
+#define WS_UPLINK_SAID        64    /* paces of lines about devices */
 #define WS_UPLINK_LOST_MS     60000 /* between two lines of what one has lost */
 
 int ws_uplink_new(WsClient *client, const Device *device, unsigned line) {
@@ -127,12 +128,20 @@ static void ws_uplink_replace(const WsUplink *uplink) {
         }
 }
 
-static int ws_uplink_refuse(const WsUplink *uplink, const char *reason) {
-        log_warning("uplink_broken device=%lld reason=\"%s\"",
-                    (long long)uplink->device_id,
-                    reason);
+int ws_uplink_refuse(WsClient *client, const char *reason) {
+        static LogPace said[WS_UPLINK_SAID]; /* by device: each comes back at once */
+        int64_t device_id = client->uplink->device_id;
+        unsigned long long n_more;
+
+        if (!ws_uplink_is_open(client->uplink))
+                return 0; /* what came behind it */
         metric_add(METRIC_UPLINK_BROKEN, 1);
-        ws_client_close(uplink->client, WS_CLOSE_MISUSE, reason, METRIC_WS_CLOSED_MISUSE);
+        if (log_may(&said[(uint64_t)device_id % WS_UPLINK_SAID], &n_more))
+                log_warning("uplink_broken device=%lld reason=\"%s\" more=%llu",
+                            (long long)device_id,
+                            reason,
+                            n_more);
+        ws_client_close(client, WS_CLOSE_MISUSE, reason, METRIC_WS_CLOSED_MISUSE);
         return 0;
 }
 
@@ -273,7 +282,7 @@ int ws_uplink_hello(WsClient *client, const Runs *runs) {
         WsUplink *uplink = client->uplink;
 
         if (uplink->is_greeted)
-                return ws_uplink_refuse(uplink, "hello is said once");
+                return ws_uplink_refuse(client, "hello is said once");
         uplink->is_greeted = true;
         uplink->runs = *runs;
         ws_uplink_replace(uplink);
@@ -285,7 +294,7 @@ int ws_uplink_lost(WsClient *client, const UplinkLost *lost) {
         Buf *buf = &client->loop->text;
 
         if (!uplink->is_welcome)
-                return ws_uplink_refuse(uplink, "losses before the welcome");
+                return ws_uplink_refuse(client, "losses before the welcome");
         if (!uplink->is_lossy)
                 metric_add(METRIC_UPLINK_LOSSY, 1);
         uplink->is_lossy = true;
@@ -416,7 +425,7 @@ int ws_uplink_batch(WsClient *client, Text message) {
         if (!reason && uplink->held.n > 0)
                 reason = "more than was asked for"; /* it is paused: cannot be */
         if (reason)
-                return ws_uplink_refuse(uplink, reason);
+                return ws_uplink_refuse(client, reason);
         uplink->read_seq = last_seq;
         r = ws_uplink_take(uplink, message, 0, &n_taken);
         if (r == INBOUND_E_FULL)

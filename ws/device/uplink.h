@@ -27,6 +27,8 @@ MUST_CHECK int ws_uplink_new(WsClient *client, const Device *device, unsigned li
 WsUplink *ws_uplink_free(WsUplink *uplink);
 int64_t ws_uplink_device(const WsUplink *uplink);
 
+/* It sends what is none of the protocol: that is counted, said, and its end. */
+MUST_CHECK int ws_uplink_refuse(WsClient *client, const char *reason);
 /* Which journal it brings: what these have numbered. */
 MUST_CHECK int ws_uplink_hello(WsClient *client, const Runs *runs);
 MUST_CHECK int ws_uplink_batch(WsClient *client, Text message);

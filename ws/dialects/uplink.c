@@ -69,8 +69,6 @@ static const char *ws_uplink_read_hello(const WsClientMessage *message, Runs *re
         uint64_t format;
         bool is_null;
 
-        if (!text_equal(message->type, TEXT("hello")))
-                return "hello comes first";
         if (!ws_client_message_member(message, "format", text, &is_null) || is_null ||
             !text_to_number(text_of(text), UINT32_MAX, &format) || format != UPLINK_FORMAT)
                 return "this format is not known here, but 1 is";
@@ -98,30 +96,37 @@ static bool ws_uplink_read_lost(const WsClientMessage *message, UplinkLost *ret_
                ws_uplink_read_count(message, "new_gaps", &ret_lost->n_new_gaps);
 }
 
-static int ws_uplink_receive(WsClient *client, Text message) {
-        WsClientMessage said;
-        const char *reason = "hello comes first";
-        UplinkLost lost;
-        bool is_lost = false;
+static int ws_uplink_take_hello(WsClient *client, const WsClientMessage *message) {
         Runs runs;
+        const char *reason = ws_uplink_read_hello(message, &runs);
+
+        return reason ? ws_uplink_refuse(client, reason) : ws_uplink_hello(client, &runs);
+}
+
+static int ws_uplink_take_lost(WsClient *client, const WsClientMessage *message) {
+        UplinkLost lost;
+
+        return ws_uplink_read_lost(message, &lost)
+                       ? ws_uplink_lost(client, &lost)
+                       : ws_uplink_refuse(client, "the counts of a loss are four whole numbers");
+}
+
+static int ws_uplink_receive(WsClient *client, Text text) {
+        __attribute__((cleanup(ws_client_message_done))) WsClientMessage message = { 0 };
         int r;
 
         if (client->is_binary)
-                return ws_uplink_batch(client, message);
-        r = ws_client_message_parse(&said, message);
+                return ws_uplink_batch(client, text);
+        r = ws_client_message_parse(&message, text);
         if (r < 0)
                 return r;
-        if (r == 0) {
-                is_lost = text_equal(said.type, TEXT("lost")) && ws_uplink_read_lost(&said, &lost);
-                reason = is_lost ? NULL : ws_uplink_read_hello(&said, &runs);
-                ws_client_message_done(&said);
-        }
-        if (is_lost)
-                return ws_uplink_lost(client, &lost);
-        if (!reason)
-                return ws_uplink_hello(client, &runs);
-        ws_client_close(client, WS_CLOSE_MISUSE, reason, METRIC_WS_CLOSED_MISUSE);
-        return 0;
+        if (r > 0 || !ws_client_message_is_object(&message))
+                return ws_uplink_refuse(client, "a message is a JSON object, or a batch");
+        if (text_equal(message.type, TEXT("hello")))
+                return ws_uplink_take_hello(client, &message);
+        if (text_equal(message.type, TEXT("lost")))
+                return ws_uplink_take_lost(client, &message);
+        return ws_uplink_refuse(client, "neither hello nor lost, and no batch");
 }
 
 static int ws_uplink_format(const WsLoop *loop, const Event *event, Buf *buf) {
