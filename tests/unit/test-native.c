@@ -67,6 +67,19 @@ static void test_an_answer_has_the_id_of_its_request(void **state) {
         expect_answer(&f, "{\"op\":\"ping\",\"id\":true}", "{\"id\":true,\"ok\":true}");
         expect_answer(&f, "{\"op\":\"ping\"}", "{\"id\":null,\"ok\":true}");
         expect_answer(&f, "{\"op\":\"ping\",\"id\":[1]}", "{\"id\":null,\"ok\":true}");
+        expect_answer(&f,
+                      "{\"op\":\"ping\",\"id\":18446744073709551614}",
+                      "{\"id\":18446744073709551614,\"ok\":true}");
+        expect_answer(&f,
+                      "{\"op\":\"ping\",\"id\":-9223372036854775807}",
+                      "{\"id\":-9223372036854775807,\"ok\":true}");
+        /* never one that was not said */
+        expect_answer(&f,
+                      "{\"op\":\"ping\",\"id\":18446744073709551617}",
+                      "{\"id\":null,\"ok\":true}");
+        expect_answer(&f,
+                      "{\"op\":\"ping\",\"id\":-9223372036854775809}",
+                      "{\"id\":null,\"ok\":true}");
         memset(id, 'x', sizeof(id) - 1);
         id[sizeof(id) - 1] = '\0';
         snprintf(request, sizeof(request), "{\"op\":\"ping\",\"id\":\"%s\"}", id);

@@ -79,6 +79,13 @@ bool ws_client_message_is_text(const WsClientMessage *command, const char *name)
         return json_object_is_type(ws_client_message_get(command, name), json_type_string);
 }
 
+/* json-c makes of a number that is too large the largest that it has: it is not the one that was
+ * said. */
+static bool ws_client_message_is_said(json_object *number) {
+        return json_object_get_int64(number) != INT64_MIN &&
+               json_object_get_uint64(number) != UINT64_MAX;
+}
+
 void ws_client_message_echo(JsonOut *out,
                             const char *name,
                             const WsClientMessage *command,
@@ -95,6 +102,10 @@ void ws_client_message_echo(JsonOut *out,
                 json_out_raw(out, name, text_of(json_object_to_json_string(member)));
                 return;
         case json_type_int:
+                if (!ws_client_message_is_said(member))
+                        break;
+                json_out_raw(out, name, text_of(json_object_to_json_string(member)));
+                return;
         case json_type_boolean:
                 json_out_raw(out, name, text_of(json_object_to_json_string(member)));
                 return;
@@ -126,8 +137,7 @@ Text ws_client_message_text(const WsClientMessageList *list, size_t i) {
                                                            : (Text){ 0 };
 }
 
-/* json-c makes of a number that is too large the largest that it has: it is not the one that was
- * said. */
+/* Of 63 bits and a sign, as all ids are. */
 static bool ws_client_message_number_of(json_object *item, char ret_text[256]) {
         int64_t number = json_object_get_int64(item);
 

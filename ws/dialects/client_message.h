@@ -36,7 +36,7 @@ bool ws_client_message_has(const WsClientMessage *command,
                            const char *name); /* null is there, too */
 bool ws_client_message_is_text(const WsClientMessage *command, const char *name);
 
-/* The member @name as JSON, if it is a scalar; else null. */
+/* The member @name as JSON, if it is a scalar, and no whole number beyond 64 bits; else null. */
 void ws_client_message_echo(JsonOut *out,
                             const char *name,
                             const WsClientMessage *command,
