@@ -549,16 +549,16 @@ static void test_bytes_that_are_no_json_cost_what_they_cost_elsewhere(void **sta
         static const char topic[] = "homeassistant/sensor/x/config";
         static const struct {
                 Text payload;
-                const char *name; /* NULL: it is none, and is listed */
+                const char *of; /* NULL: it is none, and is listed */
         } odd[] = {
-                { TEXT("{\"dev\":{\"ids\":\"x\"},\"name\":\"a\",\"stat_t\":\"x/a\"}\0"), "a" },
+                { TEXT("{\"dev\":{\"ids\":\"x\"},\"name\":\"a\",\"stat_t\":\"x/a\"}\0"), "x/a" },
                 { TEXT("{\"dev\":{\"ids\":\"x\"},\"name\":\"b\",\"stat_t\":\"x/b\"}\r\n\0\0"),
-                  "b" },
+                  "x/b" },
                 { TEXT("\xef\xbb\xbf{\"dev\":{\"ids\":\"x\"},\"name\":\"c\",\"stat_t\":\"x/c\"}"),
-                  "c" },
+                  "x/c" },
                 { TEXT("{\"dev\":{\"ids\":\"x\",\"mf\":\"\xff\"},\"name\":\"d\",\"stat_t\":\"x/"
                        "d\"}"),
-                  "d" },
+                  "x/d" },
                 { TEXT("\xff"), NULL },
                 { TEXT("\0\0"), NULL },
                 { TEXT("{\"a\":\xff\0\xfe"), NULL },
@@ -566,8 +566,6 @@ static void test_bytes_that_are_no_json_cost_what_they_cost_elsewhere(void **sta
         World *world = *state;
 
         for (size_t i = 0; i < N_ELEMENTS(odd); ++i) {
-                const char *name = odd[i].name;
-                const char stat[] = { 'x', '/', name ? *name : '-', '\0' };
                 CLEANUP(findings_free) Findings *findings = NULL;
 
                 assert_int_equal(notices_hear(world->notices, text_of(topic), odd[i].payload),
@@ -575,8 +573,8 @@ static void test_bytes_that_are_no_json_cost_what_they_cost_elsewhere(void **sta
                 assert_int_equal(notices_hear(world->notices, text_of(topic), odd[i].payload),
                                  NOTICE_NONE);
                 findings = found(world);
-                if (name)
-                        assert_non_null(point(findings, stat, "x"));
+                if (odd[i].of)
+                        assert_non_null(point(findings, odd[i].of, "x"));
                 else
                         expect_refused(world, "not JSON", NULL);
         }
