@@ -206,7 +206,7 @@ int origins_judge(Origins *origins,
                   uint64_t at_seq,
                   uint32_t place,
                   bool *ret_is_new) {
-        OriginJournal *journal;
+        OriginJournal *journal = NULL;
         bool follows, is_new;
         int r;
 

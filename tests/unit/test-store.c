@@ -386,8 +386,10 @@ static Record *fixture_add_noted(Fixture *f, RecordNote *notes, size_t n) {
 
 static void test_what_was_set_aside_is_noted_beside_the_row(void **state) {
         RecordNote notes[] = {
-                { TEXT("/latitude"), REASON_OUT_OF_RANGE, TEXT("not within -90 .. 90: 91") },
-                { TEXT("/a\xff"), REASON_WRONG_TYPE, { 0 } },
+                { .member = TEXT("/latitude"),
+                  .reason = REASON_OUT_OF_RANGE,
+                  .detail = TEXT("not within -90 .. 90: 91") },
+                { .member = TEXT("/a\xff"), .reason = REASON_WRONG_TYPE },
         };
         Fixture f;
         Record *r;
@@ -427,8 +429,8 @@ static void check_notes(Fixture *f, const char *expected) {
 
 /* Of each thing and day, also within one batch. */
 static void test_so_many_notes_are_kept_and_the_rest_is_counted(void **state) {
-        RecordNote notes[] = { { TEXT("/a"), REASON_WRONG_TYPE, { 0 } },
-                               { TEXT("/b"), REASON_WRONG_TYPE, { 0 } } };
+        RecordNote notes[] = { { .member = TEXT("/a"), .reason = REASON_WRONG_TYPE },
+                               { .member = TEXT("/b"), .reason = REASON_WRONG_TYPE } };
         Fixture f;
 
         (void)state;
