@@ -206,7 +206,7 @@ static void understand_as_none(const Reading *reading, Record *ret_record) {
 
 static int understand_topic(Reading *reading, const UnderstandContext *by, Record *ret_record) {
         const Record *envelope = reading->envelope;
-        size_t n_later = former_count_later(by->former, envelope->seq);
+        size_t n_later = by->former ? former_count_later(by->former, envelope->seq) : 0;
         const Routes *table;
         int r;
 
@@ -218,7 +218,7 @@ static int understand_topic(Reading *reading, const UnderstandContext *by, Recor
                 return r == 0 ? 0 : err_up(r);
         }
         r = understand_by(reading, by->routes, n_later > 0, ret_record);
-        for (size_t i = 0; r == UNDERSTAND_E_NONE && !reading->is_final; ++i) {
+        for (size_t i = 0; by->former && r == UNDERSTAND_E_NONE && !reading->is_final; ++i) {
                 table = former_routes(by->former, envelope->seq, envelope->received_us, i);
                 if (!table)
                         break;

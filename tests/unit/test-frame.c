@@ -384,14 +384,15 @@ static void test_command_echoes_scalars_and_refuses_what_is_not_json(void **stat
         assert_int_equal(ws_client_message_parse(&command,
                                                  TEXT("{\"a\":1.10,\"b\":\"x/"
                                                       "\\u0000\",\"c\":NaN,\"d\":[1],"
-                                                      "\"e\":18446744073709551615,\"f\":true}")),
+                                                      "\"e\":18446744073709551614,"
+                                                      "\"f\":true,\"g\":18446744073709551617}")),
                          0);
         for (const char *name = "a\0b\0c\0d\0e\0f\0g\0"; *name; name += 2) {
                 ws_client_message_echo(&(JsonOut){ .buf = &buf }, NULL, &command, name);
                 buf_append_char(&buf, ' ');
         }
         assert_string_equal(buf.data,
-                            "1.10 \"x/\\u0000\" null null 18446744073709551615 true null ");
+                            "1.10 \"x/\\u0000\" null null 18446744073709551614 true null ");
         ws_client_message_done(&command);
 }
 
