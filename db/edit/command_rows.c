@@ -465,6 +465,20 @@ int db_command_rows_waiting(DbConn *conn,
         return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
 }
 
+/* All that @which finds by @query at once; and one by one, where that is refused. */
+static int commands_each_of(DbConn *conn,
+                            const DbQuery *which,
+                            const DbQuery *query,
+                            int n_max,
+                            DbCommandFn fn,
+                            void *arg) {
+        int r = commands_each(conn, query, fn, arg);
+
+        if (r == DB_E_REJECTED)
+                r = commands_each_alone(conn, which, *query, n_max, fn, arg);
+        return r < 0 ? err_up(r) : r;
+}
+
 /* $1 who claims, $3 whether again, $4 this one alone; $2 how many. */
 #define CLAIMABLE                                                                   \
         "SELECT command_id FROM commands c WHERE c.state = 'accepted'"              \
@@ -490,18 +504,14 @@ int db_command_rows_claim(DbConn *conn,
         char limit[COMMANDS_ARG_SIZE];
         const char *args[] = { epoch, limit, again ? "t" : "f", NULL };
         const DbQuery query = { sql, N_ELEMENTS(args), args };
-        int r;
 
         snprintf(limit, sizeof(limit), "%d", n_max);
-        r = commands_each(conn, &query, fn, arg);
-        if (r == DB_E_REJECTED)
-                r = commands_each_alone(conn,
-                                        &(DbQuery){ which, N_ELEMENTS(args), args },
-                                        query,
-                                        n_max,
-                                        fn,
-                                        arg);
-        return r < 0 ? err_up(r) : r;
+        return commands_each_of(conn,
+                                &(DbQuery){ which, N_ELEMENTS(args), args },
+                                &query,
+                                n_max,
+                                fn,
+                                arg);
 }
 
 int db_command_rows_release(DbConn *conn, const char *epoch) {
@@ -564,16 +574,12 @@ int db_command_rows_overdue(DbConn *conn, int n_max, DbCommandFn fn, void *arg) 
         char limit[COMMANDS_ARG_SIZE];
         const char *args[] = { limit, NULL };
         const DbQuery query = { sql, N_ELEMENTS(args), args };
-        int r;
 
         snprintf(limit, sizeof(limit), "%d", n_max);
-        r = commands_each(conn, &query, fn, arg);
-        if (r == DB_E_REJECTED)
-                r = commands_each_alone(conn,
-                                        &(DbQuery){ which, N_ELEMENTS(args), args },
-                                        query,
-                                        n_max,
-                                        fn,
-                                        arg);
-        return r < 0 ? err_up(r) : r;
+        return commands_each_of(conn,
+                                &(DbQuery){ which, N_ELEMENTS(args), args },
+                                &query,
+                                n_max,
+                                fn,
+                                arg);
 }

@@ -173,16 +173,30 @@ int db_books_settle(DbConn *conn,
         " AND timestamptz 'epoch' + $5::bigint * interval '1 us'"                      \
         " AND " table ".journal_id = mine.journal_id"
 
+/* @sql of what is there of the range: the epoch, its numbers, and its times. */
+static int books_ask_range(DbConn *conn,
+                           const char *sql,
+                           const char *epoch,
+                           const DbRange *range,
+                           PGresult **ret_result) {
+        char after[BOOKS_ARG_SIZE], last[BOOKS_ARG_SIZE], from[BOOKS_ARG_SIZE], to[BOOKS_ARG_SIZE];
+        const char *args[] = { epoch, after, last, from, to };
+
+        books_arg(after, (int64_t)range->after_seq);
+        books_arg(last, (int64_t)range->last_seq);
+        books_arg(from, range->from_us);
+        books_arg(to, range->to_us);
+        return db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, ret_result);
+}
+
 int db_books_present(DbConn *conn,
                      const char *epoch,
                      const DbRange *range,
                      DbBooksFn fn,
                      void *arg) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        char after[BOOKS_ARG_SIZE], last[BOOKS_ARG_SIZE], from[BOOKS_ARG_SIZE], to[BOOKS_ARG_SIZE];
-        const char *args[] = { epoch, after, last, from, to };
         /* clang-format off */
-        const DbQuery query = {
+        static const char sql[] =
                 "WITH mine AS MATERIALIZED (SELECT journal_id FROM journal_positions"
                 " WHERE epoch = $1) SELECT seq FROM ("
                 BOOKS_HAS("raw_logs") BOOKS_HAS("sensor_logs") BOOKS_HAS("vehicle_logs")
@@ -190,18 +204,11 @@ int db_books_present(DbConn *conn,
                 BOOKS_HAS("alerts") BOOKS_HAS("command_events") BOOKS_HAS("device_status_logs")
                 BOOKS_HAS("dead_letters")
                 "SELECT r.seq FROM dead_letters_removed r, mine WHERE r.seq > $2::bigint"
-                " AND r.seq <= $3::bigint AND r.journal_id = mine.journal_id) a ORDER BY seq",
-                N_ELEMENTS(args),
-                args,
-        };
+                " AND r.seq <= $3::bigint AND r.journal_id = mine.journal_id) a ORDER BY seq";
         /* clang-format on */
         int r;
 
-        books_arg(after, (int64_t)range->after_seq);
-        books_arg(last, (int64_t)range->last_seq);
-        books_arg(from, range->from_us);
-        books_arg(to, range->to_us);
-        r = db_conn_exec(conn, &query, &result);
+        r = books_ask_range(conn, sql, epoch, range, &result);
         for (int i = 0; r == 0 && i < PQntuples(result); ++i)
                 r = fn(arg, strtoull(PQgetvalue(result, i, 0), NULL, 10));
         return r < 0 ? err_up(r) : r;
@@ -213,27 +220,18 @@ int db_books_items(DbConn *conn,
                    DbBooksItemFn fn,
                    void *arg) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        char after[BOOKS_ARG_SIZE], last[BOOKS_ARG_SIZE], from[BOOKS_ARG_SIZE], to[BOOKS_ARG_SIZE];
-        const char *args[] = { epoch, after, last, from, to };
         /* clang-format off */
-        const DbQuery query = {
+        static const char sql[] =
                 "WITH mine AS MATERIALIZED (SELECT journal_id FROM journal_positions"
                 " WHERE epoch = $1)"
                 BOOKS_ITEMS("ble_detections", "false") " UNION ALL"
                 BOOKS_ITEMS("dead_letters", "true") " AND item IS NOT NULL UNION ALL"
                 " SELECT r.seq, -1, true FROM dead_letters_removed r, mine WHERE r.seq > $2::bigint"
-                " AND r.seq <= $3::bigint AND r.journal_id = mine.journal_id",
-                N_ELEMENTS(args),
-                args,
-        };
+                " AND r.seq <= $3::bigint AND r.journal_id = mine.journal_id";
         /* clang-format on */
         int r;
 
-        books_arg(after, (int64_t)range->after_seq);
-        books_arg(last, (int64_t)range->last_seq);
-        books_arg(from, range->from_us);
-        books_arg(to, range->to_us);
-        r = db_conn_exec(conn, &query, &result);
+        r = books_ask_range(conn, sql, epoch, range, &result);
         for (int i = 0; r == 0 && i < PQntuples(result); ++i)
                 r = fn(arg,
                        strtoull(PQgetvalue(result, i, 0), NULL, 10),
