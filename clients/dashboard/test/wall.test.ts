@@ -27,3 +27,19 @@ test("a page outlives its tokens, stays live meanwhile, and says so once its ses
   await page.getByText("Your session has ended: please sign in again").waitFor();
   await page.context().close();
 });
+
+test("what was said in the evening has its day in the morning, though nothing has come meanwhile", async () => {
+  const { page } = await dashboard.open();
+
+  await dashboard.act("configure", { settings: { auth__token_ttl: "24h", auth__session_max: "48h" } });
+  await dashboard.act("publish", { topic: "seano/USV-1/raw_log", payload: "moored for the night" });
+  await page.clock.install();
+  await dashboard.signIn(page, "ana", `#/map/${dashboard.where.ids["USV-1"]}`);
+  const line = page.getByRole("listitem").filter({ hasText: "moored for the night" });
+  await page.getByRole("tab", { name: "Log" }).click();
+  await line.waitFor();
+  expect(await line.innerText()).toMatch(/^\d\d:\d\d:\d\d/);
+  await page.clock.fastForward("13:00:00");
+  await line.getByText(/^\d{1,2} \w+ \d{4}, \d\d:\d\d:\d\d/).waitFor();
+  await page.context().close();
+});

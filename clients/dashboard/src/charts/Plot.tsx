@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "react";
 import UPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { locale, number } from "../i18n";
+import { locale, number, time } from "../i18n";
 import { useShown } from "../theme";
 import { rangeOf } from "./columns";
 import css from "./Plot.module.css";
@@ -63,7 +63,7 @@ export function Plot({ points, label, unit = "", from, to, zoom, fromZero }: Pro
           const at = chart.cursor.idx;
           const [x, y] = [chart.data[0][at ?? -1], chart.data[1]?.[at ?? -1]];
           const tip = element.querySelector("output")!;
-          tip.textContent = x === undefined || y == null ? "" : `${new Date(x * 1000).toLocaleTimeString(locale)}  ${number(y, 3)} ${unit}`;
+          tip.textContent = x === undefined || y == null ? "" : `${time(x * 1000)}  ${number(y, 3)} ${unit}`;
         }],
       },
     }, dataOf(given.current.points), element);

@@ -43,13 +43,29 @@ export function number(value: number, most = 0): string {
 
 const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const zone = new Intl.DateTimeFormat(locale, { timeZoneName: "short" });
+const HALF_DAY_MS = 43_200_000;
+/** By how much clocks are put back somewhere (Lord Howe Island: by half an hour). */
+const PUT_BACK_MS = [3_600_000, 1_800_000];
 
-/** A time of today without its day. */
+const putBackBetween = (from: number, to: number): number =>
+  60_000 * (new Date(to).getTimezoneOffset() - new Date(from).getTimezoneOffset());
+
+/** Do clocks here show this time twice, once before and once after they are put back? */
+function isTwice(at: number): boolean {
+  return PUT_BACK_MS.some((ms) => putBackBetween(at, at + ms) === ms || putBackBetween(at - ms, at) === ms);
+}
+
+const zoneOf = (date: Date): string => zone.formatToParts(date).find(({ type }) => type === "timeZoneName")?.value ?? "";
+
+/** A time of the half day around now without its day; of an hour that there is twice, with its zone. */
 export function time(value: string | number | null | undefined): string {
   const date = new Date(value ?? NaN);
+  const at = date.getTime();
 
-  if (Number.isNaN(date.getTime())) return "–";
-  return Math.abs(now() - date.getTime()) < 43_200_000 ? clock.format(date) : day.format(date);
+  if (Number.isNaN(at)) return "–";
+  const text = (Math.abs(now() - at) < HALF_DAY_MS ? clock : day).format(date);
+  return isTwice(at) ? `${text} ${zoneOf(date)}` : text;
 }
 
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });

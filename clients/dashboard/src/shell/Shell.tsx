@@ -7,6 +7,7 @@ import { pages, type Page } from "../pages";
 import { to, usePlace } from "../router";
 import { choose, useTheme, type Theme } from "../theme";
 import { Icon, type IconName } from "../ui/Icon";
+import { useTick } from "../ui/useSlow";
 import { ConnectionLight } from "./ConnectionLight";
 import { useSession, useUser } from "./context";
 import { ErrorBoundary } from "./ErrorBoundary";
@@ -66,7 +67,11 @@ export function Shell() {
   );
 }
 
+/** A page that is left open goes into the next day also where nothing comes. */
+const REDRAW_MS = 60_000;
+
 function Shown({ page, title }: { page: Page | undefined; title: string }) {
+  useTick(REDRAW_MS);
   if (!page) return <section className="notice"><h1>{title}</h1></section>;
   const Component = componentOf(page);
   return <Component />;
