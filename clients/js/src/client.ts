@@ -36,7 +36,9 @@ const TOKEN_EXPIRED = 4202;
 
 type Timer = ReturnType<typeof setTimeout> | undefined;
 
-export class Client implements Carrier {
+export class Client implements Carrier, Peer {
+  /** @internal */
+  readonly base: URL;
   #options: Options;
   #transports: Transport[];
   #links: (Link | undefined)[] = [];
@@ -55,21 +57,14 @@ export class Client implements Carrier {
   #renewal: Timer;
   #look: Timer;
   #ended = new AbortController(); /* of listeners to the page */
-  #peer: Peer;
 
   constructor(options: Options) {
     const Maker = options.WebSocket ?? (globalThis.WebSocket as unknown as SocketMaker | undefined);
 
     this.#options = options;
     this.#transports = [...(Maker ? [webSocket(Maker)] : []), ...(options.fallback ?? [])];
-    this.#peer = {
-      base: new URL(`${options.url}`.replace(/\/*$/, "/"), globalThis.location?.href),
-      token: this.#good,
-      opened: this.#opened,
-      closed: this.#closed,
-      heard: this.#heard,
-      refused: this.#refused,
-    };
+    if (!this.#transports[0]) throw new Error("no WebSocket: give one");
+    this.base = new URL(`${options.url}`.replace(/\/*$/, "/"), globalThis.location?.href);
     this.#watch();
     this.#wake();
   }
@@ -109,10 +104,10 @@ export class Client implements Carrier {
   async fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const once = async (): Promise<Response> => {
       const headers = new Headers(init.headers);
-      const token = await this.#good();
+      const token = await this.token();
 
       if (token) headers.set("Authorization", `Bearer ${token}`);
-      return fetch(new URL(path, this.#peer.base), { ...init, headers });
+      return fetch(new URL(path, this.base), { ...init, headers });
     };
     const answer = await once();
 
@@ -156,8 +151,8 @@ export class Client implements Carrier {
 
   /* ---- the token ---- */
 
-  /* One that is good, asked for once at a time. */
-  readonly #good = async (): Promise<string | undefined> => {
+  /** One that is good, asked for once at a time. @internal */
+  async token(): Promise<string | undefined> {
     if (this.#token && Date.now() < this.#goodUntil) return this.#token;
     return (this.#asked ??= (async () => {
       try {
@@ -169,7 +164,7 @@ export class Client implements Carrier {
       if (this.#token === null) this.#end(BAD_TOKEN, "signed out");
       return this.#token ?? undefined;
     })());
-  };
+  }
 
   #expires(seconds: number | null | undefined): void {
     if (seconds == null || !this.#token) return;
@@ -188,7 +183,7 @@ export class Client implements Carrier {
 
     this.#goodUntil = 0;
     try {
-      const token = await this.#good();
+      const token = await this.token();
       if (token && link && link === this.#active)
         this.#expires((await link.ask({ op: "refresh", token })).expires_in);
     } catch {
@@ -201,12 +196,12 @@ export class Client implements Carrier {
 
   #show(connection: Connection): void {
     this.#connection = connection;
-    for (const listener of [...this.#listeners]) guarded(() => listener(connection));
+    for (const listener of this.#listeners) guarded(() => listener(connection));
   }
 
   #open(at: number): void {
     if (this.#connection.state === "closed" || this.#links[at]) return;
-    this.#links[at] = this.#transports[at]?.(this.#peer);
+    this.#links[at] = this.#transports[at]?.(this);
   }
 
   /* Other ways are tried while the first does not get through. */
@@ -215,7 +210,8 @@ export class Client implements Carrier {
     this.#fall = setTimeout(() => this.#active || this.#open(1), FALLBACK_MS);
   }
 
-  readonly #opened = (link: Link, welcome: Partial<Welcome>): void => {
+  /** @internal */
+  opened(link: Link, welcome: Partial<Welcome>): void {
     const at = this.#links.indexOf(link);
 
     if (at < 0) return;
@@ -233,9 +229,10 @@ export class Client implements Carrier {
     });
     for (const sub of this.#subs) link.subscribe(sub);
     for (const settle of this.#waiting.splice(0)) settle(link);
-  };
+  }
 
-  readonly #closed = (link: Link, code: number, reason: string): void => {
+  /** @internal */
+  closed(link: Link, code: number, reason: string): void {
     let at = this.#links.indexOf(link);
     const wasActive = this.#active === link;
 
@@ -259,7 +256,7 @@ export class Client implements Carrier {
     else if (!wasActive || code <= 1000) at = (at % (this.#transports.length - 1)) + 1;
     clearTimeout(this.#retries[at]);
     this.#retries[at] = setTimeout(() => this.#open(at), Math.random() * limit);
-  };
+  }
 
   #end(code: number, reason: string): void {
     this.#rest();
@@ -268,28 +265,30 @@ export class Client implements Carrier {
   }
 
   async #live(): Promise<Link> {
-    if (this.#connection.state === "closed") throw refusal("closed", this.#connection.reason ?? "");
+    if (this.#connection.state === "closed") throw refusal("closed", this.#connection.reason!);
     return this.#active ?? new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /* ---- what comes ---- */
 
-  readonly #heard = (link: Link, told: Told, subs?: Iterable<Subscription>): void => {
+  /** @internal */
+  heard(link: Link, told: Told, subs?: Iterable<Subscription>): void {
     if (link !== this.#active) return;
     for (const sub of subs ?? this.#subs)
       if (told.subscription ? subs || sub.name === told.subscription : told.type === "progress") sub.tell(told);
       else if (!told.subscription && told.subscriptions?.includes(sub.name!) !== false) sub.hear(told as unknown as Push);
-  };
+  }
 
-  readonly #refused = (link: Link, sub: Subscription, error: Error): void => {
+  /** @internal */
+  refused(link: Link, sub: Subscription, error: Error): void {
     if (link !== this.#active || !this.#subs.has(sub) || !(error instanceof Refused)) return;
     if (error.retry || error.code === "token_expired") {
       setTimeout(() => link === this.#active && this.#subs.has(sub) && link[sub.name ? "move" : "subscribe"](sub), BACKOFF_MS);
-      return;
+    } else {
+      this.remove(sub); /* what a move was refused for goes on there as it was */
+      sub.refuse(error);
     }
-    this.remove(sub); /* what a move was refused for goes on there as it was */
-    sub.refuse(error);
-  };
+  }
 
   /* ---- sleep and waking ---- */
 
@@ -327,8 +326,7 @@ export class Client implements Carrier {
     this.#tries = 0;
     if (!this.#active) {
       this.#open(0);
-      this.#fallLater();
-      return;
+      return this.#fallLater();
     }
     if (this.#token && Date.now() >= this.#goodUntil) await this.#renew();
     this.#active?.check();

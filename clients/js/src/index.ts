@@ -2,7 +2,5 @@
 export { Client, type Connection, type Options } from "./client.js";
 export type { Command, CommandOptions, CommandState, Order } from "./command.js";
 export type { Socket, SocketMaker, Transport } from "./link.js";
-export { read, type Patience } from "./read.js";
-export { stream, type Bounds } from "./stream.js";
 export { Refused, Subscription, thingOf, type Filter, type Handlers, type Missed, type Thing } from "./subscription.js";
 export type * from "./wire.js";

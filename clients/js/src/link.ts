@@ -106,11 +106,9 @@ export function webSocket(Maker: SocketMaker): Transport {
     const begin = async (): Promise<void> => {
       const token = await peer.token();
       if (isOver) return;
-      const url = new URL("api/ws", peer.base);
-      url.protocol = url.protocol.replace("http", "ws");
-      socket = new Maker(url.href, ["tidegate.v1"]);
+      socket = new Maker(new URL("api/ws", peer.base).href.replace("http", "ws"), ["tidegate.v1"]);
       socket.onerror = () => {};
-      socket.onopen = () => token && send({ op: "auth", id: 0, token });
+      socket.onopen = () => token && send({ op: "auth", token });
       socket.onmessage = ({ data }) => hear(JSON.parse(data as string));
       socket.onclose = ({ code, reason }) => end(code, reason);
     };

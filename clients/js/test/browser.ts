@@ -1,16 +1,15 @@
 /** A fresh project of Vite and React with the packed library in it, and Debian's Chromium to look at it. */
-import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { spawn, type ChildProcess } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { chromium, type Browser, type LaunchOptions } from "playwright-core";
 import { afterAll, beforeAll } from "vitest";
+import { pack, run } from "./packed.js";
 import { until } from "./stack.js";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const PATIENCE_MS = 300_000;
 /** Is this machine for the browser, which does not know so: what comes from it by HTTP is not safe. */
 export const ELSEWHERE = "app.test";
@@ -23,17 +22,13 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/* Nothing here may block: vitest takes a worker that says nothing for a minute for dead. */
-const run = promisify(execFile);
-
 async function makeProject(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "tidegate-app-"));
 
   cpSync(fileURLToPath(new URL("app", import.meta.url)), folder, { recursive: true });
-  await run(process.execPath, ["scripts/build.mjs"], { cwd: root });
-  await run("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: root });
-  const packed = readdirSync(folder).find((name) => name.endsWith(".tgz"));
-  await run("npm", ["install", "--no-audit", "--no-fund", "--silent", `./${packed}`], { cwd: folder });
+  const packed = await pack();
+  await run("npm", ["install", "--no-audit", "--no-fund", "--silent", packed.tarball], { cwd: folder });
+  rmSync(packed.folder, { recursive: true });
   return folder;
 }
 

@@ -1,21 +1,32 @@
 /** What needs no gateway: its size, its types, its form as a package. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { sizes } from "../scripts/sizes.mjs";
+import { Client } from "../src/client.js";
+import { events } from "../src/fallback.js";
 import { type Carrier, Subscription, type Told } from "../src/subscription.js";
+import { pack, run } from "./packed.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const run = (...args: string[]) => execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+const node = (program: string, ...args: string[]) => run(process.execPath, [join(root, program), ...args], { cwd: root });
 
-test("the types are those of asyncapi.json", () => {
-  run("scripts/types.mjs", "--check");
+afterEach(() => void vi.unstubAllGlobals());
+
+test("where there is no WebSocket, as in Node, that is said at once, and not waited for", () => {
+  vi.stubGlobal("WebSocket", undefined);
+  vi.stubGlobal("fetch", async () => new Response("", { status: 503 }));
+
+  expect(() => new Client({ url: "http://127.0.0.1:1/" })).toThrow("no WebSocket");
+  new Client({ url: "http://127.0.0.1:1/", fallback: [events()] }).close();
 });
 
-test("a page loads 4 kB of it, 6 with what it falls back to, 8 with tabs that share", async () => {
+test("the types are those of asyncapi.json", async () => {
+  await node("scripts/types.mjs", "--check");
+});
+
+test("all of it is 4 kB, 6 with what it falls back to, 8 with tabs that share, whatever a page takes of that", async () => {
   const { core, fallback, tabs } = await sizes() as Record<string, number>;
 
   expect(core).toBeLessThanOrEqual(4000);
@@ -41,13 +52,12 @@ test("a set in which something came or went before it was whole has no text to r
   expect(resumed({ type: "progress", cursor: "E:4" })).toMatchObject({ set: "1.a" });
 });
 
-test("the package is one that every tool takes", () => {
-  run("scripts/build.mjs");
-  expect(run("node_modules/publint/src/cli.js", "--strict")).toContain("All good!");
-  const folder = mkdtempSync(join(tmpdir(), "tidegate-pack-"));
+test("the package is one that every tool takes", async () => {
+  const { folder, tarball } = await pack();
+
   try {
-    execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: root });
-    run("node_modules/@arethetypeswrong/cli/dist/index.js", join(folder, readdirSync(folder)[0]!), "--profile", "esm-only");
+    expect((await node("node_modules/publint/src/cli.js", tarball, "--strict")).stdout).toContain("All good!");
+    await node("node_modules/@arethetypeswrong/cli/dist/index.js", tarball, "--profile", "esm-only");
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -1,6 +1,7 @@
 /** What is only read is asked for again where the gateway says that it goes better soon. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { read, type Client } from "../src/index.js";
+import type { Client } from "../src/index.js";
+import { read } from "../src/read.js";
 import { readSeries } from "../src/series.js";
 
 beforeEach(() => void vi.useFakeTimers());

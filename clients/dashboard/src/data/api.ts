@@ -1,5 +1,6 @@
 /** What is asked of the gateway by HTTP, through the client, which has the token. */
-import { read, type Client, type Patience } from "@tidegate/client";
+import type { Client } from "@tidegate/client";
+import { read, type Patience } from "@tidegate/client/read";
 import { useClient } from "@tidegate/client/react";
 import { useCallback, useEffect, useState } from "react";
 import { t } from "../i18n";
