@@ -92,8 +92,8 @@ export function useDevice(id: number): DeviceState | undefined {
   return useView((fleet) => fleet.device(id), `${id}`);
 }
 
-/** Which of them: all by default; `bbox` moves without losing its place. */
-export type Which = Partial<Pick<Filter, "to" | "bbox" | "maxHz">>;
+/** Which of them: all by default; `bbox`, or a box alone, moves without losing its place. */
+export type Which = Partial<Pick<Filter, "to" | "bbox" | "maxHz">> | NonNullable<Filter["bbox"]>;
 
 /** Vehicles by id, those of a filter or of a box on the map. */
 export function useVehicles(which: Which = {}): Things<VehicleState> {
@@ -104,13 +104,12 @@ export function useDevices(which: Which = {}): Things<DeviceState> {
   return useSet(which, "device");
 }
 
-function useSet<K extends "vehicle" | "device">(
-  { bbox, to = [`*`], maxHz }: Which, kind: K,
-): Things<K extends "vehicle" ? VehicleState : DeviceState> {
+function useSet<K extends "vehicle" | "device">(which: Which, kind: K): Things<K extends "vehicle" ? VehicleState : DeviceState> {
   const client = useClient();
-  const targets = to.map((target) => (target === "*" ? `${kind}/*` : target)).join(" ");
+  const { bbox, to = [`*`], maxHz } = ("length" in which ? { bbox: which } : which) as Partial<Filter>;
+  const targets = JSON.stringify(to.map((target) => (target === "*" ? `${kind}/*` : target)));
   const view = useMemo(
-    () => fleetOf(client).set(kind, { to: targets.split(" "), ...(bbox && { bbox }), ...(maxHz && { maxHz }) }),
+    () => fleetOf(client).set(kind, { to: JSON.parse(targets), ...(bbox && { bbox }), ...(maxHz && { maxHz }) }),
     // eslint-disable-next-line react-hooks/exhaustive-deps -- a box that moves is not another view
     [client, kind, targets, maxHz, !bbox],
   );

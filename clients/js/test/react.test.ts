@@ -62,6 +62,19 @@ test("in StrictMode a subscription is made once, and what is unmounted is not su
   await page.close();
 });
 
+test("a box alone is a set, and so are things whose names have blanks", async () => {
+  await stack.act("sql", { statement: "INSERT INTO devices (code, user_id) SELECT 'hall pump', id FROM users WHERE username = 'ana'" });
+  const id = Number((await stack.act("sql", { statement: "SELECT id FROM devices WHERE code = 'hall pump'" })).flat()[0]);
+  const page = await open(undefined, "&near=hall+pump");
+
+  await stack.act("publish", { topic: "seano/USV-1/vehicle_log", payload: log(13) });
+  await until(async () => (await text(page, "near")) === `${stack.where.ids["USV-1"]} / ${id}`, "both are there");
+  await stack.act("publish", { topic: "seano/USV-1/vehicle_log", payload: JSON.stringify({ latitude: 50, longitude: 2 }) });
+  await until(async () => (await text(page, "near")) === `/ ${id}`, "it has left the box");
+  await stack.act("sql", { statement: "DELETE FROM devices WHERE code = 'hall pump'" });
+  await page.close();
+});
+
 test("a set knows from when on all of it is there, and not before, however few there are", async () => {
   const page = await app.browser.newPage();
   const fleet = page.locator("#fleet");

@@ -4,7 +4,7 @@ import { tabs } from "@tidegate/client/tabs";
 import { StrictMode, useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 
-const { gateway, token, vehicle, share, past, device } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+const { gateway, token, vehicle, share, past, device, near } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 const options = {
   url: gateway,
   token: () => token,
@@ -21,6 +21,11 @@ function Fleet() {
   const vehicles = useVehicles();
   const devices = useDevices();
   return <p id="fleet" data-ready={devices.ready}>{[...vehicles.keys()].join(" ")} / {devices.size}</p>;
+}
+
+/* A box alone, and a target by a name with a blank. */
+function Near({ name }) {
+  return <p id="near">{[...useVehicles([1, 0, 3, 2]).keys()].join(" ")} / {[...useDevices({ to: [`device/${name}`] }).keys()].join(" ")}</p>;
 }
 
 function Last() {
@@ -75,7 +80,7 @@ function Page() {
   return (
     <>
       <p id="state">{state} {transport}</p>
-      {isShown && <><Vehicle id={Number(vehicle)} /><Vehicle id={Number(vehicle)} /><Fleet /><Last /><Chart /><Chart />{past && <Past />}<Blink />{device && <Wall />}</>}
+      {isShown && <><Vehicle id={Number(vehicle)} /><Vehicle id={Number(vehicle)} /><Fleet /><Last /><Chart /><Chart />{past && <Past />}{near && <Near name={near} />}<Blink />{device && <Wall />}</>}
       <button id="toggle" onClick={() => show(!isShown)}>toggle</button>
     </>
   );
