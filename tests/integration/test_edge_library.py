@@ -10,6 +10,7 @@ import pytest
 from clients import PYTHONS, Client, install_python
 from commanding import post
 from conftest import populate
+from scripted_broker import ScriptedBroker
 from servers import ROOT, die_with_parent
 from waiting import PATIENCE, wait_until
 from wire import Wire
@@ -23,11 +24,11 @@ def made(gateway, tmp_path):
     """made(way, python, road) -> a device whose buffer outlives it."""
     running = []
 
-    def make(way, python="debian", port=None, **args):
+    def make(way, python="debian", port=None, host="127.0.0.1", **args):
         if python == "pypi":
             install_python()
         port = port or (gateway.broker.port if way == "mqtt" else gateway.port)
-        running.append(Client("edge_library.py", python=python, url=f"{way}://127.0.0.1:{port}", device="dev-1",
+        running.append(Client("edge_library.py", python=python, url=f"{way}://{host}:{port}", device="dev-1",
                               token=gateway.ids["dev-1 token"], buffer=str(tmp_path / "buffer"), **args))
         running[-1].next("started")
         return running[-1]
@@ -175,6 +176,14 @@ def test_a_token_that_is_put_right_in_its_file_is_taken(gateway, database, made,
     device.tell(flush=PATIENCE)
     assert device.next("flushed", timeout=2 * PATIENCE)["done"]
     assert_all(database, 5, 0)
+
+
+def test_a_broker_is_told_the_name_and_password_that_its_address_spells(made):
+    """What an address cannot have in it is escaped there (RFC 3986): the at, the colon and the slash of a password."""
+    broker = ScriptedBroker()
+    made("mqtt", host="pump%20room:p%40ss%3Aw%2Ford@127.0.0.1", port=broker.port)
+    connect = broker.wait_for("CONNECT")
+    assert connect.username == "pump room" and connect.body.endswith(b"\x00\x0ap@ss:w/ord"), connect.body
 
 
 def test_a_window_above_the_rate_is_sent_at_the_rate(database, made):

@@ -2,6 +2,7 @@
 import logging
 import sqlite3
 import threading
+import urllib.parse
 
 import paho.mqtt.client as paho
 
@@ -15,6 +16,11 @@ def _client(**how):
     if hasattr(paho, "CallbackAPIVersion"):  # 2.x
         return paho.Client(paho.CallbackAPIVersion.VERSION1, **how)
     return paho.Client(**how)
+
+
+def _plain(text):
+    """What is escaped in an address, as it is: None for None."""
+    return text and urllib.parse.unquote(text)
 
 
 class Mqtt:
@@ -62,7 +68,7 @@ class Mqtt:
         client.suppress_exceptions = True  # what a callback raises does not end the thread that hears
         client.enable_logger(LOG)
         if url.username:
-            client.username_pw_set(url.username, url.password)
+            client.username_pw_set(_plain(url.username), _plain(url.password))
         if url.scheme == "mqtts":
             client.tls_set(ca_certs=self.edge.ca)
         with self._lock:
