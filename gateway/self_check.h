@@ -3,7 +3,7 @@
 /*
  * SelfCheck: what main looks at once a second, so that nothing stops or leaks unseen.
  *
- * That what came in is accounted for (docs/protocol.md, PROTOCOL 6), that somebody takes from the
+ * That what came in is accounted for (docs/protocol.md, 6), that somebody takes from the
  * outbox, and that every thread moves (base/watch.h). Memory of main, zeroed; main thread.
  */
 

@@ -26,7 +26,7 @@ typedef enum HistoryKind {
         HISTORY_AVERAGES,       /* of one device */
         HISTORY_DETECTIONS,     /* of one device, or of all that the user may see */
         HISTORY_ALERTS,         /* the same, and vehicles */
-        HISTORY_EXPORT,         /* detections, as CSV: PROTOCOL 3 A */
+        HISTORY_EXPORT,         /* detections, as CSV: docs/protocol.md, 3 A */
         HISTORY_SERIES,         /* one member of a device's telemetry, for a chart; likewise: */
         HISTORY_VEHICLE_SERIES, /* of a vehicle's log */
         HISTORY_SENSOR_SERIES,  /* of what a sensor of a vehicle says */

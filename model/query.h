@@ -26,9 +26,9 @@ typedef struct Runs Runs;
 
 typedef enum QueryKind {
         QUERY_LOGIN,           /* username, password -> user_id, generation */
-        QUERY_DETECTION_STATS, /* user_ids, minutes, device_id -> one body a user id: PROTOCOL 3 A,
-                                  "data" */
-        QUERY_CAMERA_STATS,    /* user_ids -> one body a user id: PROTOCOL 3 E, "data" */
+        QUERY_DETECTION_STATS, /* user_ids, minutes, device_id -> one body a user id:
+                                  docs/protocol.md, 3 A, "data" */
+        QUERY_CAMERA_STATS,    /* user_ids -> one body a user id: docs/protocol.md, 3 E, "data" */
         QUERY_COMMAND,        /* a new command, or the one that has its idempotency key -> one body;
                                  202 new, 200 repeated, 404 no such device, 409 the key stands for
                                  something else, 422 a payload that cannot be stored, 429 too many

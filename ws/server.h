@@ -3,9 +3,9 @@
 /*
  * WsServer: HTTP and WebSocket on one libuv loop, which is a thread of its own.
  *
- * Takes Events from the outbox, hands them to the hub, and serves the dialects of PROTOCOL 3.
- * Everything behind this header belongs to the loop's thread; only the functions below may be
- * called from another one.
+ * Takes Events from the outbox, hands them to the hub, and serves the dialects of
+ * docs/protocol.md, 3. Everything behind this header belongs to the loop's thread; only the
+ * functions below may be called from another one.
  */
 
 #include "base/base.h"

@@ -1,8 +1,8 @@
 #include "db/read/page_source.h"
 
-/* The pages of the camera dashboard: PROTOCOL 3 E. A camera is a device that says it is one, or
- * that has sent an event; what its settings were there is not known here, and null, but that one
- * which has told of faces, or of a recording, is set to do so. */
+/* The pages of the camera dashboard: docs/protocol.md, 3 E. A camera is a device that says it is
+ * one, or that has sent an event; what its settings were there is not known here, and null, but
+ * that one which has told of faces, or of a recording, is set to do so. */
 
 /* clang-format off */
 

@@ -1,12 +1,12 @@
 #include "db/read/page_sums.h"
 
-/* The pages of the people counter: PROTOCOL 3 A. All count what was heard by its own time, and by
- * zone; in a total a device that was heard in two zones is one. What they count comes from sums
- * where there are some (page_sums.h). */
+/* The pages of the people counter: docs/protocol.md, 3 A. All count what was heard by its own time,
+ * and by zone; in a total a device that was heard in two zones is one. What they count comes from
+ * sums where there are some (page_sums.h). */
 
 /* clang-format off */
 
-/* PROTOCOL 3 A: three devices are two people, and one device is one. */
+/* docs/protocol.md, 3 A: three devices are two people, and one device is one. */
 #define COUNTER_PEOPLE(n) \
         "CASE WHEN " n " = 0 THEN 0 ELSE greatest(1, round(" n " / $11::float8)::bigint) END"
 

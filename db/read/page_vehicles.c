@@ -1,8 +1,8 @@
 #include "db/read/page_source.h"
 #include "model/vehicle_log.h"
 
-/* The pages of the vehicles: PROTOCOL 3 D. created_at is the receipt, and a log's id its number;
- * the newest day of a table is what a list costs, not its history. */
+/* The pages of the vehicles: docs/protocol.md, 3 D. created_at is the receipt, and a log's id its
+ * number; the newest day of a table is what a list costs, not its history. */
 
 /* clang-format off */
 

@@ -113,8 +113,8 @@ static int history_scopes(const int64_t scopes[], size_t n, Buf *ret_array) {
         return buf_failed(ret_array) ? err_new(-ENOMEM) : 0;
 }
 
-/* PROTOCOL 3 A: three devices are two people, and one device is one. Halves go to the even one, as
- * there. */
+/* docs/protocol.md, 3 A: three devices are two people, and one device is one. Halves go to the even
+ * one, as there. */
 static int64_t history_people(const CounterStyle *style, int64_t n_devices) {
         double ratio = style->devices_per_person > 0 ? style->devices_per_person
                                                      : COUNTER_DEVICES_PER_PERSON;

@@ -21,16 +21,16 @@ struct DbDetectionWindow {
         CounterStyle style;
 };
 
-/* One JSON object a scope, as PROTOCOL 3 A "data" says. Unless the style says otherwise the window
- * is by time of receipt: device clocks do not decide who is here now. */
+/* One JSON object a scope, as docs/protocol.md, 3 A "data" says. Unless the style says otherwise
+ * the window is by time of receipt: device clocks do not decide who is here now. */
 MUST_CHECK int db_history_detection_stats(DbConn *conn,
                                           const int64_t scopes[],
                                           size_t n_scopes,
                                           const DbDetectionWindow *window,
                                           Buf ret_bodies[]);
 
-/* One JSON object a scope, as PROTOCOL 3 E "data" says. Costs what there are cameras, not events:
- * the schema keeps sums. A camera is a device of type "camera", or one that ever sent a
+/* One JSON object a scope, as docs/protocol.md, 3 E "data" says. Costs what there are cameras, not
+ * events: the schema keeps sums. A camera is a device of type "camera", or one that ever sent a
  * camera_event. It is active if online or heard of in the last 5 minutes, and recording if the
  * newest of recording_started and recording_stopped is started. A face_detected or face_recognized
  * is a recognition if its person_name is not null, "" or "Unknown", else an unknown face; today is

@@ -39,7 +39,7 @@ static const struct {
         [ROUTE_MAX_POINTS] = { "max_points", "discovery: of a device." },
 };
 
-/* PROTOCOL 1. */
+/* docs/protocol.md, 1. */
 static const struct {
         const char *name, *topic, *kind, *auto_register;
 } config_default_routes[] = {

@@ -4,7 +4,7 @@
  * Decode: from topic and payload to a Record. Pure, fuzzed, knows no database.
  *
  * decode() never fails on input: what cannot be used comes back with a reason and a detail. It
- * fails only (-ENOMEM) when memory is out. The rules are PROTOCOL 1; ranges: latitude ±90,
+ * fails only (-ENOMEM) when memory is out. The rules are docs/protocol.md, 1; ranges: latitude ±90,
  * longitude ±180, humidity 0..100 %, temperature -273.15..1000 °C, rssi -200..50 dBm, heading
  * 0..360°, every number finite; names and types 1..128 bytes without control characters, names for
  * people 256; at most 4096 detections in a message. A `timestamp` that is none, or not to be

@@ -9,7 +9,7 @@
  * kind; device statuses take all routes of theirs in turn: by default the odd devices report under
  * users/{user}, and so must belong to @user, the even ones under devices/.
  *
- * A replay (replay.h) brings its own codes. A broker that goes away is waited for.
+ * A recording (recording.h) brings its own codes. A broker that goes away is waited for.
  */
 
 #include "base/base.h"

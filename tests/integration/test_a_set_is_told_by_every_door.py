@@ -1,4 +1,4 @@
-"""What is in a subscription's set is told by streams and polls as by the native protocol (PROTOCOL 4, The set)."""
+"""What is in a subscription's set is told by streams and polls as by the native protocol (docs/protocol.md, 4, The set)."""
 import json
 
 import pytest

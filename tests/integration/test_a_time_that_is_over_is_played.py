@@ -1,4 +1,4 @@
-"""Playback: a subscription of a time that is over, at a pace of one's own (PROTOCOL 4)."""
+"""Playback: a subscription of a time that is over, at a pace of one's own (docs/protocol.md, 4)."""
 import datetime
 import threading
 

@@ -1,4 +1,4 @@
-"""The native stream without WebSocket: server-sent events and long polls (PROTOCOL 4)."""
+"""The native stream without WebSocket: server-sent events and long polls (docs/protocol.md, 4)."""
 import json
 import re
 import threading

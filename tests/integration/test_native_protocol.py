@@ -1,4 +1,4 @@
-"""The native protocol of PROTOCOL 4 on a WebSocket."""
+"""The native protocol (docs/protocol.md, 4) on a WebSocket."""
 import contextlib
 import json
 import time

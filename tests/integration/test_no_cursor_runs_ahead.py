@@ -1,4 +1,4 @@
-"""No cursor goes out while something at or before it has not been sent (PROTOCOL 4).
+"""No cursor goes out while something at or before it has not been sent (docs/protocol.md, 4).
 
 A client may break off behind any frame and resume from the last cursor that it was given. So each
 frame of a slow reader is looked at as if it were the last one: what is not behind its cursor has

@@ -47,7 +47,7 @@ def assert_exactly(database, n_sent, timeout=PATIENCE * 4):
 
 
 def assert_accounts_balance(gateway):
-    """PROTOCOL 6: received = committed + dead_lettered + duplicate + in_journal."""
+    """docs/protocol.md, 6: received = committed + dead_lettered + duplicate + in_journal."""
     def balanced():
         m = gateway.metric
         return m("tidegate_received_total") == m("tidegate_committed_total") \

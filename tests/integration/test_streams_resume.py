@@ -1,4 +1,4 @@
-"""Resume by cursor: from memory, from the database, across restarts, under load (PROTOCOL 4)."""
+"""Resume by cursor: from memory, from the database, across restarts, under load (docs/protocol.md, 4)."""
 import json
 import random
 import threading

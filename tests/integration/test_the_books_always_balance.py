@@ -1,4 +1,4 @@
-"""Accounting (PROTOCOL 6): closed on the way in and out, under load and faults; statistics for ops."""
+"""Accounting (docs/protocol.md, 6): closed on the way in and out, under load and faults; statistics for ops."""
 import json
 import time
 

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * WsNative: the native protocol `tidegate.v1` on a WebSocket (PROTOCOL 4): the table is
+ * WsNative: the native protocol `tidegate.v1` on a WebSocket (docs/protocol.md, 4): the table is
  * ws_dialect_native.
  *
  * Requests are read by ws/dialects/native_request.h, subscriptions live in ws/viewer/feed.h,

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * WsNativeRequest: one request of the native protocol (PROTOCOL 4), read and checked as far as it
- * can be without knowing who asks.
+ * WsNativeRequest: one request of the native protocol (docs/protocol.md, 4), read and checked as
+ * far as it can be without knowing who asks.
  *
  * Memory of the caller, released by ws_native_request_done(); all texts are borrowed from it.
  * json-c is lenient (FACTS): what goes back to the client is only what ws_client_message_echo()

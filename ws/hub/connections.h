@@ -23,6 +23,6 @@ typedef void (*WsConnectionFn)(void *arg, const WsConnectionInfo *info);
 size_t ws_connections_length(const WsLoop *loop);
 size_t ws_connections_of(const WsLoop *loop, int64_t user_id);
 void ws_connections_each(const WsLoop *loop, WsConnectionFn fn, void *arg);
-/* PROTOCOL 6, checked: for each socket and for all of them, offered = sent + conflated + dropped +
- * queued. What does not fit goes to METRIC_WS_ACCOUNTING_DRIFT. */
+/* docs/protocol.md, 6, checked: for each socket and for all of them, offered = sent + conflated +
+ * dropped + queued. What does not fit goes to METRIC_WS_ACCOUNTING_DRIFT. */
 void ws_connections_audit(WsLoop *loop);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-/* The camera dashboard: PROTOCOL 3 E. */
+/* The camera dashboard: docs/protocol.md, 3 E. */
 
 #define WS_CAMERAS_HOURS INT64_C(8784) /* a year of them */
 #define WS_CAMERAS_FACES 10            /* of a camera, as its server kept */

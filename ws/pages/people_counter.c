@@ -15,7 +15,7 @@
 #define WS_COUNTER_DAYS      7
 #define WS_COUNTER_DAYS_MAX  3660
 
-/* The people counter: PROTOCOL 3 A. */
+/* The people counter: docs/protocol.md, 3 A. */
 
 /* Of up to an hour from its rows, as `stats_update`; of more from sums. */
 int ws_page_counter_live(WsCall *call) {

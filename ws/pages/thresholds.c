@@ -6,8 +6,8 @@
 #include "ws/pages/page.h"
 #include "ws/wire/weight.h"
 
-/* The zones of the people counter: PROTOCOL 3 A. What is shown here is what the decoder goes by:
- * its registry and this one are told alike. */
+/* The zones of the people counter: docs/protocol.md, 3 A. What is shown here is what the decoder
+ * goes by: its registry and this one are told alike. */
 
 #define WS_THRESHOLD_LEAST (-127)
 #define WS_THRESHOLD_MOST  (-1)

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "model/metrics.h"
 
-/* The vehicles: PROTOCOL 3 D. */
+/* The vehicles: docs/protocol.md, 3 D. */
 
 #define WS_VEHICLES_LOGS  1000
 #define WS_VEHICLES_DATE  10 /* characters: YYYY-MM-DD */

@@ -1,6 +1,6 @@
 #pragma once
 
-/* The JSON of a device as clients see it: the object D of PROTOCOL 3 C, as of now. */
+/* The JSON of a device as clients see it: the object D of docs/protocol.md, 3 C, as of now. */
 
 #include "base/json_out.h"
 #include "model/account.h"

@@ -3,9 +3,9 @@
 /*
  * WsDialect: one way of speaking to a socket: which paths, who may, what is said and understood.
  *
- * A constant table of functions for each dialect of PROTOCOL 3; another one (the native protocol)
- * is one more table in ws_dialect_all. Dialects know clients, the loop and the registry, no
- * sockets. Loop thread.
+ * A constant table of functions for each dialect of docs/protocol.md, 3; another one (the native
+ * protocol) is one more table in ws_dialect_all. Dialects know clients, the loop and the registry,
+ * no sockets. Loop thread.
  */
 
 #include "base/base.h"
@@ -34,8 +34,8 @@ typedef enum WsDoor {
 struct WsDialect {
         WsDialectId id;
         const char *name;
-        uint32_t kinds;    /* WS_DIALECT_KIND of each kind that it shows */
-        bool is_guarded;   /* marked † in PROTOCOL 3: 403 with bad or without credentials */
+        uint32_t kinds;  /* WS_DIALECT_KIND of each kind that it shows */
+        bool is_guarded; /* marked † in docs/protocol.md, 3: 403 with bad or without credentials */
         bool hears_binary; /* receive() is told of a binary message of who is no device */
 
         /* Is it a path of this dialect? @ret_target is what the path names; absent if nothing. */

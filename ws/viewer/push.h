@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * WsPush: the messages of the native protocol that nobody asked for (PROTOCOL 4): what an event
- * looks like, whatever it travels by.
+ * WsPush: the messages of the native protocol that nobody asked for (docs/protocol.md, 4): what an
+ * event looks like, whatever it travels by.
  *
  * The same bytes for everybody who may see the event, so that one frame serves all. Pure.
  */
