@@ -1,6 +1,5 @@
 #include "gateway/store/processor.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -22,9 +21,8 @@
 #include "gateway/store/opening.h"
 #include "gateway/store/showing.h"
 #include "gateway/store/storing.h"
+#include "gateway/store/waiting.h"
 #include "model/metrics.h"
-
-#define PROCESSOR_IDLE_MS 1000 /* the longest sleep */
 
 struct Processor {
         Queue *queue; /* borrowed: the outbox, to close it */
@@ -46,19 +44,11 @@ struct Processor {
         int64_t waits_since_us;    /* when that was received; 0: not looked up */
 };
 
-/* While the store lags, live does not wait for it; but what another one may have been sent as well
- * is shown by who stores it. */
-static bool processor_goes_ahead(const Processor *processor) {
-        const Desk *desk = processor->desk;
-
-        return desk->was_ready && storing_lags(desk) && journal_may_show(desk->journal);
-}
-
 static int processor_show_ahead(Processor *processor) {
         BatchContext context;
         int r;
 
-        if (!processor_goes_ahead(processor))
+        if (!storing_is_passed(processor->desk))
                 return 0;
         context = desk_context(processor->desk, false);
         r = showing_go_ahead(processor->desk->showing, processor->desk->lane, &context);
@@ -145,60 +135,14 @@ static bool processor_is_done(const Processor *processor) {
                lane_stored_seq(processor->desk->lane) >= journal_last_seq(processor->desk->journal);
 }
 
-static int processor_timeout_ms(const Processor *processor) {
-        int64_t now_us = clock_mono_us();
-        int64_t wait_us = PROCESSOR_IDLE_MS * INT64_C(1000);
-        int64_t until_us = wait_us;
-        bool stands_by = atomic_load(&processor->standing) == PROCESSOR_WAITS;
-
-        if (!stands_by && database_pause_us(processor->desk->database) >= 0)
-                until_us = database_pause_us(processor->desk->database);
-        else if (!stands_by && storing_age_us(processor->desk) > 0 && !processor->desk->stall.is_on)
-                until_us = processor->desk->options.stall_ms * INT64_C(1000) -
-                           storing_age_us(processor->desk);
-        else if (!stands_by && storing_delay_us(processor->desk) > 0)
-                until_us = storing_delay_us(processor->desk);
-        if (processor->stop_at_us != 0 && processor->stop_at_us - now_us < until_us)
-                until_us = processor->stop_at_us - now_us;
-        if (until_us < wait_us)
-                wait_us = until_us;
-        return wait_us > 0 ? (int)((wait_us + 999) / 1000) : 0;
-}
-
-/* The descriptor that says when there is more to read; -1: there is already; -2: no matter. */
-static int processor_journal_fd(Processor *processor) {
-        if (processor_goes_ahead(processor))
-                return journal_poll_fd(processor->desk->journal,
-                                       showing_seq(processor->desk->showing));
-        if (!database_is_ready(processor->desk->database) ||
-            storing_delay_us(processor->desk) > 0 || database_is_lent(processor->desk->database) ||
-            known_age_us(processor->desk->known) > 0)
-                return -2;
-        if (lane_is_idle(processor->desk->lane) || lane_has_room(processor->desk->lane))
-                return journal_poll_fd(processor->desk->journal,
-                                       lane_loaded_seq(processor->desk->lane));
-        return -2;
-}
-
 static void processor_wait(Processor *processor) {
-        int journal_fd = processor_journal_fd(processor);
-        struct pollfd fds[] = {
-                { .fd = processor->desk->wake_fd, .events = POLLIN },
-                { .fd = journal_fd, .events = POLLIN },
-                { .fd = -1 },
+        const Waiting waiting = {
+                .stands_by = atomic_load(&processor->standing) == PROCESSOR_WAITS,
+                .has_more = processor->is_walking,
+                .stop_at_us = processor->stop_at_us,
         };
 
-        if (journal_fd == -1)
-                return;
-        if (database_is_ready(processor->desk->database) &&
-            lane_loaded_seq(processor->desk->lane) < showing_seq(processor->desk->showing) &&
-            storing_age_us(processor->desk) == 0)
-                return; /* there is catching up to do */
-        database_wants(processor->desk->database, &fds[2]);
-        watch_turn();
-        (void)poll(fds,
-                   N_ELEMENTS(fds),
-                   processor->is_walking ? 0 : processor_timeout_ms(processor));
+        waiting_turn(&waiting, processor->desk);
 }
 
 static int processor_connect(Processor *processor) {

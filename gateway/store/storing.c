@@ -18,6 +18,10 @@ bool storing_lags(const Desk *desk) {
                lane_loaded_seq(desk->lane) < showing_seq(desk->showing);
 }
 
+bool storing_is_passed(const Desk *desk) {
+        return desk->was_ready && storing_lags(desk) && journal_may_show(desk->journal);
+}
+
 int64_t storing_delay_us(const Desk *desk) {
         const Batch *batch = lane_current(desk->lane);
 

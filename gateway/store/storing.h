@@ -17,6 +17,8 @@ MUST_CHECK int storing_turn(Desk *desk, bool is_ending);
 
 /* Live does not wait for the store. */
 bool storing_lags(const Desk *desk);
+/* So it goes ahead; but what another one may have been sent as well is shown by who stores it. */
+bool storing_is_passed(const Desk *desk);
 /* For how long the store has been waiting for the database, whichever way. */
 int64_t storing_age_us(const Desk *desk);
 /* How long a small batch still waits for more (database.max_delay); 0 = not at all. */

@@ -10,6 +10,7 @@ LINES_MAX = 60  # of a function, from its name to its last brace
 MEDIAN_MAX = 12
 P95_MAX = 30
 FILE_MAX = 600
+LESS = {"gateway/store/processor.c": 300}  # a loop, and nothing else
 UNTESTED_MAX = 5  # rooms that no unit test or fuzz target names: may only become fewer
 OPENS = re.compile(r"^[A-Za-z_].*\(")  # in the first column: clang-format sees to it
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
@@ -56,8 +57,8 @@ def file_faults(files):
     longest = max(lengths, key=lengths.get)
     print(f"files: {len(files)}, {sum(lengths.values())} lines; longest {lengths[longest]} ({longest})")
     for name in sorted(lengths):
-        if lengths[name] > FILE_MAX:
-            yield f"{name}: {lengths[name]} lines, {FILE_MAX} at most"
+        if lengths[name] > LESS.get(name, FILE_MAX):
+            yield f"{name}: {lengths[name]} lines, {LESS.get(name, FILE_MAX)} at most"
 
 
 def room_faults(files, tests):

@@ -1,8 +1,8 @@
 /*
  * The rooms that decide what the processor does, turn by turn, with a PostgreSQL that does as it is
- * told: what waits, and for how long (storing), what follows when it is stored (stored), and what a
- * position means that is not where we left it (position). The model (test-model) does all of it at
- * random.
+ * told: what waits, and for how long (storing), what follows when it is stored (stored), what a
+ * position means that is not where we left it (position), and until when nothing is to be done
+ * (waiting). The model (test-model) does all of it at random.
  */
 
 #include <dirent.h>
@@ -22,6 +22,7 @@
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/store/batch.h"
+#include "gateway/store/database.h"
 #include "gateway/store/desk.h"
 #include "gateway/store/known.h"
 #include "gateway/store/lane.h"
@@ -30,6 +31,7 @@
 #include "gateway/store/showing.h"
 #include "gateway/store/stored.h"
 #include "gateway/store/storing.h"
+#include "gateway/store/waiting.h"
 #include "model/event.h"
 #include "model/metrics.h"
 #include "tests/fake/server.h"
@@ -102,7 +104,7 @@ static void turn(Fixture *f) {
         assert_int_equal(opening_turn(&f->opening, desk, f->standing), 0);
         assert_int_equal(opening_settle(&f->opening, desk, storing_turn(desk, f->is_ending)), 0);
         stall_note(&desk->stall, storing_age_us(desk), desk->options.stall_ms * INT64_C(1000));
-        if (desk->was_ready && storing_lags(desk)) {
+        if (storing_is_passed(desk)) {
                 BatchContext context = desk_context(desk, false);
 
                 assert_int_equal(showing_go_ahead(desk->showing, desk->lane, &context), 0);
@@ -343,6 +345,39 @@ static void test_what_had_got_in_when_the_link_went_is_not_stored_again(void **s
         fixture_done(&f);
 }
 
+/* ---- waiting ---- */
+
+static void test_it_sleeps_until_something_is_due(void **state) {
+        const Waiting waiting = { 0 }, by = { .stands_by = true };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        assert_int_equal(waiting_ms(&waiting, f.desk), 1000);
+        say(&f, 1);
+        turns(&f, 20);
+        assert_int_equal(waiting_ms(&waiting, f.desk), 30); /* a small batch waits for more */
+        assert_int_equal(waiting_ms(&by, f.desk), 1000);    /* it is for others to store it */
+        go_down(&f);
+        while (database_pause_us(f.desk->database) == 0)
+                turn(&f);
+        assert_int_equal(waiting_ms(&waiting, f.desk),
+                         (database_pause_us(f.desk->database) + 999) / 1000);
+        fixture_done(&f);
+}
+
+static void test_an_end_is_not_slept_through(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        assert_int_equal(waiting_ms(&(Waiting){ .stop_at_us = now_us + 4001 }, f.desk), 5);
+        assert_int_equal(waiting_ms(&(Waiting){ .stop_at_us = now_us - 1 }, f.desk), 0);
+        assert_int_equal(waiting_ms(&(Waiting){ .stop_at_us = now_us + CLOCK_DAY_US }, f.desk),
+                         1000);
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_small_batch_waits_for_more_and_no_longer_than_it_may),
@@ -352,6 +387,8 @@ int main(void) {
                 cmocka_unit_test(test_what_others_have_stored_meanwhile_goes_first),
                 cmocka_unit_test(test_an_older_database_is_filled_again_and_nothing_is_shown_twice),
                 cmocka_unit_test(test_what_had_got_in_when_the_link_went_is_not_stored_again),
+                cmocka_unit_test(test_it_sleeps_until_something_is_due),
+                cmocka_unit_test(test_an_end_is_not_slept_through),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
