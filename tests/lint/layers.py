@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fail when a file includes what its folder must not know (docs/architecture.md, "Layers")."""
+"""Fail when a file includes what its folder must not know (docs/architecture.md, "Layers"), or nobody finds it there."""
 import pathlib
 import re
 import sys
@@ -122,6 +122,29 @@ def faults(files):
             yield f"{room}: includes itself by way of {', '.join(sorted(r for r in rooms[room] if room in reached(rooms, r)))}"
 
 
-found = list(faults(read(pathlib.Path(sys.argv[1]))))
+def places(text):
+    """Each folder that the document has a line for -> what it says is in there."""
+    said, folder = {}, ""
+    for line in text.partition("## Where to find things")[2].partition("\n## ")[0].split("\n"):
+        if entry := re.match(r"( *)(\w+)/ +(.*)", line):
+            folder = f"{folder.partition('/')[0]}/{entry[2]}" if entry[1] else entry[2]
+            line = entry[3]
+        said[folder] = f"{said.get(folder, '')} {line}"
+    return said
+
+
+def unnamed(files, document):
+    said = places(document)
+    for room in sorted({room_of(name) for name in files}):
+        name, line = room.rpartition("/")[2], said.get(folder_of(room), "")
+        families = re.findall(r"([\w-]+_?)\*|\*(_\w+)", line)  # journal*, *_source
+        if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", line) and not any(
+                name.startswith(begin) if begin else name.endswith(end) for begin, end in families):
+            yield f"{room}: docs/architecture.md does not say that it is in {folder_of(room)}/"
+
+
+root = pathlib.Path(sys.argv[1])
+files = read(root)
+found = [*faults(files), *unnamed(files, (root / "docs/architecture.md").read_text())]
 print("\n".join(found) or "layers: ok")
 sys.exit(bool(found))
