@@ -21,7 +21,7 @@
 #include "ws/hub/connections.h"
 #include "ws/hub/hub.h"
 #include "ws/hub/intake.h"
-#include "ws/hub/stats.h"
+#include "ws/hub/statistics.h"
 #include "ws/hub/viewer.h"
 #include "ws/loop/options.h"
 #include "ws/net/conn.h"

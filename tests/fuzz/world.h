@@ -17,7 +17,7 @@
 #include "ws/http/gate.h"
 #include "ws/http/http.h"
 #include "ws/hub/hub.h"
-#include "ws/hub/stats.h"
+#include "ws/hub/statistics.h"
 #include "ws/loop/options.h"
 
 #define WORLD_PEERS     3

@@ -8,7 +8,7 @@
 #include "model/metrics.h"
 #include "ws/access/throttle.h"
 #include "ws/dialects/client_message.h"
-#include "ws/hub/stats.h"
+#include "ws/hub/statistics.h"
 #include "ws/loop/lists.h"
 #include "ws/loop/options.h"
 #include "ws/loop/wheel.h"

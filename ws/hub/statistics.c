@@ -1,4 +1,4 @@
-#include "ws/hub/stats.h"
+#include "ws/hub/statistics.h"
 
 #include "base/clock.h"
 #include "base/err.h"
