@@ -52,7 +52,7 @@ struct WsServer {
         WsAccess access;
         WsHub *hub;
         WsIntake intake;
-        WsStats *stats;
+        WsStatistics *stats;
         WsGate *gate;
         WsHttp *http;
         WsConns *conns;
@@ -99,7 +99,7 @@ static void ws_server_check(WsServer *server, int r) {
 
 static void ws_server_settle(WsServer *server) {
         ws_loop_settle(&server->hub->loop);
-        ws_server_check(server, ws_stats_poke(server->stats));
+        ws_server_check(server, ws_statistics_poke(server->stats));
 }
 
 static void ws_server_take(WsServer *server) {
@@ -193,7 +193,7 @@ static void ws_server_on_second(uv_timer_t *timer) {
 static void ws_server_on_turn(uv_timer_t *timer) {
         WsServer *server = timer->data;
 
-        ws_server_check(server, ws_stats_tick(server->stats));
+        ws_server_check(server, ws_statistics_tick(server->stats));
 }
 
 /* Closes some of those that are left, so many that all are asked to go in half of the time. */
@@ -352,7 +352,7 @@ static int ws_server_build(WsServer *server) {
         server->hub->questions.ask = server->options.ask;
         server->hub->questions.ask_arg = server->options.ask_arg;
         server->hub->loop.access = &server->access;
-        r = ws_stats_new(&server->stats, &server->hub->loop);
+        r = ws_statistics_new(&server->stats, &server->hub->loop);
         if (r == 0)
                 r = ws_gate_new(&server->gate, &server->hub->loop, &server->access);
         if (r == 0)
@@ -462,7 +462,7 @@ WsServer *ws_server_free(WsServer *server) {
                 ws_server_close_loop(server);
         ws_http_free(server->http);
         ws_gate_free(server->gate);
-        ws_stats_free(server->stats);
+        ws_statistics_free(server->stats);
         ws_hub_free(server->hub);
         ws_tickets_free(server->tickets);
         ws_shared_tickets_free(server->shared_tickets);

@@ -113,9 +113,9 @@ static void turn(World *world) {
                         turn_peer(world, &world->peers[i]);
         ws_hub_tick(world->hub);
         ws_loop_settle(&world->hub->loop);
-        FUZZ_CHECK(ws_stats_poke(world->stats) == 0);
+        FUZZ_CHECK(ws_statistics_poke(world->stats) == 0);
         if (world->flags & WORLD_TIMED)
-                FUZZ_CHECK(ws_stats_tick(world->stats) == 0);
+                FUZZ_CHECK(ws_statistics_tick(world->stats) == 0);
         ws_http_tick(world->http);
         if (world->flags & WORLD_TIMED)
                 world_pass(WORLD_TURN_MS * INT64_C(1000));

@@ -300,7 +300,7 @@ static void make_hub(World *world) {
         world->hub->questions.ask = asks_keep;
         world->hub->questions.ask_arg = world->queries;
         world->hub->loop.access = &world->access;
-        FUZZ_CHECK(ws_stats_new(&world->stats, &world->hub->loop) == 0);
+        FUZZ_CHECK(ws_statistics_new(&world->stats, &world->hub->loop) == 0);
         FUZZ_CHECK(ws_gate_new(&world->gate, &world->hub->loop, &world->access) == 0);
         FUZZ_CHECK(ws_http_new(&world->http, &world->options, &world->access, world->gate) == 0);
 }
@@ -360,7 +360,7 @@ void world_done(World *world) {
                 query_free(world->asked[i]);
         ws_http_free(world->http);
         ws_gate_free(world->gate);
-        ws_stats_free(world->stats);
+        ws_statistics_free(world->stats);
         ws_hub_free(world->hub);
         ws_tickets_free(world->tickets);
         ws_limiter_free(world->failures);

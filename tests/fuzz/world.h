@@ -74,7 +74,7 @@ struct World {
         WsTickets *tickets;
         WsLimiter *failures;
         WsHub *hub;
-        WsStats *stats;
+        WsStatistics *stats;
         WsGate *gate;
         WsHttp *http;
         Peer peers[WORLD_PEERS];

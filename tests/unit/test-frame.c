@@ -361,12 +361,12 @@ static void test_throttle_knows_each_source_and_forgets_when_full(void **state) 
 }
 
 static void test_digest_sees_everything_but_timestamps(void **state) {
-        uint64_t one = ws_stats_digest(TEXT("{\"timestamp\":\"1\",\"n\":1}"));
+        uint64_t one = ws_statistics_digest(TEXT("{\"timestamp\":\"1\",\"n\":1}"));
 
         (void)state;
-        assert_true(one == ws_stats_digest(TEXT("{\"timestamp\":\"22\",\"n\":1}")));
-        assert_true(one != ws_stats_digest(TEXT("{\"timestamp\":\"1\",\"n\":2}")));
-        assert_true(ws_stats_digest(TEXT("{\"timestamp\":\"")) != 0);
+        assert_true(one == ws_statistics_digest(TEXT("{\"timestamp\":\"22\",\"n\":1}")));
+        assert_true(one != ws_statistics_digest(TEXT("{\"timestamp\":\"1\",\"n\":2}")));
+        assert_true(ws_statistics_digest(TEXT("{\"timestamp\":\"")) != 0);
 }
 
 static void test_command_echoes_scalars_and_refuses_what_is_not_json(void **state) {

@@ -10,25 +10,25 @@
 #include "ws/hub/connections.h"
 #include "ws/loop/loop.h"
 
-#define WS_STATS_LISTED    1000 /* connections listed one by one */
-#define WS_STATS_SLOW      5
-#define WS_STATS_NAME_SIZE 64
-#define WS_STATS_RETRY_S   2
+#define WS_COUNTERS_LISTED    1000 /* connections listed one by one */
+#define WS_COUNTERS_SLOW      5
+#define WS_COUNTERS_NAME_SIZE 64
+#define WS_COUNTERS_RETRY_S   2
 
-typedef struct WsStats WsStats;
-typedef struct WsStatsField WsStatsField;
+typedef struct WsCountersJson WsCountersJson;
+typedef struct WsCounter WsCounter;
 typedef struct WsUsers WsUsers;
 
-struct WsStatsField {
+struct WsCounter {
         const char *name;
         Metric metric;
 };
 
-struct WsStats {
+struct WsCountersJson {
         JsonOut *out;
         const User *user; /* NULL = sees all */
         size_t n_listed;
-        WsConnectionInfo slow[WS_STATS_SLOW]; /* by lag, then by bytes queued */
+        WsConnectionInfo slow[WS_COUNTERS_SLOW]; /* by lag, then by bytes queued */
         size_t n_slow;
 };
 
@@ -39,7 +39,7 @@ struct WsUsers {
         bool failed;
 };
 
-static const WsStatsField ws_stats_accounting[] = {
+static const WsCounter ws_counters_accounting[] = {
         { "committed", METRIC_COMMITTED },
         { "duplicate", METRIC_DUPLICATE },
         { "in_journal", METRIC_IN_JOURNAL },
@@ -47,7 +47,7 @@ static const WsStatsField ws_stats_accounting[] = {
         { "drift", METRIC_ACCOUNTING_DRIFT },
 };
 
-static const WsStatsField ws_stats_fanout[] = {
+static const WsCounter ws_counters_fanout[] = {
         { "offered", METRIC_WS_OFFERED },
         { "sent", METRIC_WS_SENT },
         { "conflated", METRIC_WS_CONFLATED },
@@ -61,34 +61,34 @@ static const WsStatsField ws_stats_fanout[] = {
         { "broadcast_unpersisted", METRIC_BROADCAST_UNPERSISTED },
 };
 
-static const WsStatsField ws_stats_credentials[] = {
+static const WsCounter ws_counters_credentials[] = {
         { "token_refused", METRIC_CREDENTIALS_REFUSED },
         { "token_limited", METRIC_CREDENTIALS_LIMITED },
 };
 
-static const WsStatsField ws_stats_outbox[] = {
+static const WsCounter ws_counters_outbox[] = {
         { "length", METRIC_OUTBOX_LENGTH },
         { "dropped", METRIC_OUTBOX_DROPPED },
 };
 
-static const WsStatsField ws_stats_journal[] = {
+static const WsCounter ws_counters_journal[] = {
         { "bytes", METRIC_JOURNAL_BYTES },
         { "high_bytes", METRIC_JOURNAL_HIGH_BYTES },
         { "segments", METRIC_JOURNAL_SEGMENTS },
 };
 
-static void ws_stats_fields(JsonOut *out, const WsStatsField fields[], size_t n_fields) {
+static void ws_counters_fields(JsonOut *out, const WsCounter fields[], size_t n_fields) {
         for (size_t i = 0; i < n_fields; ++i)
                 json_out_int(out, fields[i].name, metric_get(fields[i].metric));
 }
 
 /* A member for each label of the family to which @first belongs; their sum. */
-static int64_t ws_stats_family(JsonOut *out, const char *prefix, Metric first) {
+static int64_t ws_counters_family(JsonOut *out, const char *prefix, Metric first) {
         int64_t sum = 0;
 
         for (int i = 0; i < METRIC_COUNT; ++i) {
                 const MetricRow *row = metric_row((Metric)i);
-                char name[WS_STATS_NAME_SIZE];
+                char name[WS_COUNTERS_NAME_SIZE];
                 Text label;
 
                 if (!metric_row_is_family(row, metric_row(first)))
@@ -101,16 +101,16 @@ static int64_t ws_stats_family(JsonOut *out, const char *prefix, Metric first) {
         return sum;
 }
 
-static void ws_stats_object(JsonOut *out, const char *name, Metric first) {
+static void ws_counters_object(JsonOut *out, const char *name, Metric first) {
         json_out_object(out, name);
-        (void)ws_stats_family(out, "", first);
+        (void)ws_counters_family(out, "", first);
         json_out_object_end(out);
 }
 
-static void ws_stats_add_accounting(JsonOut *out) {
+static void ws_counters_add_accounting(JsonOut *out) {
         json_out_object(out, "accounting");
-        json_out_int(out, "received", ws_stats_family(out, "received_", METRIC_RECEIVED_MQTT));
-        ws_stats_fields(out, ws_stats_accounting, N_ELEMENTS(ws_stats_accounting));
+        json_out_int(out, "received", ws_counters_family(out, "received_", METRIC_RECEIVED_MQTT));
+        ws_counters_fields(out, ws_counters_accounting, N_ELEMENTS(ws_counters_accounting));
         json_out_int(out, "dead_lettered", metric_get_dead_letters());
 
         json_out_object(out, "dead_lettered_by_reason");
@@ -120,7 +120,7 @@ static void ws_stats_add_accounting(JsonOut *out) {
         json_out_object_end(out);
 }
 
-static void ws_stats_add_lease(JsonOut *out) {
+static void ws_counters_add_lease(JsonOut *out) {
         char holder[METRICS_HOLDER_SIZE];
 
         metrics_get_holder(holder);
@@ -130,7 +130,7 @@ static void ws_stats_add_lease(JsonOut *out) {
         json_out_object_end(out);
 }
 
-static void ws_stats_add_rates(JsonOut *out, const WsRates *rates) {
+static void ws_counters_add_rates(JsonOut *out, const WsRates *rates) {
         json_out_object(out, "rates");
         json_out_fixed(out, "received_per_second", 1, rates->received);
         json_out_fixed(out, "committed_per_second", 1, rates->committed);
@@ -140,7 +140,7 @@ static void ws_stats_add_rates(JsonOut *out, const WsRates *rates) {
 }
 
 /* What was offered to viewers, or meant for them, and did not reach them. */
-static void ws_stats_add_drops(JsonOut *out) {
+static void ws_counters_add_drops(JsonOut *out) {
         int64_t at_close = metric_get(METRIC_WS_DROPPED_AT_CLOSE);
 
         json_out_object(out, "drops_by_reason");
@@ -151,26 +151,26 @@ static void ws_stats_add_drops(JsonOut *out) {
         json_out_object_end(out);
 }
 
-static void ws_stats_add_reasons(JsonOut *out) {
-        ws_stats_add_drops(out);
-        ws_stats_object(out, "refused_by_reason", METRIC_WS_REFUSED_UNAUTHORIZED);
-        ws_stats_object(out, "closed_by_reason", METRIC_WS_CLOSED_SLOW);
+static void ws_counters_add_reasons(JsonOut *out) {
+        ws_counters_add_drops(out);
+        ws_counters_object(out, "refused_by_reason", METRIC_WS_REFUSED_UNAUTHORIZED);
+        ws_counters_object(out, "closed_by_reason", METRIC_WS_CLOSED_SLOW);
         json_out_object(out, "credentials");
-        (void)ws_stats_family(out, "login_", METRIC_LOGIN_OK);
-        ws_stats_fields(out, ws_stats_credentials, N_ELEMENTS(ws_stats_credentials));
+        (void)ws_counters_family(out, "login_", METRIC_LOGIN_OK);
+        ws_counters_fields(out, ws_counters_credentials, N_ELEMENTS(ws_counters_credentials));
         json_out_object_end(out);
 }
 
-static void ws_stats_add_system(JsonOut *out) {
+static void ws_counters_add_system(JsonOut *out) {
         json_out_object(out, "fanout");
-        ws_stats_fields(out, ws_stats_fanout, N_ELEMENTS(ws_stats_fanout));
+        ws_counters_fields(out, ws_counters_fanout, N_ELEMENTS(ws_counters_fanout));
         json_out_object_end(out);
-        ws_stats_object(out, "connections_by_dialect", METRIC_WS_CONNECTIONS_A);
+        ws_counters_object(out, "connections_by_dialect", METRIC_WS_CONNECTIONS_A);
         json_out_object(out, "outbox");
-        ws_stats_fields(out, ws_stats_outbox, N_ELEMENTS(ws_stats_outbox));
+        ws_counters_fields(out, ws_counters_outbox, N_ELEMENTS(ws_counters_outbox));
         json_out_object_end(out);
         json_out_object(out, "journal");
-        ws_stats_fields(out, ws_stats_journal, N_ELEMENTS(ws_stats_journal));
+        ws_counters_fields(out, ws_counters_journal, N_ELEMENTS(ws_counters_journal));
         json_out_bool(out, "full", metric_get(METRIC_JOURNAL_FULL) != 0);
         json_out_object_end(out);
         json_out_object(out, "database");
@@ -182,7 +182,7 @@ static void ws_stats_add_system(JsonOut *out) {
         json_out_object_end(out);
 }
 
-static void ws_stats_add_connection(JsonOut *out, const WsConnectionInfo *info) {
+static void ws_counters_add_connection(JsonOut *out, const WsConnectionInfo *info) {
         json_out_object(out, NULL);
         json_out_time(out, "connected_at", info->connected_us);
         json_out_object(out, "client_info");
@@ -201,36 +201,36 @@ static void ws_stats_add_connection(JsonOut *out, const WsConnectionInfo *info) 
         json_out_object_end(out);
 }
 
-static bool ws_stats_is_slower(const WsConnectionInfo *a, const WsConnectionInfo *b) {
+static bool ws_counters_is_slower(const WsConnectionInfo *a, const WsConnectionInfo *b) {
         return a->lag_us != b->lag_us ? a->lag_us > b->lag_us : a->queued_bytes > b->queued_bytes;
 }
 
 /* Keeps the slowest, slowest first. */
-static void ws_stats_note_slow(WsStats *stats, const WsConnectionInfo *info) {
+static void ws_counters_note_slow(WsCountersJson *stats, const WsConnectionInfo *info) {
         size_t at = stats->n_slow;
 
         if (info->queued_frames == 0)
                 return;
-        while (at > 0 && ws_stats_is_slower(info, &stats->slow[at - 1]))
+        while (at > 0 && ws_counters_is_slower(info, &stats->slow[at - 1]))
                 --at;
-        if (at == WS_STATS_SLOW)
+        if (at == WS_COUNTERS_SLOW)
                 return;
 
-        stats->n_slow += stats->n_slow < WS_STATS_SLOW;
+        stats->n_slow += stats->n_slow < WS_COUNTERS_SLOW;
         memmove(&stats->slow[at + 1],
                 &stats->slow[at],
                 (stats->n_slow - at - 1) * sizeof(stats->slow[0]));
         stats->slow[at] = *info;
 }
 
-static void ws_stats_connection(void *arg, const WsConnectionInfo *info) {
-        WsStats *stats = arg;
+static void ws_counters_connection(void *arg, const WsConnectionInfo *info) {
+        WsCountersJson *stats = arg;
 
         if (stats->user && info->user_id != stats->user->id)
                 return;
-        ws_stats_note_slow(stats, info);
-        if (stats->n_listed++ < WS_STATS_LISTED)
-                ws_stats_add_connection(stats->out, info);
+        ws_counters_note_slow(stats, info);
+        if (stats->n_listed++ < WS_COUNTERS_LISTED)
+                ws_counters_add_connection(stats->out, info);
 }
 
 static void ws_users_connection(void *arg, const WsConnectionInfo *info) {
@@ -249,7 +249,7 @@ static size_t ws_users_count(WsUsers *users, JsonOut *out) {
 
         ids_sort(users->ids, users->n);
         for (size_t i = 0, j; i < users->n; i = j, ++n_users) {
-                char name[WS_STATS_NAME_SIZE];
+                char name[WS_COUNTERS_NAME_SIZE];
 
                 for (j = i; j < users->n && users->ids[j] == users->ids[i]; ++j)
                         continue;
@@ -273,23 +273,23 @@ static int ws_users_list(const WsLoop *loop, Buf *ret_by_user, size_t *ret_n_use
 }
 
 /* Users other than admins see the totals and their own connections. */
-static const User *ws_stats_scope(const WsCall *call) {
+static const User *ws_counters_scope(const WsCall *call) {
         const User *user = call->identity.user;
 
         return !user || user->role == ROLE_ADMIN ? NULL : user;
 }
 
 /* For admins alone: who is connected. */
-static bool ws_stats_names_users(const WsCall *call) {
+static bool ws_counters_names_users(const WsCall *call) {
         return call->identity.user && call->identity.user->role == ROLE_ADMIN;
 }
 
-static int ws_stats_add_users(const WsCall *call, JsonOut *out) {
+static int ws_counters_add_users(const WsCall *call, JsonOut *out) {
         CLEANUP_BUF Buf by_user = { 0 };
         size_t n_users = 0;
         int r;
 
-        if (!ws_stats_names_users(call))
+        if (!ws_counters_names_users(call))
                 return 0;
         r = ws_users_list(call->loop, &by_user, &n_users);
         if (r < 0)
@@ -298,26 +298,26 @@ static int ws_stats_add_users(const WsCall *call, JsonOut *out) {
         return 0;
 }
 
-static void ws_stats_add_connections(const WsCall *call, JsonOut *out) {
-        WsStats stats = { .out = out, .user = ws_stats_scope(call) };
+static void ws_counters_add_connections(const WsCall *call, JsonOut *out) {
+        WsCountersJson stats = { .out = out, .user = ws_counters_scope(call) };
 
         json_out_int(out, "active_connections", (int64_t)ws_connections_length(call->loop));
         json_out_array(out, "connections_info");
-        ws_connections_each(call->loop, ws_stats_connection, &stats);
+        ws_connections_each(call->loop, ws_counters_connection, &stats);
         json_out_array_end(out);
         json_out_array(out, "slowest");
         for (size_t i = 0; i < stats.n_slow; ++i)
-                ws_stats_add_connection(out, &stats.slow[i]);
+                ws_counters_add_connection(out, &stats.slow[i]);
         json_out_array_end(out);
 }
 
 /* ---- of all nodes: as each of them has said with its last sign of life ---- */
 
-static int ws_stats_ask_nodes(WsCall *call) {
+static int ws_counters_ask_nodes(WsCall *call) {
         CLEANUP(query_free) Query *query = NULL;
         int r;
 
-        if (!ws_stats_names_users(call)) {
+        if (!ws_counters_names_users(call)) {
                 ws_response_problem(call->response,
                                     403,
                                     "forbidden",
@@ -343,13 +343,13 @@ int ws_endpoint_stats_answer(WsCall *call, const Answer *answer) {
                 buf_append_text(ws_response_json(call->response), buf_text(&answer->bodies[0]));
                 return 0;
         }
-        ws_response_retry_after(call->response, WS_STATS_RETRY_S);
+        ws_response_retry_after(call->response, WS_COUNTERS_RETRY_S);
         ws_response_problem(call->response, 503, "unavailable", "The database is not there.");
         return 0;
 }
 
 /* false: the response says what is wrong. */
-static bool ws_stats_read_scope(WsCall *call, bool *ret_is_cluster) {
+static bool ws_counters_read_scope(WsCall *call, bool *ret_is_cluster) {
         char detail[WS_REQUEST_DETAIL_SIZE], word[16] = "node";
 
         if (!ws_request_word(call->request,
@@ -367,20 +367,20 @@ static bool ws_stats_read_scope(WsCall *call, bool *ret_is_cluster) {
 
 /* ---- of this one ---- */
 
-static int ws_stats_of_us(WsCall *call) {
+static int ws_counters_of_us(WsCall *call) {
         JsonOut out = { .buf = ws_response_json(call->response) };
         int r;
 
         ws_response_header(call->response, "Cache-Control", "no-store");
         json_out_object(&out, NULL);
         json_out_time(&out, "timestamp", call->now_us);
-        ws_stats_add_connections(call, &out);
-        r = ws_stats_add_users(call, &out);
-        ws_stats_add_accounting(&out);
-        ws_stats_add_lease(&out);
-        ws_stats_add_rates(&out, call->rates);
-        ws_stats_add_reasons(&out);
-        ws_stats_add_system(&out);
+        ws_counters_add_connections(call, &out);
+        r = ws_counters_add_users(call, &out);
+        ws_counters_add_accounting(&out);
+        ws_counters_add_lease(&out);
+        ws_counters_add_rates(&out, call->rates);
+        ws_counters_add_reasons(&out);
+        ws_counters_add_system(&out);
         json_out_object_end(&out);
         return err_up(r);
 }
@@ -388,9 +388,9 @@ static int ws_stats_of_us(WsCall *call) {
 int ws_endpoint_stats(WsCall *call) {
         bool is_cluster;
 
-        if (!ws_stats_read_scope(call, &is_cluster))
+        if (!ws_counters_read_scope(call, &is_cluster))
                 return 0;
-        return is_cluster ? err_up(ws_stats_ask_nodes(call)) : err_up(ws_stats_of_us(call));
+        return is_cluster ? err_up(ws_counters_ask_nodes(call)) : err_up(ws_counters_of_us(call));
 }
 
 int ws_endpoint_status(WsCall *call) {
@@ -410,7 +410,7 @@ int ws_endpoint_status(WsCall *call) {
         json_out_object(&out, "statistics");
         json_out_int(&out, "total_connections", (int64_t)ws_connections_length(call->loop));
         json_out_int(&out, "total_users", (int64_t)n_users);
-        if (ws_stats_names_users(call))
+        if (ws_counters_names_users(call))
                 json_out_raw(&out, "connections_by_user", buf_text(&by_user));
         json_out_object_end(&out);
         json_out_int(&out,

@@ -14,14 +14,14 @@
 #define uthash_nonfatal_oom(scope) ((scope)->is_lost = true)
 #include <uthash.h>
 
-#define WS_STATS_PATIENCE_MS 60000 /* an answer that takes longer will not come */
-#define WS_STATS_MINUTES     5
+#define WS_STATISTICS_PATIENCE_MS 60000 /* an answer that takes longer will not come */
+#define WS_STATISTICS_MINUTES     5
 
-typedef struct WsStatsScope WsStatsScope;
-typedef struct WsStatsTopic WsStatsTopic;
+typedef struct WsStatisticsScope WsStatisticsScope;
+typedef struct WsStatisticsTopic WsStatisticsTopic;
 
 /* What the sockets of one user (0: of those who see everything) were sent last. */
-struct WsStatsScope {
+struct WsStatisticsScope {
         int64_t user_id;
         uint64_t digest; /* 0 = nothing yet */
         int64_t sent_ms;
@@ -29,26 +29,26 @@ struct WsStatsScope {
 };
 
 /* One dialect with statistics. */
-struct WsStatsTopic {
+struct WsStatisticsTopic {
         const WsDialect *dialect;
         QueryKind kind;
         bool repeats; /* also what has not changed, each stats_refresh_ms */
         WsQuestion question;
-        WsStats *stats; /* borrowed */
-        Index *scopes;  /* of user ids */
+        WsStatistics *stats; /* borrowed */
+        Index *scopes;       /* of user ids */
 };
 
-struct WsStats {
+struct WsStatistics {
         WsLoop *loop; /* borrowed */
-        WsStatsTopic topics[2];
+        WsStatisticsTopic topics[2];
 };
 
-static int64_t ws_stats_now_ms(void) {
+static int64_t ws_statistics_now_ms(void) {
         return clock_mono_us() / 1000;
 }
 
-int ws_stats_new(WsStats **ret_stats, WsLoop *loop) {
-        CLEANUP(ws_stats_free) WsStats *stats = NULL;
+int ws_statistics_new(WsStatistics **ret_stats, WsLoop *loop) {
+        CLEANUP(ws_statistics_free) WsStatistics *stats = NULL;
         int r = 0;
 
         stats = calloc(1, sizeof(*stats));
@@ -56,11 +56,11 @@ int ws_stats_new(WsStats **ret_stats, WsLoop *loop) {
                 return err_new(-ENOMEM);
 
         stats->loop = loop;
-        stats->topics[0] = (WsStatsTopic){
+        stats->topics[0] = (WsStatisticsTopic){
                 .dialect = &ws_dialect_people_counter,
                 .kind = QUERY_DETECTION_STATS,
         };
-        stats->topics[1] = (WsStatsTopic){
+        stats->topics[1] = (WsStatisticsTopic){
                 .dialect = &ws_dialect_cameras,
                 .kind = QUERY_CAMERA_STATS,
                 .repeats = true,
@@ -77,12 +77,12 @@ int ws_stats_new(WsStats **ret_stats, WsLoop *loop) {
         return 0;
 }
 
-static void ws_stats_free_scope(void *arg, void *scope) {
+static void ws_statistics_free_scope(void *arg, void *scope) {
         (void)arg;
         free(scope);
 }
 
-WsStats *ws_stats_free(WsStats *stats) {
+WsStatistics *ws_statistics_free(WsStatistics *stats) {
         if (!stats)
                 return NULL;
 
@@ -90,14 +90,14 @@ WsStats *ws_stats_free(WsStats *stats) {
                 ws_questions_forget(stats->loop->questions, &stats->topics[i].question);
                 if (!stats->topics[i].scopes)
                         continue;
-                index_each(stats->topics[i].scopes, ws_stats_free_scope, NULL);
+                index_each(stats->topics[i].scopes, ws_statistics_free_scope, NULL);
                 index_free(stats->topics[i].scopes);
         }
         free(stats);
         return NULL;
 }
 
-uint64_t ws_stats_digest(Text body) {
+uint64_t ws_statistics_digest(Text body) {
         static const Text name = { .data = "\"timestamp\":\"", .n = 13 };
         uint64_t digest = TEXT_HASH;
 
@@ -113,7 +113,7 @@ uint64_t ws_stats_digest(Text body) {
         return digest ? digest : 1;
 }
 
-static bool ws_stats_is_scope(const WsStatsTopic *topic, const WsList *list) {
+static bool ws_statistics_is_scope(const WsStatisticsTopic *topic, const WsList *list) {
         WsScope scope = ws_list_scope(list);
 
         return ws_list_dialect(list) == (int)topic->dialect->id &&
@@ -121,7 +121,9 @@ static bool ws_stats_is_scope(const WsStatsTopic *topic, const WsList *list) {
 }
 
 /* A list of clients with subscriptions, of a scope that no list before it asks for. */
-static bool ws_stats_is_feed(const WsIndex *index, const WsStatsTopic *topic, const WsList *list) {
+static bool ws_statistics_is_feed(const WsIndex *index,
+                                  const WsStatisticsTopic *topic,
+                                  const WsList *list) {
         WsScope scope = ws_list_scope(list);
         int dialect = ws_list_dialect(list);
 
@@ -134,31 +136,37 @@ static bool ws_stats_is_feed(const WsIndex *index, const WsStatsTopic *topic, co
         return true;
 }
 
-static bool ws_stats_counts(const WsStats *stats, const WsStatsTopic *topic, const WsList *list) {
-        return ws_stats_is_scope(topic, list) ||
+static bool ws_statistics_counts(const WsStatistics *stats,
+                                 const WsStatisticsTopic *topic,
+                                 const WsList *list) {
+        return ws_statistics_is_scope(topic, list) ||
                (stats->loop->n_stats_follows > 0 &&
-                ws_stats_is_feed(stats->loop->index, topic, list));
+                ws_statistics_is_feed(stats->loop->index, topic, list));
 }
 
-static int ws_stats_collect(const WsStats *stats, const WsStatsTopic *topic, Query *query) {
+static int ws_statistics_collect(const WsStatistics *stats,
+                                 const WsStatisticsTopic *topic,
+                                 Query *query) {
         const WsIndex *index = stats->loop->index;
         const WsList *list = NULL;
         size_t n = 0;
 
         while ((list = ws_index_next(index, list)))
-                n += ws_stats_counts(stats, topic, list);
+                n += ws_statistics_counts(stats, topic, list);
         query->user_ids = calloc(n + 1, sizeof(int64_t));
         if (!query->user_ids)
                 return err_new(-ENOMEM);
 
         while ((list = ws_index_next(index, list)))
-                if (ws_stats_counts(stats, topic, list))
+                if (ws_statistics_counts(stats, topic, list))
                         query->user_ids[query->n_user_ids++] = ws_list_id(list);
         return 0;
 }
 
-static int ws_stats_scope(WsStatsTopic *topic, int64_t user_id, WsStatsScope **ret_scope) {
-        WsStatsScope *scope = index_get_id(topic->scopes, user_id);
+static int ws_statistics_scope(WsStatisticsTopic *topic,
+                               int64_t user_id,
+                               WsStatisticsScope **ret_scope) {
+        WsStatisticsScope *scope = index_get_id(topic->scopes, user_id);
         int r;
 
         if (!scope) {
@@ -179,7 +187,7 @@ static int ws_stats_scope(WsStatsTopic *topic, int64_t user_id, WsStatsScope **r
 }
 
 /* To the sockets of one list that have had none yet or, @is_news, to all of it. */
-static int ws_stats_send(const WsList *list, WsFrame *frame, bool is_news) {
+static int ws_statistics_send(const WsList *list, WsFrame *frame, bool is_news) {
         for (size_t i = 0; i < ws_list_length(list); ++i) {
                 WsClient *client = ws_list_at(list, i);
                 int r;
@@ -197,10 +205,10 @@ static int ws_stats_send(const WsList *list, WsFrame *frame, bool is_news) {
 }
 
 /* To those of the scope whose subscriptions want statistics. */
-static int ws_stats_tell_feeds(const WsStats *stats,
-                               const WsStatsTopic *topic,
-                               int64_t user_id,
-                               bool is_news) {
+static int ws_statistics_tell_feeds(const WsStatistics *stats,
+                                    const WsStatisticsTopic *topic,
+                                    int64_t user_id,
+                                    bool is_news) {
         unsigned bit = 1U << (topic - stats->topics);
         int r = 0;
 
@@ -229,19 +237,24 @@ static int ws_stats_tell_feeds(const WsStats *stats,
 }
 
 /* At the turn nearest to when it is due: half a turn early rather than half a turn late. */
-static bool ws_stats_is_due(const WsStats *stats, const WsStatsTopic *topic, int64_t age_ms) {
+static bool ws_statistics_is_due(const WsStatistics *stats,
+                                 const WsStatisticsTopic *topic,
+                                 int64_t age_ms) {
         const WsOptions *options = stats->loop->options;
 
         return topic->repeats &&
                age_ms + options->stats_interval_ms / 2 >= options->stats_refresh_ms;
 }
 
-static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id, Text body) {
+static int ws_statistics_deliver(WsStatistics *stats,
+                                 WsStatisticsTopic *topic,
+                                 int64_t user_id,
+                                 Text body) {
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
-        uint64_t digest = ws_stats_digest(body);
-        int64_t now_ms = ws_stats_now_ms();
+        uint64_t digest = ws_statistics_digest(body);
+        int64_t now_ms = ws_statistics_now_ms();
         Buf *buf = &stats->loop->text;
-        WsStatsScope *scope = NULL;
+        WsStatisticsScope *scope = NULL;
         const WsList *list;
         bool is_news;
         int r;
@@ -252,11 +265,12 @@ static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id
                              user_id);
         if (!list && stats->loop->n_stats_follows == 0)
                 return 0;
-        r = ws_stats_scope(topic, user_id, &scope);
+        r = ws_statistics_scope(topic, user_id, &scope);
         if (r < 0)
                 return err_up(r);
 
-        is_news = digest != scope->digest || ws_stats_is_due(stats, topic, now_ms - scope->sent_ms);
+        is_news = digest != scope->digest ||
+                  ws_statistics_is_due(stats, topic, now_ms - scope->sent_ms);
         if (is_news) {
                 scope->digest = digest;
                 scope->sent_ms = now_ms;
@@ -267,16 +281,16 @@ static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id
                 return err_new(-ENOMEM);
         r = ws_frame_new(&frame, buf_text(buf), ws_frame_key(KIND_COUNT, 0, 0));
         if (r == 0)
-                r = ws_stats_send(list, frame, is_news);
+                r = ws_statistics_send(list, frame, is_news);
         if (r == 0)
-                r = ws_stats_tell_feeds(stats, topic, user_id, is_news);
+                r = ws_statistics_tell_feeds(stats, topic, user_id, is_news);
         return err_up(r);
 }
 
 /* Forgets a scope whose last socket is gone. */
-static void ws_stats_prune(void *arg, void *value) {
-        WsStatsTopic *topic = arg;
-        WsStatsScope *scope = value;
+static void ws_statistics_prune(void *arg, void *value) {
+        WsStatisticsTopic *topic = arg;
+        WsStatisticsScope *scope = value;
 
         if (scope->is_used) {
                 scope->is_used = false;
@@ -287,8 +301,8 @@ static void ws_stats_prune(void *arg, void *value) {
 }
 
 /* Without one the next turn asks again, as where the database is away. */
-static int ws_stats_answer(void *owner, Event *event) {
-        WsStatsTopic *topic = owner;
+static int ws_statistics_answer(void *owner, Event *event) {
+        WsStatisticsTopic *topic = owner;
         const Answer *answer = event ? event->answer : NULL;
         int r = 0;
 
@@ -296,15 +310,15 @@ static int ws_stats_answer(void *owner, Event *event) {
                 return 0;
         for (size_t i = 0; r == 0 && i < answer->n_bodies; ++i)
                 if (answer->bodies[i].n > 0)
-                        r = ws_stats_deliver(topic->stats,
-                                             topic,
-                                             answer->user_ids[i],
-                                             buf_text(&answer->bodies[i]));
-        index_each(topic->scopes, ws_stats_prune, topic);
+                        r = ws_statistics_deliver(topic->stats,
+                                                  topic,
+                                                  answer->user_ids[i],
+                                                  buf_text(&answer->bodies[i]));
+        index_each(topic->scopes, ws_statistics_prune, topic);
         return err_up(r);
 }
 
-static int ws_stats_ask(WsStats *stats, WsStatsTopic *topic) {
+static int ws_statistics_ask(WsStatistics *stats, WsStatisticsTopic *topic) {
         CLEANUP(query_free) Query *query = NULL;
         int r;
 
@@ -315,23 +329,23 @@ static int ws_stats_ask(WsStats *stats, WsStatsTopic *topic) {
         r = query_new(&query, topic->kind);
         if (r < 0)
                 return err_up(r);
-        r = ws_stats_collect(stats, topic, query);
+        r = ws_statistics_collect(stats, topic, query);
         if (r < 0)
                 return err_up(r);
 
-        query->minutes = WS_STATS_MINUTES;
+        query->minutes = WS_STATISTICS_MINUTES;
         query->style = stats->loop->options->counter;
         r = ws_questions_ask(stats->loop->questions,
                              &topic->question,
                              &query,
-                             WS_STATS_PATIENCE_MS,
-                             ws_stats_answer);
+                             WS_STATISTICS_PATIENCE_MS,
+                             ws_statistics_answer);
         return r == WS_QUESTIONS_E_FULL ? 0 : err_up(r); /* the next turn tries again */
 }
 
-int ws_stats_tick(WsStats *stats) {
+int ws_statistics_tick(WsStatistics *stats) {
         for (size_t i = 0; i < N_ELEMENTS(stats->topics); ++i) {
-                int r = ws_stats_ask(stats, &stats->topics[i]);
+                int r = ws_statistics_ask(stats, &stats->topics[i]);
 
                 if (r < 0)
                         return err_up(r);
@@ -339,14 +353,14 @@ int ws_stats_tick(WsStats *stats) {
         return 0;
 }
 
-int ws_stats_poke(WsStats *stats) {
-        WsStatsTopic *topic = &stats->topics[1];
+int ws_statistics_poke(WsStatistics *stats) {
+        WsStatisticsTopic *topic = &stats->topics[1];
         int r;
 
         if (!stats->loop->stats_wanted || topic->question.id != 0)
                 return 0;
 
         stats->loop->stats_wanted = false;
-        r = ws_stats_ask(stats, topic);
+        r = ws_statistics_ask(stats, topic);
         return err_up(r);
 }

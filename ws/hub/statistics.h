@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * WsStats: the statistics that dialects A and E send by themselves.
+ * WsStatistics: the statistics that dialects A and E send by themselves.
  *
  * Asks the readers once for all scopes (a user, or 0 for those who see everything) that have a
  * socket, never while an earlier question is open, and sends an answer to the sockets of its scope
@@ -12,15 +12,15 @@
 #include "base/base.h"
 
 typedef struct WsLoop WsLoop;
-typedef struct WsStats WsStats;
+typedef struct WsStatistics WsStatistics;
 
-MUST_CHECK int ws_stats_new(WsStats **ret_stats, WsLoop *loop); /* borrowed */
-WsStats *ws_stats_free(WsStats *stats);
+MUST_CHECK int ws_statistics_new(WsStatistics **ret_stats, WsLoop *loop); /* borrowed */
+WsStatistics *ws_statistics_free(WsStatistics *stats);
 
-MUST_CHECK int ws_stats_tick(WsStats *stats); /* each stats_interval_ms */
-MUST_CHECK int ws_stats_poke(WsStats *stats); /* after work: asks now if somebody waits */
+MUST_CHECK int ws_statistics_tick(WsStatistics *stats); /* each stats_interval_ms */
+MUST_CHECK int ws_statistics_poke(WsStatistics *stats); /* after work: asks now if somebody waits */
 
 /* Equal for two bodies that differ in the values of "timestamp" members alone. Never 0. */
-uint64_t ws_stats_digest(Text body);
+uint64_t ws_statistics_digest(Text body);
 
-DEFINE_CLEANUP(WsStats *, ws_stats_free);
+DEFINE_CLEANUP(WsStatistics *, ws_statistics_free);
