@@ -20,16 +20,14 @@ struct timespec deadline_in(int timeout_ms) {
 }
 
 void deadline_cond_init(pthread_cond_t *cond) {
-        pthread_condattr_t attr;
-
-        MUST(pthread_condattr_init(&attr));
-        MUST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC));
-        MUST(pthread_cond_init(cond, &attr));
-        MUST(pthread_condattr_destroy(&attr));
+        MUST(pthread_cond_init(cond, NULL));
 }
 
+/* The clock is said with each wait, not once with the condition: libfaketime forgets the latter,
+ * and every wait under a clock that it has put back ended at once, for ever. */
 bool deadline_wait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *deadline) {
-        return deadline->tv_sec > 0 && pthread_cond_timedwait(cond, lock, deadline) == 0;
+        return deadline->tv_sec > 0 &&
+               pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, deadline) == 0;
 }
 
 /* pthread_clockjoin_np() would wait for it, but is not known to gcc 12's ThreadSanitizer. */
