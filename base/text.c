@@ -21,6 +21,48 @@ bool text_next_item(Text *rest, const char *separators, Text *ret_item) {
         return true;
 }
 
+/* The quote that is open behind character @i, where @open is before it. */
+static char text_quote_behind(Text text, size_t i, char open) {
+        char c = text.data[i];
+        bool may_open = i == 0 || memchr(" \t,=|", text.data[i - 1], 5) != NULL;
+
+        if (open)
+                return c == open ? '\0' : open;
+        return may_open && (c == '\'' || c == '"') ? c : '\0';
+}
+
+size_t text_find_unquoted(Text text, Text separator) {
+        char open = '\0';
+
+        for (size_t i = 0; i < text.n; ++i) {
+                if (!open && text.n - i >= separator.n &&
+                    memcmp(text.data + i, separator.data, separator.n) == 0)
+                        return i;
+                open = text_quote_behind(text, i, open);
+        }
+        return text.n;
+}
+
+bool text_is_closed(Text text) {
+        char open = '\0';
+
+        for (size_t i = 0; i < text.n; ++i)
+                open = text_quote_behind(text, i, open);
+        return !open;
+}
+
+bool text_unquote(Text *text) {
+        const char *end;
+
+        if (text->n == 0 || (*text->data != '\'' && *text->data != '"'))
+                return true;
+        end = memchr(text->data + 1, *text->data, text->n - 1);
+        if (end != text->data + text->n - 1)
+                return false;
+        *text = (Text){ text->data + 1, text->n - 2 };
+        return true;
+}
+
 bool text_to_number(Text text, uint64_t most, uint64_t *ret_number) {
         uint64_t number = 0;
 

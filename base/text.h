@@ -37,6 +37,15 @@ static inline bool text_begins(Text text, Text with) {
         return text.n >= with.n && memcmp(text.data, with.data, with.n) == 0;
 }
 
+/* Quotes, '…' or "…", open where a piece begins: first of all, or behind white space or one of
+ * , = | and close with the same character; elsewhere a quote is a character like others. */
+/* Where @separator is for the first time, and in no quotes; @text.n: nowhere. */
+size_t text_find_unquoted(Text text, Text separator);
+bool text_is_closed(Text text); /* no quote is open at its end */
+/* What is in the quotes, or the text itself where it begins with none. False: more follows the
+ * closing quote, or there is none. */
+bool text_unquote(Text *text);
+
 /* Decimal digits and nothing else, of a number up to @most. */
 bool text_to_number(Text text, uint64_t most, uint64_t *ret_number);
 

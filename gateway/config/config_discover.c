@@ -19,12 +19,6 @@ bool config_is_discovery(ConfigLoader *loader, const ConfigRoute *source) {
 static void config_discover_check(ConfigLoader *loader,
                                   const ConfigRoute *source,
                                   const Route *route) {
-        static const struct {
-                ConfigRouteKey key;
-                const char *name;
-        } unused[] = { { ROUTE_WHEN, "when" },
-                       { ROUTE_DECODE, "decode" },
-                       { ROUTE_WHO, "person" } };
         const char *text = topic_template_text(route->topic);
         const char *name = strchr(text, '{');
 
@@ -43,13 +37,6 @@ static void config_discover_check(ConfigLoader *loader,
                                    "kind",
                                    "a map means nothing where kind is discovery",
                                    "no [map] of this route");
-        for (size_t i = 0; i < N_ELEMENTS(unused); ++i)
-                if (config_route_text(loader, source, unused[i].key))
-                        config_route_error(loader,
-                                           source->name,
-                                           unused[i].name,
-                                           "means nothing where kind is discovery",
-                                           "allow, ignore, keep, max_devices, max_points");
 }
 
 static size_t config_discover_number(ConfigLoader *loader,

@@ -335,9 +335,6 @@ static void config_map_warn_of_each(ConfigLoader *loader,
 
         if (route->each)
                 return;
-        snprintf(section, sizeof(section), "route %s", source->name);
-        if (config_route_text(loader, source, ROUTE_EACH_MAX))
-                config_warning(loader, section, "each_max", "means nothing without each");
         if (!map_asks(route->map, MAP_CAPTURE_INDEX) && !map_asks(route->map, MAP_CAPTURE_KEY))
                 return;
         config_map_section(source->name, section);
@@ -351,13 +348,6 @@ void config_map_check(ConfigLoader *loader, const ConfigRoute *source, const Rou
         config_map_warn_of_names(loader, source, route);
         config_map_warn_of_each(loader, source, route);
         snprintf(section, sizeof(section), "route %s", source->name);
-        if (route->merges && route->kind != KIND_TELEMETRY) {
-                loader->origin = source->texts[ROUTE_MERGE].origin;
-                config_warning(loader,
-                               section,
-                               "merge",
-                               "means nothing where kind is not telemetry");
-        }
         if (!route->keeps_named || route->map)
                 return;
         loader->origin = source->texts[ROUTE_KEEP].origin;

@@ -32,19 +32,6 @@ static double config_route_dbm(ConfigLoader *loader,
         return value;
 }
 
-/* Zones of other kinds than detections are nobody's. */
-static void config_route_warn_of_dbm(ConfigLoader *loader, const ConfigRoute *source) {
-        char section[CONFIG_ROUTE_NAME_MAX + 8];
-
-        snprintf(section, sizeof(section), "route %s", source->name);
-        for (ConfigRouteKey k = ROUTE_NEAR; k <= ROUTE_MEDIUM; ++k)
-                if (config_route_text(loader, source, k))
-                        config_warning(loader,
-                                       section,
-                                       config_route_key_name(k),
-                                       "means nothing where kind is not ble_detections");
-}
-
 static size_t config_route_bytes(ConfigLoader *loader, const ConfigRoute *source) {
         const char *text = config_route_text(loader, source, ROUTE_BYTES);
         int64_t most = (int64_t)(loader->config->journal.segment_bytes / ROUTE_SEGMENT_PARTS);
@@ -175,7 +162,6 @@ static void config_route_read_kind(ConfigLoader *loader, const ConfigRoute *sour
 /* Names of members, with commas or spaces between them: no JSON is searched deeper than data. */
 static int config_route_read_person(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
         const char *text = config_route_text(loader, source, ROUTE_WHO);
-        char section[CONFIG_ROUTE_NAME_MAX + 8];
         Text rest = text_of(text ? text : ""), item;
         size_t n = 0;
 
@@ -193,13 +179,6 @@ static int config_route_read_person(ConfigLoader *loader, const ConfigRoute *sou
                                    "bad names",
                                    "1 to 8 names of members of data, each up to 64 bytes");
                 return 0;
-        }
-        if (route->kind != KIND_CAMERA_EVENT) {
-                snprintf(section, sizeof(section), "route %s", source->name);
-                config_warning(loader,
-                               section,
-                               "person",
-                               "means nothing where kind is not camera_event");
         }
         route->person = strdup(text);
         return route->person ? 0 : err_new(-ENOMEM);
@@ -248,6 +227,8 @@ static bool config_route_is_in_force(ConfigLoader *loader, const ConfigRoute *so
                 config_map_warn_unused(loader, source, "its route is not enabled");
         else if (is_all)
                 config_map_warn_unused(loader, source, "the profile has no route of this name");
+        if (is_on && is_all)
+                config_unused_check_all(loader, source);
         return is_on && !is_all;
 }
 
@@ -282,8 +263,7 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
         r = config_route_read_person(loader, source, &route);
         if (r != 0)
                 return err_up(r);
-        if (route.kind != KIND_BLE_DETECTIONS)
-                config_route_warn_of_dbm(loader, source);
+        config_unused_check(loader, source, &route);
         if (route.medium_dbm > route.near_dbm)
                 config_route_error(loader,
                                    source->name,

@@ -234,6 +234,10 @@ void config_map_done(ConfigRoute *source);
 MUST_CHECK int config_map_read(ConfigLoader *loader, const ConfigRoute *source, Route *route);
 /* Warnings: of a route that is in force, what of it nothing uses; of a map whose route is not. */
 void config_map_check(ConfigLoader *loader, const ConfigRoute *source, const Route *route);
+/* An error for each key that the kind of the route does not use; and for each that a route without
+ * a topic, which stands for all of its profile, cannot say for all. */
+void config_unused_check(ConfigLoader *loader, const ConfigRoute *source, const Route *route);
+void config_unused_check_all(ConfigLoader *loader, const ConfigRoute *source);
 void config_map_warn_unused(ConfigLoader *loader, const ConfigRoute *source, const char *why);
 /* MAP_<NAME>_<TARGET> of the environment, in lower case, cut in two; the route must be known. */
 bool config_map_split(const ConfigTexts *texts,

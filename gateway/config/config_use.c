@@ -163,18 +163,19 @@ static int use_fill_route(const ConfigRoute *from, ConfigRoute *to, const char *
         return r == 0 ? 0 : err_up(r);
 }
 
-/* What the using route says for all that come of it. */
+bool config_use_is_general(ConfigRouteKey key) {
+        return key == ROUTE_AUTO_REGISTER || key == ROUTE_TIMEZONE || key == ROUTE_BYTES ||
+               key == ROUTE_REBIRTH || key == ROUTE_ENABLED;
+}
+
 static int use_fill_general(const ConfigRoute *from, ConfigRoute *to) {
-        static const ConfigRouteKey general[] = {
-                ROUTE_AUTO_REGISTER, ROUTE_TIMEZONE, ROUTE_BYTES, ROUTE_REBIRTH, ROUTE_ENABLED
-        };
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < N_ELEMENTS(general); ++i) {
-                const ConfigText *text = &from->texts[general[i]];
+        for (ConfigRouteKey key = 0; r == 0 && key < CONFIG_ROUTE_KEYS; ++key) {
+                const ConfigText *text = &from->texts[key];
 
-                if (use_is_said(text))
-                        r = use_fill(text, &to->texts[general[i]], NULL, false);
+                if (config_use_is_general(key) && use_is_said(text))
+                        r = use_fill(text, &to->texts[key], NULL, false);
         }
         return r == 0 ? 0 : err_up(r);
 }

@@ -29,6 +29,9 @@ MUST_CHECK int config_profile_file_read(ConfigProfileFile *file,
                                         const char *name);
 void config_profile_file_done(ConfigProfileFile *file);
 
+/* What a route that uses a profile says for all that come of it. */
+bool config_use_is_general(ConfigRouteKey key);
+
 /* After all sources: 0, -ENOMEM. */
 MUST_CHECK int config_use_apply(ConfigLoader *loader);
 

@@ -24,14 +24,6 @@ static int invalid(const char **ret_why, const char *why) {
         return CONDITION_E_INVALID;
 }
 
-/* 'text' is text, as in a map. */
-static Text unquoted(Text value) {
-        bool is_quoted = value.n >= 2 && (*value.data == '\'' || *value.data == '"') &&
-                         value.data[value.n - 1] == *value.data;
-
-        return is_quoted ? (Text){ value.data + 1, value.n - 2 } : value;
-}
-
 /* What would be a value or a name that nothing ever has, and is a condition elsewhere. */
 static const char *foreign(Text text) {
         static const struct {
@@ -48,27 +40,46 @@ static const char *foreign(Text text) {
         };
 
         for (size_t i = 0; i < N_ELEMENTS(signs); ++i)
-                if (memmem(text.data, text.n, signs[i].sign, strlen(signs[i].sign)))
+                if (text_find_unquoted(text, text_of(signs[i].sign)) < text.n)
                         return signs[i].why;
         if (text.n >= 4 && memcmp(text.data + text.n - 4, " and", 4) == 0)
                 return "ends with `and`";
         return NULL;
 }
 
-static int read_values(Part *part, Text text, const char **ret_why) {
-        for (bool more = true; more;) {
-                const char *comma = memchr(text.data, ',', text.n);
-                Text value = text_trim(
-                        (Text){ text.data, comma ? (size_t)(comma - text.data) : text.n });
+static bool has_value(const Part *part, Text value) {
+        for (size_t i = 0; i < part->n_values; ++i)
+                if (text_equal(part->values[i], value))
+                        return true;
+        return false;
+}
 
-                if (part->n_values == CONDITION_MAX_VALUES)
-                        return invalid(ret_why, "more than 32 values");
-                part->values[part->n_values++] = unquoted(value);
-                more = comma != NULL;
-                if (more)
-                        text = (Text){ comma + 1, text.n - (size_t)(comma - text.data) - 1 };
-        }
+/* 'text' is text, as in a map: with commas, `and` and signs. */
+static int read_value(Part *part, Text value, const char **ret_why) {
+        if (part->n_values == CONDITION_MAX_VALUES)
+                return invalid(ret_why, "more than 32 values");
+        if (value.n == 0)
+                return invalid(ret_why, "a value is missing: one without characters is ''");
+        if (!text_unquote(&value))
+                return invalid(ret_why, "more follows the quotes of a value");
+        if (has_value(part, value))
+                return invalid(ret_why, "a value stands twice");
+        part->values[part->n_values++] = value;
         return 0;
+}
+
+static int read_values(Part *part, Text text, const char **ret_why) {
+        int r = 0;
+
+        for (bool more = true; r == 0 && more;) {
+                Text value = { text.data, text_find_unquoted(text, TEXT(",")) };
+
+                more = value.n < text.n;
+                if (more)
+                        text = (Text){ text.data + value.n + 1, text.n - value.n - 1 };
+                r = read_value(part, text_trim(value), ret_why);
+        }
+        return r;
 }
 
 static int read_part(Part *part, Text text, const char **ret_why) {
@@ -104,13 +115,15 @@ int condition_new(Condition **ret_condition, const char *text, const char **ret_
         if (!condition->text)
                 return err_new(-ENOMEM);
         rest = text_of(condition->text);
+        if (!text_is_closed(rest))
+                return invalid(ret_why, "a quote is not closed");
         if (foreign(rest))
                 return invalid(ret_why, foreign(rest));
         while (r == 0 && rest.data) {
-                const char *end = memmem(rest.data, rest.n, " and ", 5);
-                Text part = { rest.data, end ? (size_t)(end - rest.data) : rest.n };
+                Text part = { rest.data, text_find_unquoted(rest, TEXT(" and ")) };
 
-                rest = end ? (Text){ end + 5, rest.n - part.n - 5 } : (Text){ 0 };
+                rest = part.n < rest.n ? (Text){ rest.data + part.n + 5, rest.n - part.n - 5 }
+                                       : (Text){ 0 };
                 if (condition->n == CONDITION_MAX_PARTS)
                         return invalid(ret_why, "more than 8 parts");
                 r = read_part(&condition->parts[condition->n++], text_trim(part), ret_why);

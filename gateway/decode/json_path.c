@@ -34,7 +34,8 @@ static int path_take_level(const char **at, const char *end, char **out, Level *
         *ret_level = (Level){ .name = { .data = start, .n = (size_t)(*out - start) },
                               .index = UINT64_MAX };
         ret_level->is_any = text_equal(ret_level->name, TEXT("*"));
-        if (!text_to_number(ret_level->name, UINT32_MAX, &ret_level->index))
+        if ((ret_level->name.n > 1 && *start == '0') || /* RFC 6901, section 4 */
+            !text_to_number(ret_level->name, UINT32_MAX, &ret_level->index))
                 ret_level->index = UINT64_MAX;
         return 0;
 }

@@ -465,6 +465,76 @@ static bool is_number(Text text) {
                cursor.at == cursor.end && token.odd == REASON_NONE;
 }
 
+/* From its first digit that is none of the zeros in front on. */
+typedef struct Decimal Decimal;
+
+struct Decimal {
+        bool is_negative;
+        Text rest;    /* with the point; empty: it is 0 */
+        int64_t tens; /* the place of that digit */
+};
+
+#define DECIMAL_TENS_MAX 1000000 /* of an exponent: no double goes so far */
+
+static int64_t decimal_exponent(const char *at, const char *end) {
+        bool is_negative = *at == '-';
+        int64_t tens = 0;
+
+        for (at += *at == '-' || *at == '+'; at < end && tens < DECIMAL_TENS_MAX; ++at)
+                tens = 10 * tens + (*at - '0');
+        return is_negative ? -tens : tens;
+}
+
+static Decimal decimal_of(Text text) {
+        Decimal decimal = { .is_negative = *text.data == '-' };
+        const char *e = memchr(text.data, 'e', text.n), *end = text.data + text.n;
+        const char *at = text.data + decimal.is_negative, *point;
+
+        e = e ? e : memchr(text.data, 'E', text.n);
+        if (e)
+                decimal.tens = decimal_exponent(e + 1, end);
+        end = e ? e : end;
+        point = memchr(at, '.', (size_t)(end - at));
+        decimal.tens += (point ? point : end) - at;
+        for (; at < end && (*at == '0' || *at == '.'); ++at)
+                decimal.tens -= *at == '0';
+        decimal.rest = (Text){ at, (size_t)(end - at) };
+        return decimal;
+}
+
+/* Zeros to no end behind it. */
+static char decimal_digit(Decimal *decimal) {
+        if (decimal->rest.n > 0 && *decimal->rest.data == '.')
+                decimal->rest = (Text){ decimal->rest.data + 1, decimal->rest.n - 1 };
+        if (decimal->rest.n == 0)
+                return '0';
+        decimal->rest = (Text){ decimal->rest.data + 1, decimal->rest.n - 1 };
+        return decimal->rest.data[-1];
+}
+
+static bool is_signed_number(Text text) {
+        bool is_negative = text.n > 0 && *text.data == '-';
+
+        return is_number((Text){ text.data + is_negative, text.n - is_negative });
+}
+
+bool json_same_number(Text a, Text b) {
+        Decimal one, other;
+
+        if (!is_signed_number(a) || !is_signed_number(b))
+                return false;
+        one = decimal_of(a);
+        other = decimal_of(b);
+        if (one.rest.n == 0 || other.rest.n == 0)
+                return one.rest.n == other.rest.n;
+        if (one.is_negative != other.is_negative || one.tens != other.tens)
+                return false;
+        while (one.rest.n > 0 || other.rest.n > 0)
+                if (decimal_digit(&one) != decimal_digit(&other))
+                        return false;
+        return true;
+}
+
 /* JSON has no plus, and no zeros in front. */
 int json_digits(Text text, Arena *arena, Text *ret_digits) {
         bool is_negative, had_zeros = false;

@@ -112,4 +112,7 @@ void json_write(Buf *buf, const JsonTree *tree, const JsonNode *node);
  * it is none, or has more than 128 bytes. In the text or in the arena; -ENOMEM.
  */
 MUST_CHECK int json_digits(Text text, Arena *arena, Text *ret_digits);
+/* Are both numbers, as JSON has them, and the same one, whatever their digits: 255, 255.0, 2.55e2?
+ */
+bool json_same_number(Text a, Text b);
 MUST_CHECK int json_number(Text digits, Arena *arena, double *ret_number); /* of such; -ENOMEM */

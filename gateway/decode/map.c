@@ -285,8 +285,13 @@ static int read_source(MapAssignment *assignment,
                 return invalid(why, "more than %d sources", MAP_MAX_SOURCES);
         if (is_unfinished(text))
                 return invalid(why, "a source is missing at its end");
-        if (text.n >= 2 && text.data[0] == '\'' && text.data[text.n - 1] == '\'') {
-                source.constant = (Text){ text.data + 1, text.n - 2 };
+        if (text.n > 0 && (*text.data == '\'' || *text.data == '"')) {
+                if (!text_unquote(&text))
+                        return invalid(why,
+                                       "more follows the quotes: %.*s",
+                                       (int)text.n,
+                                       text.data);
+                source.constant = text;
         } else if (text.n > in_topic.n && memcmp(text.data, in_topic.data, in_topic.n) == 0) {
                 source.capture =
                         capture_of(topic, (Text){ text.data + in_topic.n, text.n - in_topic.n });
@@ -314,24 +319,11 @@ static int read_source(MapAssignment *assignment,
 
 /* What comes before @separator, which is no part of what is in quotes; the rest is what follows. */
 static Text take_until(Text *rest, Text separator) {
-        char quote = '\0';
-        Text taken = *rest;
+        size_t n = text_find_unquoted(*rest, separator);
+        Text taken = { rest->data, n };
 
-        for (size_t i = 0; i < rest->n; ++i) {
-                char c = rest->data[i];
-
-                if (quote == c)
-                        quote = '\0';
-                else if (!quote && (c == '\'' || c == '"'))
-                        quote = c;
-                if (quote || rest->n - i < separator.n ||
-                    memcmp(rest->data + i, separator.data, separator.n) != 0)
-                        continue;
-                taken.n = i;
-                *rest = (Text){ rest->data + i + separator.n, rest->n - i - separator.n };
-                return text_trim(taken);
-        }
-        *rest = (Text){ 0 };
+        *rest = n < rest->n ? (Text){ rest->data + n + separator.n, rest->n - n - separator.n }
+                            : (Text){ 0 };
         return text_trim(taken);
 }
 
@@ -545,6 +537,8 @@ static int read_line(MapAssignment *assignment,
         Text rest = assignment->line[1];
         int r = read_target(assignment, map, topic, assignment->line[0], why);
 
+        if (r == 0 && !text_is_closed(rest))
+                return invalid(why, "a quote is not closed");
         if (r == 0)
                 r = read_sources(assignment, topic, take_until(&rest, TEXT("|")), why);
         if (r == 0)

@@ -58,29 +58,27 @@ MapType map_op_gives(const MapOp *op) {
         return map_ops[op->kind].gives;
 }
 
+bool map_word_is(const MapWord *word, Text text) {
+        Text bare = text_bare(text), own = word->word;
+
+        return (text.n == own.n && strncasecmp(text.data, own.data, own.n) == 0) ||
+               (bare.n == own.n && strncasecmp(bare.data, own.data, own.n) == 0) ||
+               json_same_number(bare, own);
+}
+
 /* ---- parsing ---- */
 
-/* The next word, or what is between quotes; false: there is none. */
-static bool take_word(Text *rest, Text *ret_word) {
-        const char *end;
+/* The next word, with quotes that it has; false: there is none. */
+static bool take_item(Text *rest, Text *ret_item) {
+        size_t n_space, n_tab;
 
         *rest = text_trim(*rest);
         if (rest->n == 0)
                 return false;
-        end = *rest->data == '"' ? memchr(rest->data + 1, '"', rest->n - 1) : NULL;
-        if (end) {
-                *ret_word = (Text){ rest->data + 1, (size_t)(end - rest->data) - 1 };
-                rest->n -= ret_word->n + 2;
-                rest->data = end + 1;
-                return true;
-        }
-        ret_word->data = rest->data;
-        ret_word->n = 0;
-        while (ret_word->n < rest->n && rest->data[ret_word->n] != ' ' &&
-               rest->data[ret_word->n] != '\t')
-                ++ret_word->n;
-        rest->data += ret_word->n;
-        rest->n -= ret_word->n;
+        n_space = text_find_unquoted(*rest, TEXT(" "));
+        n_tab = text_find_unquoted(*rest, TEXT("\t"));
+        *ret_item = (Text){ rest->data, n_space < n_tab ? n_space : n_tab };
+        *rest = (Text){ rest->data + ret_item->n, rest->n - ret_item->n };
         return true;
 }
 
@@ -89,12 +87,24 @@ static int invalid(const char **ret_why, const char *why) {
         return MAP_E_INVALID;
 }
 
+/* The next word, or what is in its quotes; MAP_E_INVALID with why, where nothing follows: @missing.
+ */
+static int take_word(Text *rest, const char *missing, Text *ret_word, const char **ret_why) {
+        if (!take_item(rest, ret_word))
+                return invalid(ret_why, missing);
+        if (!text_is_closed(*ret_word))
+                return invalid(ret_why, "a quote is not closed");
+        if (!text_unquote(ret_word))
+                return invalid(ret_why, "more follows the quotes");
+        return 0;
+}
+
 static int parse_number(Text *rest, Arena *arena, double *ret_number, const char **ret_why) {
         Text word, digits;
-        int r;
+        int r = take_word(rest, "a number is missing", &word, ret_why);
 
-        if (!take_word(rest, &word))
-                return invalid(ret_why, "a number is missing");
+        if (r != 0)
+                return r;
         r = json_digits(word, arena, &digits);
         if (r == 0 && !digits.data)
                 return invalid(ret_why, "is no number");
@@ -104,30 +114,38 @@ static int parse_number(Text *rest, Arena *arena, double *ret_number, const char
 }
 
 static int add_word(MapOp *op, Text word, Text meaning, const char **ret_why) {
+        MapWord added = { .word = word, .meaning = meaning };
+
+        for (size_t i = 0; i < op->n_words; ++i)
+                if (map_word_is(&op->words[i], word))
+                        return invalid(ret_why, "a word stands twice");
         if (op->n_words == MAP_MAX_WORDS)
                 return invalid(ret_why, "more than 64 words");
-        op->words[op->n_words++] = (MapWord){ .word = word, .meaning = meaning };
+        op->words[op->n_words++] = added;
         return 0;
 }
 
-/* A=a,b: either may be in quotes, or empty. */
+/* A=a,b: each may be in quotes, or all of it, and a word may be empty. */
 static int parse_meaning(MapOp *op, Text item, const char **ret_why) {
-        const char *sign = memchr(item.data, '=', item.n);
-        Text meaning, words;
+        bool is_whole =
+                item.n > 0 && (*item.data == '"' || *item.data == '\'') && text_unquote(&item);
+        size_t n = text_find_unquoted(item, TEXT("="));
+        Text meaning = { item.data, n }, rest;
         int r = 0;
 
-        if (!sign || sign == item.data)
+        if (!is_whole && !text_is_closed(item))
+                return invalid(ret_why, "a quote is not closed");
+        if (n == item.n || !text_unquote(&meaning) || meaning.n == 0)
                 return invalid(ret_why, "wants MEANING=word,word");
-        meaning = (Text){ item.data, (size_t)(sign - item.data) };
-        words = (Text){ sign + 1, item.n - meaning.n - 1 };
+        rest = (Text){ item.data + n + 1, item.n - n - 1 };
         for (bool more = true; r == 0 && more;) {
-                const char *comma = memchr(words.data, ',', words.n);
-                Text word = { words.data, comma ? (size_t)(comma - words.data) : words.n };
+                Text word = { rest.data, text_find_unquoted(rest, TEXT(",")) };
 
-                more = comma != NULL;
+                more = word.n < rest.n;
                 if (more)
-                        words = (Text){ comma + 1, words.n - word.n - 1 };
-                r = add_word(op, word, meaning, ret_why);
+                        rest = (Text){ rest.data + word.n + 1, rest.n - word.n - 1 };
+                r = text_unquote(&word) ? add_word(op, word, meaning, ret_why)
+                                        : invalid(ret_why, "more follows the quotes");
         }
         return r;
 }
@@ -139,9 +157,15 @@ static int parse_words(MapOp *op, Text rest, Arena *arena, const char **ret_why)
         op->words = arena_alloc(arena, MAP_MAX_WORDS * sizeof(*op->words));
         if (!op->words)
                 return err_new(-ENOMEM);
-        while (r == 0 && take_word(&rest, &item))
-                r = op->kind == MAP_OP_NULL ? add_word(op, item, (Text){ 0 }, ret_why)
-                                            : parse_meaning(op, item, ret_why);
+        while (r == 0 && text_trim(rest).n > 0)
+                if (op->kind == MAP_OP_WORD) {
+                        (void)take_item(&rest, &item);
+                        r = parse_meaning(op, item, ret_why);
+                } else {
+                        r = take_word(&rest, "wants words", &item, ret_why);
+                        if (r == 0)
+                                r = add_word(op, item, (Text){ 0 }, ret_why);
+                }
         if (r == 0 && op->n_words == 0)
                 return invalid(ret_why, "wants words");
         return r;
@@ -150,7 +174,7 @@ static int parse_words(MapOp *op, Text rest, Arena *arena, const char **ret_why)
 static int parse_unit(MapOp *op, Text rest, const char **ret_why) {
         Text word;
 
-        if (!take_word(&rest, &word))
+        if (!take_item(&rest, &word))
                 return 0;
         for (size_t i = 0; i < N_ELEMENTS(map_units); ++i)
                 if (text_equal(word, text_of(map_units[i].name)) && text_trim(rest).n == 0) {
@@ -162,9 +186,11 @@ static int parse_unit(MapOp *op, Text rest, const char **ret_why) {
 }
 
 static int parse_text(MapOp *op, Text rest, const char **ret_why) {
-        if (!take_word(&rest, &op->text) || text_trim(rest).n > 0)
+        int r = take_word(&rest, "wants one word, or text in quotes", &op->text, ret_why);
+
+        if (r == 0 && text_trim(rest).n > 0)
                 return invalid(ret_why, "wants one word, or text in quotes");
-        return 0;
+        return r;
 }
 
 /* A number stays one. */
@@ -194,7 +220,7 @@ static int parse_end(MapOp *op, Text rest, Arena *arena, const char **ret_why) {
 static int parse_bytes(MapOp *op, Text rest, const char **ret_why) {
         Text word;
 
-        while (take_word(&rest, &word)) {
+        while (take_item(&rest, &word)) {
                 if (text_equal(word, TEXT("signed")))
                         op->a = 1;
                 else if (text_equal(word, TEXT("le")) || text_equal(word, TEXT("be")))
@@ -259,7 +285,7 @@ int map_op_parse(MapOp *ret_op, Text text, Arena *arena, const char **ret_why) {
         int r = 0;
 
         *ret_why = NULL;
-        if (!take_word(&text, &name))
+        if (!take_item(&text, &name))
                 return invalid(ret_why, "an operation is missing");
         for (size_t i = 0; i < MAP_OP_COUNT; ++i)
                 if (text_equal(name, text_of(map_ops[i].name)))

@@ -94,6 +94,10 @@ typedef enum MapUnit { /* of the operation `time` */
                        MAP_UNIT_NS
 } MapUnit;
 
+/* Is @text the word: in any case of its letters, also with white space around it, unless the word
+ * has it; or the same number, however it is written: 255 is 255.0? */
+bool map_word_is(const MapWord *word, Text text);
+
 /* Of text such as `scale 0.001`; all that the operation keeps is in the arena. */
 MUST_CHECK int map_op_parse(MapOp *ret_op, Text text, Arena *arena, const char **ret_why);
 const char *map_op_name(MapOpKind kind);

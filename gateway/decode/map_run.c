@@ -20,12 +20,11 @@ static int useless(MapValue *value, const char **ret_why, const char *why) {
         return 0;
 }
 
-/* White space around it is no part of it, unless the word has it. */
+/* White space around it is no part of it. */
 static bool is_word(Text text, Text word) {
         Text bare = text_bare(text);
 
-        return (text.n == word.n && strncasecmp(text.data, word.data, word.n) == 0) ||
-               (bare.n == word.n && strncasecmp(bare.data, word.data, word.n) == 0);
+        return bare.n == word.n && strncasecmp(bare.data, word.data, word.n) == 0;
 }
 
 /* Numbers, text that is one, and switches have digits; absent: none. */
@@ -157,7 +156,7 @@ static int run_word(const MapOp *op, MapValue *value, const char **ret_why) {
         if (!is_scalar(value, ret_why))
                 return 0;
         for (size_t i = 0; i < op->n_words; ++i)
-                if (is_word(value->text, op->words[i].word)) {
+                if (map_word_is(&op->words[i], value->text)) {
                         *value = (MapValue){ .type = MAP_TEXT, .text = op->words[i].meaning };
                         return 0;
                 }
@@ -170,7 +169,7 @@ static int run_null(const MapOp *op, MapValue *value) {
                                             : value->text;
 
         for (size_t i = 0; value->type != MAP_JSON && i < op->n_words; ++i)
-                if (is_word(text, op->words[i].word)) {
+                if (map_word_is(&op->words[i], text)) {
                         *value = nothing;
                         return 0;
                 }

@@ -1,6 +1,7 @@
 #include "gateway/discover/words.h"
 
 #include "base/name.h"
+#include "gateway/decode/map_op.h"
 
 #define WORDS_LONGEST 64 /* bytes of a payload that stands for a state */
 
@@ -21,8 +22,9 @@ static void put_word(Buf *line, const char *meaning, Text word) {
 }
 
 const char *words_put(Buf *line, const Words *words) {
-        if (text_equal(words->for_yes, words->for_no) || !is_word(words->for_yes) ||
-            !is_word(words->for_no))
+        MapWord yes = { .word = words->for_yes };
+
+        if (!is_word(words->for_yes) || !is_word(words->for_no) || map_word_is(&yes, words->for_no))
                 return "payloads that a map cannot tell apart";
         buf_append_string(line, " | word");
         put_word(line, words->yes, words->for_yes);

@@ -38,6 +38,19 @@ static void test_a_value_is_compared_as_it_is_written(void **state) {
         assert_true(holds("/t = ''", "{\"t\":\"\"}"));
         assert_true(holds("/Battery Level and /a or b = 1", "{\"Battery Level\":1,\"a or b\":1}"));
         assert_true(holds("/a/1 = x", "{\"a\":[0,\"x\"]}"));
+        assert_false(holds("/a/01 = x", "{\"a\":[0,\"x\"]}")); /* RFC 6901: no index */
+        assert_true(holds("/a/01 = x", "{\"a\":{\"01\":\"x\"}}"));
+        assert_true(holds("/a/0 = x", "{\"a\":[\"x\"]}"));
+}
+
+static void test_what_is_in_quotes_is_one_value(void **state) {
+        (void)state;
+        assert_true(holds("/t = 'a, b', c", "{\"t\":\"a, b\"}"));
+        assert_false(holds("/t = 'a, b', c", "{\"t\":\"a\"}"));
+        assert_true(holds("/t = 'x and /y' and /z", "{\"t\":\"x and /y\",\"z\":1}"));
+        assert_true(holds("/t = ' > '", "{\"t\":\" > \"}"));
+        assert_true(holds("/t = 5\"", "{\"t\":\"5\\\"\"}"));
+        assert_true(holds("/t = \"it's\"", "{\"t\":\"it's\"}"));
 }
 
 static void test_another_value_or_none_is_not_that(void **state) {
@@ -79,6 +92,12 @@ static void test_what_is_no_condition_is_refused(void **state) {
                 "/a > 1",
                 "/a <= 1",
                 "/a = b and",
+                "/a = 'b",
+                "/a = 'b, c",
+                "/a = 'b'c",
+                "/a =",
+                "/a = b,",
+                "/a = b, c, b",
                 "/1 and /2 and /3 and /4 and /5 and /6 and /7 and /8 and /9"
         };
 
@@ -95,6 +114,7 @@ static void test_what_is_no_condition_is_refused(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_value_is_compared_as_it_is_written),
+                cmocka_unit_test(test_what_is_in_quotes_is_one_value),
                 cmocka_unit_test(test_another_value_or_none_is_not_that),
                 cmocka_unit_test(test_something_is_there_or_is_not),
                 cmocka_unit_test(test_all_parts_have_to_hold),

@@ -678,6 +678,13 @@ static void test_lines_that_cannot_be_are_refused(void **state) {
                   "/14 or /15 or /16 or /17",
                   "more than 16 sources" },
                 { KIND_TELEMETRY, "a", "/1 + ", "a source is missing at its end" },
+                { KIND_TELEMETRY, "a", "/a or 'none", "a quote is not closed" },
+                { KIND_TELEMETRY, "a", "/a | part 1 \"", "a quote is not closed" },
+                { KIND_TELEMETRY, "a", "'it's' or /b", "more follows the quotes: 'it's'" },
+                { KIND_TELEMETRY,
+                  "a",
+                  "/a | word on=x off=x | default on",
+                  "word on=x off=x: a word stands twice" },
                 { KIND_TELEMETRY, "a", "/1 or | number", "a source is missing at its end" },
         };
 

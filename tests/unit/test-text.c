@@ -37,6 +37,27 @@ static void test_only_what_separates_ends_an_item(void **state) {
         assert_true(text_equal(text_trim(TEXT(" \t ")), TEXT("")));
 }
 
+static void test_what_is_in_quotes_separates_nothing(void **state) {
+        Text text = TEXT("a='x, y', it's 5\", \"q, r");
+
+        (void)state;
+        assert_int_equal(text_find_unquoted(text, TEXT(",")), 8);
+        assert_int_equal(text_find_unquoted(text, TEXT(" | ")), text.n);
+        assert_false(text_is_closed(text));
+        text.n = 18; /* apostrophes and inches open nothing */
+        assert_true(text_is_closed(text));
+        text = TEXT("'x'");
+        assert_true(text_unquote(&text));
+        assert_true(text_equal(text, TEXT("x")));
+        text = TEXT("'x'y");
+        assert_false(text_unquote(&text));
+        text = TEXT("\"");
+        assert_false(text_unquote(&text));
+        text = TEXT("x'");
+        assert_true(text_unquote(&text));
+        assert_true(text_equal(text, TEXT("x'")));
+}
+
 static void test_a_number_is_digits_up_to_the_most(void **state) {
         static const char *const others[] = { "",    "-1",  "+1",  " 1",  "1 ",
                                               "0x1", "1.0", "256", "2550" };
@@ -91,6 +112,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_items_come_one_by_one_and_none_is_empty),
                 cmocka_unit_test(test_only_what_separates_ends_an_item),
+                cmocka_unit_test(test_what_is_in_quotes_separates_nothing),
                 cmocka_unit_test(test_a_number_is_digits_up_to_the_most),
                 cmocka_unit_test(test_the_largest_number_there_is_is_read),
                 cmocka_unit_test(test_hex_is_written_as_it_is_read),
