@@ -348,8 +348,17 @@ void config_map_check(ConfigLoader *loader, const ConfigRoute *source, const Rou
         config_map_warn_of_names(loader, source, route);
         config_map_warn_of_each(loader, source, route);
         snprintf(section, sizeof(section), "route %s", source->name);
-        if (!route->keeps_named || route->map)
+        if (!route->keeps_named)
                 return;
         loader->origin = source->texts[ROUTE_KEEP].origin;
+        if (route->map && !map_gives(route->map, MAP_TO_MEMBER) &&
+            !map_gives(route->map, MAP_TO_DATA))
+                config_error(loader,
+                             section,
+                             "keep",
+                             "keeps nothing: no line of [map %s] gives a member",
+                             source->name);
+        if (route->map)
+                return;
         config_warning(loader, section, "keep", "means nothing without a [map %s]", source->name);
 }

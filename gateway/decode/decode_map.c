@@ -376,14 +376,18 @@ static int write_spreads(MapRun *run, MapTarget target, Buf *buf) {
         for (size_t i = 0; r == 0 && i < map_length(run->map); ++i) {
                 const MapAssignment *assignment = map_get(run->map, i);
                 MapValue value = { .type = MAP_NOTHING };
+                bool had_read = run->has_read;
 
-                if (assignment->target == target && assignment->is_spread)
-                        r = value_of(run, assignment, &value);
-                if (r != 0 || value.type == MAP_NOTHING)
+                if (assignment->target != target || !assignment->is_spread)
                         continue;
-                r = run->node && run->node->type == JSON_OBJECT
-                            ? spread_object(run, assignment, buf)
-                            : value_is_useless(run, value.text, "not an object");
+                r = value_of(run, assignment, &value);
+                if (r == 0 && run->node && run->node->type == JSON_OBJECT) {
+                        r = spread_object(run, assignment, buf);
+                        continue;
+                }
+                run->has_read = had_read; /* nothing of it is in the row */
+                if (r == 0 && value.type != MAP_NOTHING)
+                        r = value_is_useless(run, value.text, "not an object");
         }
         return r == 0 ? 0 : err_up(r);
 }
@@ -498,7 +502,7 @@ static int refuse_unread(const MapRun *run) {
         Kind kind = decoder->route->kind;
 
         if (run->has_read || decoder->route->keeps_named || decoder->root->type == JSON_OBJECT ||
-            (kind != KIND_TELEMETRY && kind != KIND_VEHICLE_LOG))
+            (kind != KIND_TELEMETRY && kind != KIND_VEHICLE_LOG && kind != KIND_SENSOR_LOG))
                 return 0;
         return run->has_asked
                        ? decoder_set_aside(decoder, REASON_WRONG_TYPE, decoder->root, "%s", why)

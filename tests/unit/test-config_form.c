@@ -564,6 +564,8 @@ static void test_keys_that_contradict_each_other(void **state) {
                   ":2: route telemetry.when: a quote is not closed" },
                 { "[route telemetry]\n[map telemetry]\na = /a | word x=1 y=1\n",
                   ":3: map telemetry.a: word x=1 y=1: a word stands twice" },
+                { "[route telemetry]\nkeep = named\n[map telemetry]\ntime = /t\n",
+                  ":2: route telemetry.keep: keeps nothing: no line of [map telemetry] gives a" },
                 { "[map telemetry]\na = /a or 'b\n", ":2: map telemetry.a: a quote is not closed" },
                 { "[route raw_log]\ntimezone = UTC\x01\n",
                   ":2: route raw_log.timezone: has a control" },

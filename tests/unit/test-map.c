@@ -170,6 +170,8 @@ static void test_what_is_no_object_and_nothing_reads_is_a_letter(void **state) {
         static const char *const constant[] = { "speed = /sog", "channel = 'ac'", NULL };
         static const char *const own[] = { "value = /", NULL };
         static const char *const field[] = { "first = /0", NULL };
+        static const char *const all[] = { "* = /", NULL };
+        static const char *const five[] = { "sensor_id = '5'", NULL };
         static const char *const press[] = { "event = topic.event", NULL };
         Fixture *f = *state;
 
@@ -178,6 +180,10 @@ static void test_what_is_no_object_and_nothing_reads_is_a_letter(void **state) {
                 assert_int_equal(decoded(f, "t/d", payloads[i])->reason, REASON_BAD_JSON);
                 route_of(f, KIND_VEHICLE_LOG, "v/{vehicle}", constant);
                 assert_int_equal(decoded(f, "v/1", payloads[i])->reason, REASON_BAD_JSON);
+                route_of(f, KIND_TELEMETRY, "t/{device}", all);
+                assert_int_equal(decoded(f, "t/d", payloads[i])->reason, REASON_BAD_JSON);
+                route_of(f, KIND_SENSOR_LOG, "s/{vehicle}", five);
+                assert_int_equal(decoded(f, "s/1", payloads[i])->reason, REASON_BAD_JSON);
         }
         route_of(f, KIND_TELEMETRY, "t/{device}", lines);
         decoded(f, "t/d", "\"a\nc\"");
