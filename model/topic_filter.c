@@ -33,6 +33,19 @@ bool topic_filter_is_valid(Text filter) {
         return true;
 }
 
+/* Of one with a rest in the middle each side is a filter, the second without a rest of its own. */
+bool topic_pattern_is_valid(Text pattern) {
+        const char *rest = memmem(pattern.data, pattern.n, "#/", 2);
+        Text front, behind;
+
+        if (!rest)
+                return topic_filter_is_valid(pattern);
+        front = (Text){ pattern.data, (size_t)(rest - pattern.data) + 1 };
+        behind = (Text){ rest + 2, pattern.n - front.n - 1 };
+        return topic_filter_is_valid(front) && topic_filter_is_valid(behind) &&
+               !memchr(behind.data, '#', behind.n) && topic_is_plain(pattern);
+}
+
 /* True: they agree in one level more; *ret_is_rest: and in all that follow. */
 static bool topic_filter_agree(Text a, Text b, bool both_ways, bool *ret_is_rest) {
         *ret_is_rest = topic_filter_is(a, "#") || (both_ways && topic_filter_is(b, "#"));

@@ -9,6 +9,7 @@
 
 /* Is it one, as MQTT has them? A broker ends the connection of who names another. */
 bool topic_filter_is_valid(Text filter);
+bool topic_pattern_is_valid(Text pattern); /* or one with a rest in the middle: a/#/b */
 /* Of two MQTT filters: is every topic of @narrow one of @wide; is there a topic of both? Shared
  * subscriptions ($share/…) are apart from all others. */
 bool topic_filter_covers(const char *wide, const char *narrow);

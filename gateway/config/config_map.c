@@ -241,12 +241,13 @@ static int config_map_read_ignore(ConfigLoader *loader, const ConfigRoute *sourc
 
         while (r == 0 && text_next_item(&rest, ",", &item)) {
                 item = text_trim(item);
-                if (!topic_filter_is_valid(item) || route->n_ignore == CONFIG_MAP_IGNORES) {
+                if (!topic_pattern_is_valid(item) || route->n_ignore == CONFIG_MAP_IGNORES) {
                         config_route_error(loader,
                                            source->name,
                                            "ignore",
                                            "bad filter",
-                                           "up to 32 MQTT filters with commas between");
+                                           "up to 32 MQTT filters with commas between; # may be "
+                                           "in the middle, too: a/#/b");
                         return 0;
                 }
                 r = config_map_ignore(route, item);

@@ -283,6 +283,13 @@ static void test_what_is_a_filter(void **state) {
         for (size_t i = 0; i < N_ELEMENTS(bad); ++i)
                 assert_false(topic_filter_is_valid(text_of(bad[i])));
         assert_false(topic_filter_is_valid((Text){ "a\0b", 3 }));
+        assert_true(topic_pattern_is_valid(TEXT("a/+/b/#")));
+        assert_true(topic_pattern_is_valid(TEXT("a/#/b")));
+        assert_true(topic_pattern_is_valid(TEXT("#/b/+")));
+        assert_false(topic_pattern_is_valid(TEXT("a/#/b/#")));
+        assert_false(topic_pattern_is_valid(TEXT("a/#/")));
+        assert_false(topic_pattern_is_valid(TEXT("a/#/b+")));
+        assert_false(topic_pattern_is_valid(TEXT("a#/b")));
 }
 
 static void test_filters_cover_and_meet(void **state) {
