@@ -109,6 +109,14 @@ static bool name_is_trifle(uint32_t c, bool has_digit) {
         return name_is_in(name_trifles, N_ELEMENTS(name_trifles), c);
 }
 
+/* What nobody sees at the end of a name. */
+static const NameRange name_blanks[] = {
+        { 0x20, 0x20 },     { 0xa0, 0xa0 },     { 0xad, 0xad },     { 0x1680, 0x1680 },
+        { 0x180e, 0x180e }, { 0x2000, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x2064 },
+        { 0x2066, 0x206f }, { 0x2800, 0x2800 }, { 0x3000, 0x3000 }, { 0x3164, 0x3164 },
+        { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 },
+};
+
 static uint32_t name_character(const unsigned char *s, size_t length) {
         uint32_t c = length == 1 ? *s : *s & (0xffU >> (length + 1));
 
@@ -173,4 +181,46 @@ int64_t name_said_id(Text text) {
         if (text.n <= n_id || memcmp(text.data, NAME_ID, n_id) != 0)
                 return 0;
         return name_spelt_id((Text){ .data = text.data + n_id, .n = text.n - n_id });
+}
+
+/* Of what is printable, and not empty. */
+static bool name_has_blank_ends(Text name) {
+        const unsigned char *s = (const unsigned char *)name.data;
+        bool is_first = true, is_blank = false;
+        size_t length;
+
+        for (size_t i = 0; i < name.n; i += length) {
+                length = s[i] < 0x80 ? 1 : name_utf8_length(s + i, name.n - i);
+                is_blank = name_is_in(name_blanks,
+                                      N_ELEMENTS(name_blanks),
+                                      name_character(s + i, length));
+                if (is_first && is_blank)
+                        return true;
+                is_first = false;
+        }
+        return is_blank;
+}
+
+const char *name_refusal(Text name) {
+        if (name.n == 0)
+                return "is empty";
+        if (name.n > NAME_LONGEST)
+                return "is longer than 128 bytes";
+        if (!name_is_utf8(name))
+                return "is not UTF-8";
+        if (!name_is_printable(name))
+                return "has characters that no topic may have";
+        if (memchr(name.data, '+', name.n) || memchr(name.data, '#', name.n))
+                return "has + or #";
+        if (name_is_number(name))
+                return "could be taken for an id";
+        if (name_has_blank_ends(name))
+                return "begins or ends with a space, or with what nobody sees";
+        return NULL;
+}
+
+const char *name_user_refusal(Text name) {
+        if (memchr(name.data, ' ', name.n) || memchr(name.data, '/', name.n))
+                return "has a space or /";
+        return name_refusal(name);
 }

@@ -19,6 +19,14 @@ bool name_is_printable(Text text);
 
 bool name_is_number(Text name);
 
+#define NAME_LONGEST 128 /* bytes */
+
+/* Why nothing new is called so, as in "it ..."; NULL: it may be. One rule for all doors: devices
+ * that register themselves, and what people add, import or manage. What is called otherwise already
+ * goes on. Static. */
+const char *name_refusal(Text name);
+const char *name_user_refusal(Text name); /* and of users, who are one level of a topic */
+
 /* The id that `id:5` says, or, without the prefix, that bare digits spell: decimal, no sign, no
  * leading zeros; 0 if it says none. */
 int64_t name_said_id(Text text);

@@ -20,29 +20,23 @@
 #define CLI_ID_MAX       999999999999999LL /* that JavaScript and doubles know exactly */
 #define CLI_TTL_MAX      31536000
 
-/* What a user, device or vehicle is called is a level of a topic, so it must be able to be one. */
-static int cli_check_name(const Cli *cli, const char *name) {
-        size_t n = strlen(name);
+/* Of a user, who is one level of a topic, or of a device or vehicle. */
+static int cli_check_name(const Cli *cli, const char *name, bool is_user) {
+        Text text = text_of(name);
+        const char *why = is_user ? name_user_refusal(text) : name_refusal(text);
 
-        for (const char *p = name; *p; ++p)
-                if (*p == ' ' || strchr("/+#", *p))
-                        n = 0;
-        if (n == 0 || n > CLI_NAME_MAX)
+        if (!why)
+                return CLI_OK;
+        if (!name_is_printable(text))
+                return cli_usage_error(cli, "bad name: it %s", why);
+        if (name_is_number(text))
                 return cli_usage_error(cli,
-                                       "bad name '%s': allowed: 1 to %d bytes, no space, / + #",
+                                       "bad name '%s': it %s; allowed: one with a letter, such as "
+                                       "no-%s",
                                        name,
-                                       CLI_NAME_MAX);
-        if (!name_is_utf8(text_of(name)))
-                return cli_usage_error(cli, "bad name: it is not UTF-8");
-        if (!name_is_printable(text_of(name)))
-                return cli_usage_error(cli, "bad name: it has characters that no topic may have");
-        if (name_is_number(text_of(name)))
-                return cli_usage_error(cli,
-                                       "bad name '%s': it could be taken for an id; allowed: one "
-                                       "with a letter, such as no-%s",
-                                       name,
+                                       why,
                                        strncasecmp(name, "id:", 3) == 0 ? name + 3 : name);
-        return CLI_OK;
+        return cli_usage_error(cli, "bad name '%s': it %s", name, why);
 }
 
 int cli_need(const Cli *cli, CliOption option, const char *name) {
@@ -108,7 +102,7 @@ int cli_user_add(const Cli *cli) {
         Role role;
         int r;
 
-        r = cli_check_name(cli, cli->operands[0]);
+        r = cli_check_name(cli, cli->operands[0], true);
         if (r == CLI_OK && !role_from_name(role_text, &role))
                 r = cli_usage_error(cli, "bad role '%s': allowed: user, viewer, admin", role_text);
         if (r == CLI_OK)
@@ -187,7 +181,7 @@ int cli_user_identifier(const Cli *cli) {
         int r = CLI_OK;
 
         if (identifier)
-                r = cli_check_name(cli, identifier);
+                r = cli_check_name(cli, identifier, true);
         if (r == CLI_OK)
                 r = cli_open(cli, &config, &conn);
         if (r != CLI_OK)
@@ -348,7 +342,7 @@ int cli_device_add(const Cli *cli) {
         int64_t id;
         int r;
 
-        r = cli_check_name(cli, cli->operands[0]);
+        r = cli_check_name(cli, cli->operands[0], false);
         if (r == CLI_OK)
                 r = cli_need(cli, CLI_USER, "user");
         if (r == CLI_OK)
@@ -464,7 +458,7 @@ int cli_vehicle_add(const Cli *cli) {
         int64_t id;
         int r;
 
-        r = cli_check_name(cli, code);
+        r = cli_check_name(cli, code, false);
         if (r == CLI_OK)
                 r = cli_need(cli, CLI_USER, "user");
         if (r == CLI_OK && wanted &&

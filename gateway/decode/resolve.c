@@ -165,16 +165,18 @@ void resolve(const Registry *registry, Record *record) {
                 resolve_origin(registry, record);
 }
 
-/* Nothing new gets a number for a code, or what no topic can name. */
+/* The same rule as for what people add: base/name.h. */
 bool resolve_may_register(Text name, Text *ret_why) {
-        if (name_is_number(name)) {
+        if (!name_refusal(name))
+                return true;
+        if (name_is_number(name))
                 *ret_why = TEXT("a number registers no device, and has to be the code or the id of "
                                 "one: id:5 says the id 5");
-                return false;
-        }
-        if (name_is_printable(name))
-                return true;
-        *ret_why = TEXT("a name with what no topic may have registers no device");
+        else if (!name_is_printable(name))
+                *ret_why = TEXT("a name with what no topic may have registers no device");
+        else
+                *ret_why = TEXT("a name with + or #, or with a space or what nobody sees at one of "
+                                "its ends, registers no device");
         return false;
 }
 

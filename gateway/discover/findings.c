@@ -146,7 +146,7 @@ static int findings_make_device(Findings *findings, const FoundDevice *like, Fou
 
 /* It stands in a line of a map as a constant. */
 static bool findings_is_code(Text code) {
-        return decoder_is_name(code) && name_is_printable(code) &&
+        return (!name_refusal(code) || name_is_number(code)) && name_is_printable(code) &&
                !memchr(code.data, '\'', code.n) && text_trim(code).n == code.n;
 }
 

@@ -56,17 +56,16 @@ static int column_id(Columns *columns, DbImportValue to, const RowCell *cell) {
         return columns_set_id(columns, to, cell, cell->value);
 }
 
-/* A level of a topic, and nothing that could be taken for an id. */
+static int column_called(Columns *columns, DbImportValue to, const RowCell *cell, const char *why) {
+        return why ? columns_refuse(columns, cell, why) : columns_set(columns, to, cell->value);
+}
+
 static int column_name(Columns *columns, DbImportValue to, const RowCell *cell) {
-        if (strlen(cell->value) > COLUMN_NAME_MAX)
-                return columns_refuse(columns, cell, "is longer than 128 bytes");
-        if (strpbrk(cell->value, " /+#"))
-                return columns_refuse(columns, cell, "has a space, / + or #");
-        if (!name_is_printable(text_of(cell->value)))
-                return columns_refuse(columns, cell, "has characters that no topic may have");
-        if (name_is_number(text_of(cell->value)))
-                return columns_refuse(columns, cell, "could be taken for an id");
-        return columns_set(columns, to, cell->value);
+        return column_called(columns, to, cell, name_refusal(text_of(cell->value)));
+}
+
+static int column_user_name(Columns *columns, DbImportValue to, const RowCell *cell) {
+        return column_called(columns, to, cell, name_user_refusal(text_of(cell->value)));
 }
 
 static int column_label(Columns *columns, DbImportValue to, const RowCell *cell) {
@@ -195,7 +194,7 @@ static int column_token(Columns *columns, DbImportValue to, const RowCell *cell)
 /* clang-format off */
 static const Column columns_ours[] = {
         { USERS | DEVICES | VEHICLES | GROUPS, "id", DB_IMPORT_ID, column_id },
-        { USERS, "username", DB_IMPORT_NAME, column_name },
+        { USERS, "username", DB_IMPORT_NAME, column_user_name },
         { USERS, "password_hash", DB_IMPORT_HASH, column_hash },
         { USERS, "role", DB_IMPORT_ROLE, column_role },
         { DEVICES | VEHICLES, "code", DB_IMPORT_NAME, column_name },

@@ -9,7 +9,6 @@
 #include "gateway/move/row.h"
 
 #define COLUMN_TEXT_MAX  (ROW_VALUE_MAX + 80)
-#define COLUMN_NAME_MAX  128 /* bytes of the name of a user or thing */
 #define COLUMNS_MAX      24  /* that we have */
 #define COLUMN_LABEL_MAX 256 /* of one for people */
 

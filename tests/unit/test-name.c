@@ -32,6 +32,45 @@ static void test_what_could_be_a_number_is_no_name(void **state) {
         assert_false(name_is_number(TEXT("1\xff")));
 }
 
+static void test_one_rule_says_what_is_new_may_be_called(void **state) {
+        static const char *const names[] = { "a",        "attic/lamp", "living room",
+                                             "A/7/23",   "caf\u00e9",  "lamp \u2764\ufe0f",
+                                             "a\u200bb", "10-2" };
+        static const struct {
+                const char *name, *why;
+        } others[] = {
+                { "", "is empty" },
+                { "17", "could be taken for an id" },
+                { "id:5", "could be taken for an id" },
+                { "1\u200b", "could be taken for an id" },
+                { "lamp ", "begins or ends with a space, or with what nobody sees" },
+                { " lamp", "begins or ends with a space, or with what nobody sees" },
+                { "lamp\u200b", "begins or ends with a space, or with what nobody sees" },
+                { "\ufefflamp", "begins or ends with a space, or with what nobody sees" },
+                { "\u200b", "begins or ends with a space, or with what nobody sees" },
+                { "a+b", "has + or #" },
+                { "a/#", "has + or #" },
+                { "a\tb", "has characters that no topic may have" },
+                { "a\xff", "is not UTF-8" },
+        };
+        char longest[NAME_LONGEST + 2];
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(names); ++i)
+                assert_null(name_refusal(text_of(names[i])));
+        for (size_t i = 0; i < N_ELEMENTS(others); ++i) {
+                assert_string_equal(name_refusal(text_of(others[i].name)), others[i].why);
+                assert_non_null(name_user_refusal(text_of(others[i].name)));
+        }
+        memset(longest, 'a', sizeof(longest));
+        assert_null(name_refusal((Text){ longest, NAME_LONGEST }));
+        assert_string_equal(name_refusal((Text){ longest, NAME_LONGEST + 1 }),
+                            "is longer than 128 bytes");
+        assert_null(name_user_refusal(TEXT("ana")));
+        assert_string_equal(name_user_refusal(TEXT("a b")), "has a space or /");
+        assert_string_equal(name_user_refusal(TEXT("a/b")), "has a space or /");
+}
+
 static void test_utf8_is_told_from_what_only_looks_like_it(void **state) {
         static const Text good[] = {
                 { "", 0 },
@@ -80,6 +119,7 @@ static void test_ids_are_said_or_spelt(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_could_be_a_number_is_no_name),
+                cmocka_unit_test(test_one_rule_says_what_is_new_may_be_called),
                 cmocka_unit_test(test_utf8_is_told_from_what_only_looks_like_it),
                 cmocka_unit_test(test_ids_are_said_or_spelt),
         };

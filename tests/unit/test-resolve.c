@@ -138,6 +138,10 @@ static void test_what_nothing_new_is_called(void **state) {
         assert_non_null(strstr(why.data, "a number registers no device"));
         assert_false(resolve_may_register(TEXT("a\x7f"), &why));
         assert_non_null(strstr(why.data, "no topic may have"));
+        assert_false(resolve_may_register(TEXT("a "), &why));
+        assert_non_null(strstr(why.data, "one of its ends"));
+        assert_false(resolve_may_register(TEXT("a+b"), &why));
+        assert_true(resolve_may_register(TEXT("attic/floor lamp"), &why));
 }
 
 int main(void) {

@@ -11,13 +11,13 @@
 #include "model/metrics.h"
 #include "ws/dialects/client_message.h"
 
-#define WS_SAID_NAME_MAX     128
 #define WS_SAID_MEMBERS      4
 #define WS_SAID_PASSWORD_MIN 8               /* as the command line */
 #define WS_SAID_ID_MAX       999999999999999 /* as the command line */
 
 typedef enum WsSaidForm {
         WS_SAID_NAME,     /* as the command line takes one */
+        WS_SAID_CODE,     /* of a device or vehicle */
         WS_SAID_ROLE,     /* "user" where it is not said */
         WS_SAID_PASSWORD, /* goes its own way */
         WS_SAID_ALIAS,    /* a name, or null for none */
@@ -42,12 +42,12 @@ static const WsSaidMember ws_said_members[MANAGE_COUNT][WS_SAID_MEMBERS] = {
                               { "password", WS_SAID_PASSWORD } },
         [MANAGE_USER_IDENTIFIER] = { { "identifier", WS_SAID_ALIAS } },
         [MANAGE_USER_PASSWORD] = { { "password", WS_SAID_PASSWORD } },
-        [MANAGE_DEVICE_ADD] = { { "code", WS_SAID_NAME },
+        [MANAGE_DEVICE_ADD] = { { "code", WS_SAID_CODE },
                                 { "user", WS_SAID_OWNER },
                                 { "name", WS_SAID_TEXT },
                                 { "type", WS_SAID_TEXT } },
         [MANAGE_DEVICE_SHARE] = { { "user", WS_SAID_USER } },
-        [MANAGE_VEHICLE_ADD] = { { "code", WS_SAID_NAME },
+        [MANAGE_VEHICLE_ADD] = { { "code", WS_SAID_CODE },
                                  { "user", WS_SAID_OWNER },
                                  { "name", WS_SAID_TEXT },
                                  { "id", WS_SAID_ID } },
@@ -63,22 +63,22 @@ static bool ws_said_is_id(const char *text) {
         return text_to_number(text_of(text), WS_SAID_ID_MAX, &id) && id > 0;
 }
 
-static bool ws_said_is_name(const char *text) {
-        return *text && strlen(text) <= WS_SAID_NAME_MAX && !strpbrk(text, " /+#") &&
-               name_is_printable(text_of(text)) && !name_is_number(text_of(text));
-}
-
 /* What is wrong with it; NULL: nothing. @text NULL is null, or absent. */
 static const char *ws_said_fault(WsSaidForm form, const char *text) {
         Role role;
 
         switch (form) {
         case WS_SAID_NAME:
-                return text && ws_said_is_name(text)
+                return text && !name_user_refusal(text_of(text))
                                ? NULL
                                : "1 to 128 bytes, no space, / + #, and nothing that could be an id";
+        case WS_SAID_CODE:
+                return text && !name_refusal(text_of(text)) ? NULL
+                                                            : "1 to 128 bytes, no + #, no space or "
+                                                              "what nobody sees at its ends, "
+                                                              "and nothing that could be an id";
         case WS_SAID_ALIAS:
-                return !text || ws_said_is_name(text)
+                return !text || !name_user_refusal(text_of(text))
                                ? NULL
                                : "null, or 1 to 128 bytes, no space, / + #, and no number";
         case WS_SAID_ROLE:
