@@ -399,3 +399,39 @@ def test_every_message_of_a_scenario_is_in_the_document(documented, broker, data
         socket.close()
     # and what is not in it is recognised
     assert not is_documented(gateway, '{"type":"raw_log"}', messages_of(gateway, "vehicles"))
+
+
+# what the origin systems have, and event streams, take what they always did
+LENIENT = ("/api/v1/", "/api/history/", "/api/faces/", "/api/cameras", "/api/events", "/api/ws/ticket")
+OTHERS = ("/api/v1/devices", "/api/cameras", "/vehicle-logs?limit=1", "/api/v1/detections/recent")
+
+
+def parameters(gateway, operation):
+    found = [resolve(gateway.openapi, one) for one in operation.get("parameters", [])]
+    return [one["name"] for one in found if one["in"] == "query"]
+
+
+def test_lists_refuse_what_they_do_not_know_and_take_what_is_documented(documented):
+    n_lists = 0
+    for path, operations in documented.openapi["paths"].items():
+        names = parameters(documented, operations.get("get", {}))
+        if not names or not path.startswith("/api/") or path.startswith(LENIENT):
+            continue
+        n_lists += 1
+        path = path.replace("{id}", "1")
+        for query, detail in (("nonsense=1", "'nonsense': there is no such parameter"),
+                              (f"{names[0]}=&_=17", "'_': there is no such parameter"),
+                              (f"{names[0]}=1&{names[0]}=1", f"'{names[0]}': it is there twice")):
+            answer = documented.get(f"{path}?{query}", "root")
+            assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (
+                400, "bad_parameter", detail), (path, query, answer.text)
+        answer = documented.get(path + "?" + "&".join(f"{name}=" for name in names), "root")
+        assert "no such parameter" not in answer.text, (path, answer.text)
+    assert n_lists == 19
+
+
+def test_the_paths_of_the_origin_systems_take_whatever_they_are_asked(documented):
+    for path in OTHERS:
+        plain = documented.get(path, "root")
+        more = documented.get(path + ("&" if "?" in path else "?") + "_=17&nonsense=1", "root")
+        assert plain.status_code == 200 and (more.status_code, more.json()) == (200, plain.json()), path

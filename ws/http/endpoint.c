@@ -533,3 +533,48 @@ const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char re
                 snprintf(ret_allow + strlen(ret_allow), 64 - strlen(ret_allow), ", OPTIONS");
         return NULL;
 }
+
+/* What the lists and the history of our own making are narrowed by. Those of the origin systems
+ * take whatever they are asked, as they always did: their clients say more than anybody reads. */
+#define WS_PARAMS_PAGE "from", "to", "limit", "order", "cursor"
+
+static const struct {
+        const char *path;
+        const char *const names[12]; /* NULL behind the last */
+} ws_endpoint_params[] = {
+        { "/api/alerts",
+          { WS_PARAMS_PAGE, "device_id", "vehicle_id", "severity", "alert_type", "acknowledged" } },
+        { "/api/camera-events", { WS_PARAMS_PAGE, "device_id", "event_type" } },
+        { "/api/commands", { "device_id", "state", "limit", "cursor" } },
+        { "/api/detections", { WS_PARAMS_PAGE, "device_id", "zone", "device_hash" } },
+        { "/api/devices", { "limit", "cursor" } },
+        { "/api/devices/{id}/telemetry", { WS_PARAMS_PAGE, "interval", "member", "points" } },
+        { "/api/devices/{id}/telemetry.csv", { "from", "to", "member" } },
+        { "/api/manage/devices", { "limit", "cursor" } },
+        { "/api/manage/groups", { "limit", "cursor" } },
+        { "/api/manage/users", { "limit", "cursor" } },
+        { "/api/manage/vehicles", { "limit", "cursor" } },
+        { "/api/vehicles", { "limit", "cursor" } },
+        { "/api/vehicles/{id}/logs", { WS_PARAMS_PAGE, "types" } },
+        { "/api/vehicles/{id}/series", { "from", "to", "member", "points", "sensor_id" } },
+        { "/api/vehicles/{id}/series.csv", { "from", "to", "member", "sensor_id" } },
+        { "/api/vehicles/{id}/track.geojson", { "from", "to", "simplify" } },
+        { "/api/ws/stats", { "scope" } },
+};
+
+bool ws_endpoint_is_understood(WsCall *call, const WsEndpoint *endpoint) {
+        size_t n = 0;
+
+        if (!call->request || strcmp(endpoint->method, "GET") != 0)
+                return true;
+        for (size_t i = 0; i < N_ELEMENTS(ws_endpoint_params); ++i) {
+                const char *const *names = ws_endpoint_params[i].names;
+
+                if (strcmp(ws_endpoint_params[i].path, endpoint->path) != 0)
+                        continue;
+                while (names[n])
+                        ++n;
+                return ws_endpoint_params_known(call, names, n);
+        }
+        return true;
+}

@@ -80,6 +80,10 @@ struct WsEndpoint {
  * there is no such path. A single slash at the end of a path makes no difference. */
 const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char ret_allow[64]);
 
+/* False: a list or history of ours is asked for by a parameter that it does not know, or by one
+ * twice, and the response says so. What is passed over could be what was to narrow it. */
+bool ws_endpoint_is_understood(WsCall *call, const WsEndpoint *endpoint);
+
 /* What stands for {id} in @path, which the row was found for. */
 Text ws_endpoint_id(const WsEndpoint *endpoint, const char *path);
 

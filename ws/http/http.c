@@ -170,7 +170,7 @@ static void ws_http_serve(WsHttp *http,
         WsWaiter *waiter = session->waiter;
         int r;
 
-        r = endpoint->call(call);
+        r = ws_endpoint_is_understood(call, endpoint) ? endpoint->call(call) : 0;
         if (r == 0 && call->request && *call->request->is_cut)
                 ws_http_refuse_cut(call);
         if (r == 0 && call->query && !waiter)
