@@ -77,7 +77,8 @@ struct LetterBody {
         " CASE WHEN $10::boolean THEN route END, CASE WHEN $11::boolean THEN device END,"          \
         " CASE WHEN $12::boolean THEN topic END, CASE WHEN $13::boolean THEN detail END,"          \
         " CASE WHEN $14::boolean THEN " member " END, NULL FROM " source LETTER_WHERE              \
-        " GROUP BY 8, 9, 10, 11, 12, 13 ORDER BY 3 DESC, 8, 9, 10, 11, 12, 13 LIMIT $8::int"
+        " GROUP BY 8, 9, 10, 11, 12, 13 ORDER BY 3 DESC, 8, 9, 10, 11, 12, 13"                    \
+        " LIMIT $8::int + 1"
 
 /* What it is called now. */
 #define LETTER_NOTES                                                                               \
@@ -196,8 +197,8 @@ int db_letter_rows(DbConn *conn,
         for (int i = 0; i < PQntuples(result) && i < query->limit; ++i) {
                 DbLetterRow row = letter_row(result, i);
 
-                if (!query->by && i + 1 == query->limit && PQntuples(result) > query->limit)
-                        *ret_cursor = row.id;
+                if (i + 1 == query->limit && PQntuples(result) > query->limit)
+                        *ret_cursor = query->by ? DB_LETTER_ROWS_MORE : row.id;
                 fn(arg, &row);
         }
         return 0;
@@ -337,9 +338,10 @@ int db_letter_rows_json(DbConn *conn, const LetterQuery *query, Buf *body) {
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         json_out_array_end(&json.out);
-        if (cursor != 0)
+        if (cursor > 0)
                 snprintf(text, sizeof(text), "%lld", (long long)cursor);
         json_out_text(&json.out, "cursor", *text ? text_of(text) : (Text){ 0 });
+        json_out_bool(&json.out, "more", cursor != 0);
         json_out_object_end(&json.out);
         return buf_failed(body) ? err_new(-ENOMEM) : 0;
 }

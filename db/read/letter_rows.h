@@ -29,7 +29,9 @@ struct DbLetterRow {
 /* Borrowed for the length of the call. */
 typedef void (*DbLetterRowFn)(void *arg, const DbLetterRow *row);
 
-/* *ret_cursor: where the next page begins; 0: there is no more, or these are groups. */
+#define DB_LETTER_ROWS_MORE (-1) /* groups than were asked for: they have no next page */
+
+/* *ret_cursor: where the next page begins; 0: there is no more; of groups DB_LETTER_ROWS_MORE. */
 MUST_CHECK int db_letter_rows(DbConn *conn,
                               const LetterQuery *query,
                               DbLetterRowFn fn,
@@ -37,6 +39,6 @@ MUST_CHECK int db_letter_rows(DbConn *conn,
                               int64_t *ret_cursor);
 MUST_CHECK int db_letter_row(DbConn *conn, int64_t id, DbLetterRowFn fn, void *arg);
 
-/* Appends {"items":[…],"cursor":…}, or the one as an object with its payload. */
+/* Appends {"items":[…],"cursor":…,"more":…}, or the one as an object with its payload. */
 MUST_CHECK int db_letter_rows_json(DbConn *conn, const LetterQuery *query, Buf *body);
 MUST_CHECK int db_letter_row_json(DbConn *conn, int64_t id, Buf *body);

@@ -290,7 +290,9 @@ static int letters_list(const Cli *cli, bool is_notes) {
                            query.by ? letters_print_group : print,
                            &query,
                            &cursor);
-        if (cursor != 0)
+        if (cursor == DB_LETTER_ROWS_MORE)
+                fprintf(stderr, "there are more groups: --limit N, up to %d\n", LETTERS_MAX);
+        else if (cursor != 0)
                 fprintf(stderr, "there are more: --cursor %lld\n", (long long)cursor);
         return cli_db_result(cli, letters.conn, r, "list");
 }
@@ -305,10 +307,13 @@ int cli_letters_notes(const Cli *cli) {
 
 /* ---- summary ---- */
 
+/* One more than is shown was asked for, to know of it. */
 static void letters_print_maker(void *arg, const DbLetterGroup *group) {
         char first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE];
+        int *n_left = arg;
 
-        (void)arg;
+        if ((*n_left)-- <= 0)
+                return;
         clock_format(group->first_us, first);
         clock_format(group->last_us, last);
         printf("%8lld %10lld  %s  %s  %-16s ",
@@ -329,7 +334,7 @@ int cli_letters_summary(const Cli *cli) {
         CLEANUP_LETTERS Letters letters = { .cli = cli };
         LetterQuery query = LETTER_QUERY_INIT(LETTERS_SHOWN, LETTERS_MAX);
         size_t n_given;
-        int r;
+        int n_left, r;
 
         r = letters_query(cli, &query, &n_given);
         if (r == CLI_OK)
@@ -337,6 +342,7 @@ int cli_letters_summary(const Cli *cli) {
         if (r != CLI_OK)
                 return r;
 
+        n_left = query.limit;
         printf("%8s %10s  %-24s  %-24s  %-16s %s\n",
                "LETTERS",
                "BYTES",
@@ -346,9 +352,11 @@ int cli_letters_summary(const Cli *cli) {
                "TOPIC  NAME");
         r = db_survey_letters(letters.conn,
                               cli->values[CLI_REASON],
-                              query.limit,
+                              query.limit + 1,
                               letters_print_maker,
-                              NULL);
+                              &n_left);
+        if (r == 0 && n_left < 0)
+                fprintf(stderr, "there are more: --limit N, up to %d\n", LETTERS_MAX);
         return cli_db_result(cli, letters.conn, r, "summary");
 }
 

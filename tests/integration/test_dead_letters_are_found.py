@@ -73,6 +73,13 @@ def test_groups_say_how_many_of_a_cause(letters):
     assert groups[0] == {"count": 2, "bytes": 40, "newest_id": groups[0]["newest_id"],
                          "first": groups[0]["first"], "last": groups[0]["last"], "reason": "out_of_range",
                          "detail": '/status: not one of online, offline, warning, error: "perhaps"'}
+    page = listed(letters, "--by", "reason,detail", "--limit", "2")
+    assert (len(page["items"]), page["cursor"], page["more"]) == (2, None, True)
+    assert listed(letters, "--by", "reason,detail", "--limit", "4")["more"] is False
+    done = letters.cli("dead-letters", "list", "--by", "reason,detail", "--limit", "2")
+    assert len(done.stdout.splitlines()) == 3 and done.stderr == "there are more groups: --limit N, up to 10000\n"
+    done = letters.cli("dead-letters", "summary", "--limit", "1")
+    assert len(done.stdout.splitlines()) == 2 and done.stderr == "there are more: --limit N, up to 10000\n"
     lines = letters.cli("dead-letters", "list", "--by", "reason,route,detail").stdout.splitlines()
     assert lines[0].split() == ["LETTERS", "BYTES", "FIRST", "LAST", "REASON", "ROUTE", "DETAIL"]
     assert lines[1].split()[0] == "2" and lines[1].split()[4:6] == ["out_of_range", "device_status"]
