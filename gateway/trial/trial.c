@@ -1,5 +1,6 @@
 #include "gateway/trial/trial.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -166,6 +167,45 @@ static bool show_ignored(View *view) {
         return true;
 }
 
+PRINTF(2, 3) static void show_doubt(View *view, const char *format, ...) {
+        va_list args;
+        char text[512]; /* names have up to 128 bytes */
+
+        va_start(args, format);
+        vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        view_string(view, NULL, text);
+}
+
+/* No database is asked: whoever exists, and whose a thing is, decides what becomes of it there. */
+static void show_doubts(View *view, const Record *record) {
+        Text user = record->user, vehicle = record->vehicle, device = record->device;
+
+        view_array(view, "not_looked_up");
+        if (user.data)
+                show_doubt(view,
+                           "user %.*s: if there is none, unknown_user",
+                           (int)user.n,
+                           user.data);
+        if (device.data)
+                show_doubt(view,
+                           "device %.*s: if there is none, %s",
+                           (int)device.n,
+                           device.data,
+                           record->may_register ? "it is registered" : "unknown_device");
+        if (vehicle.data)
+                show_doubt(view,
+                           "vehicle %.*s: if there is none, unknown_vehicle",
+                           (int)vehicle.n,
+                           vehicle.data);
+        if (user.data && (device.data || vehicle.data))
+                show_doubt(view,
+                           "whose it is: if not of user %.*s, wrong_owner",
+                           (int)user.n,
+                           user.data);
+        view_array_end(view);
+}
+
 static bool show_record(View *view, Record *record) {
         Text why;
 
@@ -180,6 +220,8 @@ static bool show_record(View *view, Record *record) {
                 return show_letter(view, REASON_UNKNOWN_DEVICE, why);
         view_string(view, "result", is_row(record) ? "row" : "dead_letter");
         row_view(view, record);
+        if (is_row(record))
+                show_doubts(view, record);
         return is_row(record);
 }
 
