@@ -26,7 +26,7 @@ def test_what_is_no_text_is_no_request(gateway, where):
     for odd in BYTES:
         raw = odd.encode() if where != "header" else bytes.fromhex(odd[1:].replace("%", "")) \
             if odd.startswith("%") else b"a\xffb"
-        target = {"query": b"/api/alerts?device=" + raw, "header": b"/api/commands/cmd_x",
+        target = {"query": b"/api/alerts?device_id=" + raw, "header": b"/api/commands/cmd_x",
                   "path": b"/api/commands/" + raw}[where]
         if where in ("path", "query") and odd == "a%00b":
             continue  # the library ends the request there, and the connection
@@ -35,7 +35,7 @@ def test_what_is_no_text_is_no_request(gateway, where):
                                b"Connection: close\r\nAuthorization: Bearer " + token.encode()
                                + b"\r\n" + extra + b"\r\n")
         assert status == 400 and b"application/problem+json" in data, (odd, data)
-    assert gateway.status("/api/alerts?device=dev-1", headers={
+    assert gateway.status("/api/alerts?device_id=dev-1", headers={
         "Authorization": f"Bearer {token}"}) == 200
     assert "refused sqlstate" not in gateway.log()
 

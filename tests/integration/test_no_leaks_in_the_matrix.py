@@ -312,13 +312,14 @@ def test_no_http_path_shows_what_is_not_ones_own(fleet, broker, database):
                             assert not (is_marked and name) or any(
                                 m in answer.text for m in marks(name)), f"{where}: nothing of {name}"
     # a filter names what is another's: nothing of it comes
-    for url, status in (("/api/detections?device={dev}", 200), ("/api/camera-events?device={dev}", 200), ("/api/alerts?device={dev}", 200),
-                        ("/api/alerts?vehicle={usv}", 200),
+    for url, status in (("/api/detections?device_id={dev}", 404), ("/api/camera-events?device_id={dev}", 404),
+                        ("/api/alerts?device_id={dev}", 404), ("/api/alerts?vehicle_id={usv}", 404),
+                        ("/api/alerts?device={dev}", 400), ("/api/detections?device={dev}", 400),
                         ("/api/v1/statistics/realtime?device_id={dev}", 404),
                         ("/api/v1/statistics/range?start_time=2000-01-01T00:00:00&"
                          "end_time=2100-01-01T00:00:00&device_id={dev}", 404),
                         ("/api/detections?device_hash={hash}", 200),
-                        ("/api/devices?user_id={user}", 200)):
+                        ("/api/devices?user_id={user}", 400)):
         url = url.format(dev="dev-ana", usv="USV-ana", hash=OWNERS["ana"] * 32,
                          user=gateway.ids["ana"])
         answer = gateway.get(url, "ben")
