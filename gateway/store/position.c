@@ -172,20 +172,18 @@ int position_take(Desk *desk, uint64_t position, uint64_t floor) {
 }
 
 /* What an earlier run has left to store. Once, when all that is read at the start has been: each
- * attempt before may have found another position, or the same again. */
+ * attempt before may have found another position, or the same again. What comes meanwhile is
+ * counted by whoever brings it: no count may have an open end. */
 void position_count_recovered(Desk *desk) {
         uint64_t position = lane_stored_seq(desk->lane);
         uint64_t recovered_seq = journal_recovered_seq(desk->journal);
         uint64_t noted_seq = journal_noted_seq(desk->journal);
-        uint64_t n = 0;
+        uint64_t n = position_count_between(desk, position, recovered_seq);
 
         if (noted_seq > position)
                 position_note_older(position,
                                     noted_seq,
                                     position_count_between(desk, position, noted_seq));
-        if (recovered_seq > position)
-                n = journal_count_after(desk->journal, position) -
-                    journal_count_after(desk->journal, recovered_seq);
         metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
         metric_add(METRIC_IN_JOURNAL, (int64_t)n);
         log_info("journal_position seq=%llu to_store=%llu",

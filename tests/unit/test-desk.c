@@ -54,9 +54,20 @@ struct Fixture {
 };
 
 static int64_t now_us;
+static Fixture *said_while_counting; /* what the doors bring while somebody counts */
 
 int64_t __wrap_clock_mono_us(void);
 int64_t __wrap_clock_now_us(void);
+uint64_t __real_journal_count_after(Journal *journal, uint64_t after_seq);
+uint64_t __wrap_journal_count_after(Journal *journal, uint64_t after_seq);
+uint64_t __real_journal_count_some(Journal *journal,
+                                   uint64_t *after_seq,
+                                   uint64_t last_seq,
+                                   size_t n_max);
+uint64_t __wrap_journal_count_some(Journal *journal,
+                                   uint64_t *after_seq,
+                                   uint64_t last_seq,
+                                   size_t n_max);
 
 int64_t __wrap_clock_mono_us(void) {
         return now_us;
@@ -148,6 +159,33 @@ static void say(Fixture *f, int n) {
                 say_to(f, "t/d1");
 }
 
+/* The doors are open while the processor counts: two messages come before each count, and two
+ * behind it. */
+uint64_t __wrap_journal_count_after(Journal *journal, uint64_t after_seq) {
+        uint64_t n;
+
+        if (said_while_counting)
+                say(said_while_counting, 2);
+        n = __real_journal_count_after(journal, after_seq);
+        if (said_while_counting)
+                say(said_while_counting, 2);
+        return n;
+}
+
+uint64_t __wrap_journal_count_some(Journal *journal,
+                                   uint64_t *after_seq,
+                                   uint64_t last_seq,
+                                   size_t n_max) {
+        uint64_t n;
+
+        if (said_while_counting)
+                say(said_while_counting, 2);
+        n = __real_journal_count_some(journal, after_seq, last_seq, n_max);
+        if (said_while_counting)
+                say(said_while_counting, 2);
+        return n;
+}
+
 static void go_down(Fixture *f) {
         fake_server.is_down = true;
         fake_server_cut();
@@ -158,7 +196,7 @@ static void free_event(void *event) {
         event_unref(event);
 }
 
-static void fixture_init(Fixture *f) {
+static void fixture_open(Fixture *f) {
         ProcessorOptions options = {
                 .holder = { .instance = "desk" },
                 .max_batch = 8,
@@ -170,13 +208,6 @@ static void fixture_init(Fixture *f) {
         Route route = { .name = strdup("t"), .kind = KIND_TELEMETRY, .max_bytes = 64 };
         CLEANUP(routes_unref) Routes *routes = NULL;
 
-        *f = (Fixture){ .standing = PROCESSOR_STORES };
-        now_us = CLOCK_DAY_US;
-        log_set_level((LogLevel)-1);
-        metrics_reset();
-        fake_server = (FakeServer){ .dice = { 1 } };
-        snprintf(f->dir, sizeof(f->dir), "/tmp/tidegate-desk-XXXXXX");
-        assert_non_null(mkdtemp(f->dir));
         assert_int_equal(journal_open(&f->journal,
                                       &(JournalOptions){ .dir = f->dir,
                                                          .max_bytes = UINT64_C(1) << 20,
@@ -191,6 +222,23 @@ static void fixture_init(Fixture *f) {
         assert_int_equal(queue_new(&f->outbox, 1024, free_event), 0);
         assert_int_equal(desk_new(&f->desk, &options, f->journal, routes, f->outbox), 0);
         journal_begin_writer(f->journal, options.holder.instance);
+}
+
+static void fixture_close(Fixture *f) {
+        f->desk = desk_free(f->desk);
+        f->outbox = queue_free(f->outbox);
+        f->journal = journal_close(f->journal);
+}
+
+static void fixture_init(Fixture *f) {
+        *f = (Fixture){ .standing = PROCESSOR_STORES };
+        now_us = CLOCK_DAY_US;
+        log_set_level((LogLevel)-1);
+        metrics_reset();
+        fake_server = (FakeServer){ .dice = { 1 } };
+        snprintf(f->dir, sizeof(f->dir), "/tmp/tidegate-desk-XXXXXX");
+        assert_non_null(mkdtemp(f->dir));
+        fixture_open(f);
         turns_until_ready(f);
 }
 
@@ -198,9 +246,7 @@ static void fixture_done(Fixture *f) {
         DIR *stream;
         struct dirent *entry;
 
-        desk_free(f->desk);
-        queue_free(f->outbox);
-        journal_close(f->journal);
+        fixture_close(f);
         stream = opendir(f->dir);
         while ((entry = readdir(stream)))
                 (void)unlinkat(dirfd(stream), entry->d_name, 0);
@@ -345,6 +391,31 @@ static void test_what_had_got_in_when_the_link_went_is_not_stored_again(void **s
         fixture_done(&f);
 }
 
+/* Whoever counts up to an open end, and then from another one, has a difference of its own. */
+static void test_what_comes_while_what_was_left_is_counted_is_none_of_it(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        say(&f, 8);
+        turns_until_stored(&f, 8);
+        say(&f, 5); /* and the process ends */
+        fixture_close(&f);
+        fake_server_cut();
+        metrics_reset();
+        f.opening = (Opening){ 0 };
+        fixture_open(&f);
+        said_while_counting = &f;
+        turns_until_ready(&f);
+        said_while_counting = NULL;
+        assert_int_equal(metric_get(METRIC_RECEIVED_RECOVERED), 5);
+        assert_true(fake_server.n_messages > 13);
+        turns(&f, 2000);
+        assert_int_equal(fake_server.n_passed, fake_server.n_messages);
+        assert_int_equal(metric_get(METRIC_IN_JOURNAL), 0);
+        fixture_done(&f);
+}
+
 /* ---- waiting ---- */
 
 static void test_it_sleeps_until_something_is_due(void **state) {
@@ -387,6 +458,7 @@ int main(void) {
                 cmocka_unit_test(test_what_others_have_stored_meanwhile_goes_first),
                 cmocka_unit_test(test_an_older_database_is_filled_again_and_nothing_is_shown_twice),
                 cmocka_unit_test(test_what_had_got_in_when_the_link_went_is_not_stored_again),
+                cmocka_unit_test(test_what_comes_while_what_was_left_is_counted_is_none_of_it),
                 cmocka_unit_test(test_it_sleeps_until_something_is_due),
                 cmocka_unit_test(test_an_end_is_not_slept_through),
         };
