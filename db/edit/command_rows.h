@@ -65,12 +65,14 @@ MUST_CHECK int db_command_rows_claim(DbConn *conn,
                                      int n_max,
                                      DbCommandFn fn,
                                      void *arg);
-/* At a start: what the process before claimed is free again. */
+/* At a start: what the process before claimed is free again. A thousand by one statement, and one
+ * by one where a trigger or constraint refuses that; what is refused is free as its claim ends. */
 MUST_CHECK int db_command_rows_release(DbConn *conn, const char *epoch);
 MUST_CHECK int db_command_rows_published(DbConn *conn,
                                          const char *ids); /* never claim them again */
 
-/* Cancels what was commanded by who may not any more. */
+/* Cancels what was commanded by who may not any more: at most a thousand, so ask again. What a
+ * trigger or constraint refuses costs no other. */
 MUST_CHECK int db_command_rows_revoke(DbConn *conn);
 /* What is cancelled or over its time and has not just been found so by others. */
 MUST_CHECK int db_command_rows_overdue(DbConn *conn, int n_max, DbCommandFn fn, void *arg);

@@ -309,6 +309,87 @@ static void test_who_may_not_any_more_has_nothing_sent(void **state) {
                             "cmd_a");
 }
 
+static void add_many(int n, const char *claimed_by) {
+        char sql[512];
+
+        (void)snprintf(sql,
+                       sizeof(sql),
+                       "INSERT INTO commands (command_id, device_id, user_id, action, expires_at,"
+                       " claimed_by, claimed_until) SELECT 'cmd_' || i, 1, 2, 'SET',"
+                       " now() + interval '1 hour', '%s', now() + interval '30 seconds'"
+                       " FROM generate_series(1, %d) AS i",
+                       claimed_by,
+                       n);
+        postgres_run(sql);
+}
+
+/* Whoever is in its way: a constraint of somebody's own. */
+static void refuse_one(const char *command_id) {
+        char sql[512];
+
+        (void)snprintf(sql,
+                       sizeof(sql),
+                       "CREATE OR REPLACE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS"
+                       " $$ BEGIN IF NEW.command_id = '%s' THEN RAISE EXCEPTION 'not this'"
+                       " USING ERRCODE = '23514'; END IF; RETURN NEW; END $$;"
+                       "CREATE TRIGGER refuse_one BEFORE UPDATE ON commands FOR EACH ROW"
+                       " EXECUTE FUNCTION refuse_one()",
+                       command_id);
+        postgres_run(sql);
+}
+
+static void allow_all(void) {
+        postgres_run("DROP TRIGGER refuse_one ON commands");
+}
+
+static void test_no_statement_cancels_more_than_a_thousand(void **state) {
+        static const char n_cancelled[] =
+                "SELECT count(*) FROM commands WHERE cancelled_at IS NOT NULL";
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+
+        (void)state;
+        add_many(2500, "one");
+        assert_int_equal(db_command_rows_revoke(conn), 0);
+        assert_string_equal(postgres_text(n_cancelled), "1000");
+        assert_int_equal(db_command_rows_revoke(conn), 0);
+        assert_int_equal(db_command_rows_revoke(conn), 0);
+        assert_string_equal(postgres_text(n_cancelled), "2500");
+}
+
+static void test_no_statement_frees_more_than_a_thousand(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+
+        (void)state;
+        add_many(2500, "one");
+        assert_int_equal(db_command_rows_release(conn, "two"), 0);
+        assert_string_equal(postgres_text("SELECT count(claimed_until) FROM commands"), "2500");
+        assert_int_equal(db_command_rows_release(conn, "one"), 0);
+        assert_string_equal(postgres_text("SELECT count(claimed_until) || ' ' ||"
+                                          " count(DISTINCT xmin::text) FROM commands"),
+                            "0 3");
+}
+
+static void test_one_that_is_refused_keeps_no_other_from_being_cancelled_or_free(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+
+        (void)state;
+        add_many(3, "one");
+        refuse_one("cmd_2");
+        assert_int_equal(db_command_rows_release(conn, "one"), 0);
+        assert_string_equal(postgres_text("SELECT string_agg(command_id, ' ') FROM commands"
+                                          " WHERE claimed_until IS NOT NULL"),
+                            "cmd_2");
+        assert_int_equal(db_command_rows_revoke(conn), 0);
+        assert_string_equal(postgres_text("SELECT string_agg(command_id, ' ') FROM commands"
+                                          " WHERE cancelled_at IS NULL"),
+                            "cmd_2");
+        allow_all();
+        assert_int_equal(db_command_rows_revoke(conn), 0);
+        assert_string_equal(postgres_text("SELECT count(*) FROM commands"
+                                          " WHERE cancelled_at IS NULL"),
+                            "0");
+}
+
 static void test_what_is_over_its_time_is_found_once(void **state) {
         CLEANUP(db_conn_free) DbConn *conn = begin();
         Seen seen = { 0 };
@@ -339,6 +420,10 @@ int main(void) {
                 cmocka_unit_test(test_a_command_is_seen_by_who_sees_the_device),
                 cmocka_unit_test(test_one_gateway_publishes_and_another_takes_over),
                 cmocka_unit_test(test_what_waits_is_found_by_name_by_page_and_by_device),
+                cmocka_unit_test(test_no_statement_cancels_more_than_a_thousand),
+                cmocka_unit_test(test_no_statement_frees_more_than_a_thousand),
+                cmocka_unit_test(
+                        test_one_that_is_refused_keeps_no_other_from_being_cancelled_or_free),
                 cmocka_unit_test(test_what_is_over_its_time_is_found_once),
         };
 
