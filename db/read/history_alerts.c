@@ -1,29 +1,43 @@
 #include <libpq-fe.h>
 
+#include "db/first_of.h"
 #include "db/read/reading_source.h"
 #include "db/visible.h"
 
 /* Who sees neither the vehicle nor the device of an alert does not see it. */
 /* clang-format off */
-#define ALERTS_SQL(behind, order)                                                      \
+#define ALERTS_ROWS                                                                    \
+        "(SELECT a.*, acknowledged_at, acknowledged_by FROM alerts a"                  \
+        "  LEFT JOIN LATERAL (SELECT acknowledged_at, acknowledged_by"                 \
+        "    FROM alert_acks k WHERE k.journal_id = a.journal_id AND k.seq = a.seq"    \
+        "     AND k.received_at = a.received_at) ack ON true) l"
+#define ALERTS_WHERE(behind)                                                           \
+        " AND ($11::text IS NULL OR severity = $11::text)"                             \
+        " AND ($12::text IS NULL OR alert_type = $12::text)"                           \
+        " AND ($13::boolean IS NULL"                                                   \
+        "      OR (acknowledged_at IS NOT NULL) = $13::boolean)"                       \
+        DB_IN_TIME behind
+/* Of all that he sees, and he does not see all: by vehicle and by device. */
+#define ALERTS_SOME "$10::bigint <> 0 AND $8::bigint = 0 AND $9::bigint = 0"
+#define ALERTS_OF_VEHICLES "vehicle_id IN (" DB_VISIBLE_VEHICLES("$10::bigint") ")"
+
+#define ALERTS_SQL(behind, sort, edge)                                                 \
         DB_DECLARE                                                                     \
         "SELECT" DB_PLACE("0") ","                                                     \
         "       vehicle_id, device_id, severity, alert_type, message, extra::text,"    \
-        "       " DB_TO_US("acknowledged_at") ", acknowledged_by"                      \
-        "  FROM alerts l"                                                              \
-        "  LEFT JOIN LATERAL (SELECT acknowledged_at, acknowledged_by"                 \
-        "    FROM alert_acks k WHERE k.journal_id = l.journal_id AND k.seq = l.seq"    \
-        "     AND k.received_at = l.received_at) ack ON true"                          \
-        " WHERE ($8::bigint = 0 OR vehicle_id = $8::bigint)"                           \
-        "   AND ($9::bigint = 0 OR device_id = $9::bigint)"                            \
-        "   AND ($10::bigint = 0"                                                      \
-        "        OR vehicle_id IN (" DB_VISIBLE_VEHICLES("$10::bigint") ")"            \
-        "        OR device_id IN (" DB_VISIBLE_DEVICES("$10::bigint") "))"             \
-        "   AND ($11::text IS NULL OR severity = $11::text)"                           \
-        "   AND ($12::text IS NULL OR alert_type = $12::text)"                         \
-        "   AND ($13::boolean IS NULL"                                                 \
-        "        OR (acknowledged_at IS NOT NULL) = $13::boolean)"                     \
-        DB_IN_TIME behind order
+        "       " DB_TO_US("acknowledged_at") ", acknowledged_by FROM ("               \
+        "(SELECT * FROM " ALERTS_ROWS " WHERE NOT (" ALERTS_SOME ")"                   \
+        "  AND ($8::bigint = 0 OR vehicle_id = $8::bigint)"                            \
+        "  AND ($9::bigint = 0 OR device_id = $9::bigint)"                             \
+        "  AND ($10::bigint = 0 OR " ALERTS_OF_VEHICLES                                \
+        "       OR device_id IN (" DB_VISIBLE_DEVICES("$10::bigint") "))"              \
+        ALERTS_WHERE(behind) sort DB_LIMIT ") UNION ALL "                              \
+        DB_FIRST_OF(DB_VISIBLE_VEHICLES("$10::bigint"), ALERTS_ROWS, "vehicle_id",     \
+                    " AND " ALERTS_SOME ALERTS_WHERE(behind), sort, edge, "$7::bigint") \
+        " UNION ALL "                                                                  \
+        DB_FIRST_OF(DB_VISIBLE_DEVICES("$10::bigint"), ALERTS_ROWS, "device_id",       \
+                    " AND " ALERTS_SOME " AND (" ALERTS_OF_VEHICLES ") IS NOT TRUE"    \
+                    ALERTS_WHERE(behind), sort, edge, "$7::bigint") ") l" sort DB_LIMIT
 /* clang-format on */
 
 enum {
@@ -72,8 +86,8 @@ static void alerts_row(DbReading *reading, const PGresult *rows, int row, JsonOu
 }
 
 const DbReadingSource db_history_alerts = {
-        .ascending = ALERTS_SQL(DB_BEHIND_UP("0"), DB_ORDER_UP("")),
-        .descending = ALERTS_SQL(DB_BEHIND_DOWN("0"), DB_ORDER_DOWN("")),
+        .ascending = ALERTS_SQL(DB_BEHIND_UP("0"), DB_SORT_UP(""), DB_NOT_BEHIND_UP),
+        .descending = ALERTS_SQL(DB_BEHIND_DOWN("0"), DB_SORT_DOWN(""), DB_NOT_BEHIND_DOWN),
         .bind = alerts_bind,
         .begin = db_reading_begin_list,
         .row = alerts_row,

@@ -1,20 +1,28 @@
 #include <libpq-fe.h>
 
+#include "db/first_of.h"
 #include "db/read/reading_source.h"
 #include "db/visible.h"
 
 /* An event stays when its camera is deleted; then it has no code, and is seen by admins alone. */
 /* clang-format off */
-#define CAMERA_EVENTS_SQL(behind, order)                                                      \
-        DB_DECLARE                                                                            \
-        "SELECT" DB_PLACE("0") ","                                                            \
-        "       device_id, (SELECT code FROM devices d WHERE d.id = l.device_id), event_type," \
-        "       data::text"                                                                   \
-        "  FROM camera_events l"                                                              \
-        " WHERE ($8::bigint = 0 OR device_id = $8::bigint)"                                   \
-        "   AND ($9::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES("$9::bigint") "))"      \
-        "   AND ($10::text IS NULL OR event_type = $10::text)"                                \
-        DB_IN_TIME behind order
+#define CAMERA_EVENTS_WHERE(behind)                                                   \
+        " AND ($10::text IS NULL OR event_type = $10::text)" DB_IN_TIME behind
+/* Of all that he sees, and he does not see all: by device. */
+#define CAMERA_EVENTS_SOME "$9::bigint <> 0 AND $8::bigint = 0"
+
+#define CAMERA_EVENTS_SQL(behind, sort, edge)                                         \
+        DB_DECLARE                                                                    \
+        "SELECT" DB_PLACE("0") ","                                                    \
+        "  device_id, (SELECT code FROM devices d WHERE d.id = l.device_id), event_type," \
+        "  data::text FROM ("                                                         \
+        "(SELECT * FROM camera_events l WHERE NOT (" CAMERA_EVENTS_SOME ")"           \
+        "  AND ($8::bigint = 0 OR device_id = $8::bigint)"                            \
+        "  AND ($9::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES("$9::bigint") "))" \
+        CAMERA_EVENTS_WHERE(behind) sort DB_LIMIT ") UNION ALL "                      \
+        DB_FIRST_OF(DB_VISIBLE_DEVICES("$9::bigint"), "camera_events l", "device_id", \
+                    " AND " CAMERA_EVENTS_SOME CAMERA_EVENTS_WHERE(behind), sort, edge,  \
+                    "$7::bigint") ") l" sort DB_LIMIT
 /* clang-format on */
 
 enum {
@@ -42,8 +50,8 @@ static void camera_events_row(DbReading *reading, const PGresult *rows, int row,
 }
 
 const DbReadingSource db_history_camera_events = {
-        .ascending = CAMERA_EVENTS_SQL(DB_BEHIND_UP("0"), DB_ORDER_UP("")),
-        .descending = CAMERA_EVENTS_SQL(DB_BEHIND_DOWN("0"), DB_ORDER_DOWN("")),
+        .ascending = CAMERA_EVENTS_SQL(DB_BEHIND_UP("0"), DB_SORT_UP(""), DB_NOT_BEHIND_UP),
+        .descending = CAMERA_EVENTS_SQL(DB_BEHIND_DOWN("0"), DB_SORT_DOWN(""), DB_NOT_BEHIND_DOWN),
         .bind = camera_events_bind,
         .begin = db_reading_begin_list,
         .row = camera_events_row,

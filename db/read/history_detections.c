@@ -1,20 +1,26 @@
 #include <libpq-fe.h>
 
+#include "db/first_of.h"
 #include "db/read/reading_source.h"
 #include "db/visible.h"
 
-/* clang-format off: as it would stand in psql */
-#define DETECTIONS_SQL(behind, order)                                                          \
-        DB_DECLARE                                                                             \
-        "SELECT" DB_PLACE(                                                                     \
-                "item") ", device_id, device_hash, rssi, zone"                                 \
-                        "  FROM ble_detections l"                                              \
-                        " WHERE ($8::bigint = 0 OR device_id = $8::bigint)"                    \
-                        "   AND ($9::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES(         \
-                                "$9::bigint") "))"                                             \
-                                              "   AND ($10::text IS NULL OR zone = $10::text)" \
-                                              "   AND ($11::text IS NULL OR device_hash = "    \
-                                              "$11::text)" DB_IN_TIME behind order
+/* clang-format off */
+#define DETECTIONS_WHERE(behind)                                                      \
+        " AND ($10::text IS NULL OR zone = $10::text)"                                \
+        " AND ($11::text IS NULL OR device_hash = $11::text)" DB_IN_TIME behind
+/* Of all that he sees, and he does not see all: by device. */
+#define DETECTIONS_SOME "$9::bigint <> 0 AND $8::bigint = 0"
+
+#define DETECTIONS_SQL(behind, sort, edge)                                            \
+        DB_DECLARE                                                                    \
+        "SELECT" DB_PLACE("item") ", device_id, device_hash, rssi, zone FROM ("       \
+        "(SELECT * FROM ble_detections l WHERE NOT (" DETECTIONS_SOME ")"             \
+        "  AND ($8::bigint = 0 OR device_id = $8::bigint)"                            \
+        "  AND ($9::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES("$9::bigint") "))" \
+        DETECTIONS_WHERE(behind) sort DB_LIMIT ") UNION ALL "                         \
+        DB_FIRST_OF(DB_VISIBLE_DEVICES("$9::bigint"), "ble_detections l", "device_id",  \
+                    " AND " DETECTIONS_SOME DETECTIONS_WHERE(behind), sort, edge,     \
+                    "$7::bigint") ") l" sort DB_LIMIT
 /* clang-format on */
 
 enum {
@@ -44,8 +50,10 @@ static void detections_row(DbReading *reading, const PGresult *rows, int row, Js
 }
 
 const DbReadingSource db_history_detections = {
-        .ascending = DETECTIONS_SQL(DB_BEHIND_UP("item"), DB_ORDER_UP(", item")),
-        .descending = DETECTIONS_SQL(DB_BEHIND_DOWN("item"), DB_ORDER_DOWN(", item DESC")),
+        .ascending = DETECTIONS_SQL(DB_BEHIND_UP("item"), DB_SORT_UP(", item"), DB_NOT_BEHIND_UP),
+        .descending = DETECTIONS_SQL(DB_BEHIND_DOWN("item"),
+                                     DB_SORT_DOWN(", item DESC"),
+                                     DB_NOT_BEHIND_DOWN),
         .bind = detections_bind,
         .begin = db_reading_begin_list,
         .row = detections_row,

@@ -1,3 +1,4 @@
+#include "db/first_of.h"
 #include "db/read/page_source.h"
 #include "model/vehicle_log.h"
 
@@ -10,11 +11,19 @@
         " ($5::bigint = 0 OR " column " = $5::bigint)"                                 \
         " AND ($1::bigint = 0 OR " column " IN (" DB_VISIBLE_VEHICLES("$1::bigint") "))"
 
-/* number: one log alone, by its id. */
+#define VEHICLE_NEWEST " ORDER BY received_at DESC, journal_id DESC, seq DESC"
+#define VEHICLE_IN_TIME                                                                \
+        " AND received_at >= " DB_PAGE_FROM " AND received_at < " DB_PAGE_TO
+/* Of all that he sees, and he does not see all: by vehicle. */
+#define VEHICLE_SOME "$1::bigint <> 0 AND $5::bigint = 0"
 #define VEHICLE_ROWS(table, more)                                                      \
-        " SELECT * FROM " table " l WHERE" VEHICLE_SEES("vehicle_id")                  \
-        "   AND received_at >= " DB_PAGE_FROM " AND received_at < " DB_PAGE_TO more    \
-        " ORDER BY received_at DESC, journal_id DESC, seq DESC LIMIT $6::bigint"
+        " SELECT * FROM ((SELECT * FROM " table " l WHERE NOT (" VEHICLE_SOME ") AND"  \
+        VEHICLE_SEES("vehicle_id") VEHICLE_IN_TIME more VEHICLE_NEWEST                 \
+        "  LIMIT $6::bigint) UNION ALL "                                               \
+        DB_FIRST_OF(DB_VISIBLE_VEHICLES("$1::bigint"), table " l", "vehicle_id",       \
+                    " AND " VEHICLE_SOME VEHICLE_IN_TIME more, VEHICLE_NEWEST,         \
+                    DB_NOT_BEHIND_DOWN, "$6::bigint") ") l" VEHICLE_NEWEST " LIMIT $6::bigint"
+/* number: one log alone, by its id. */
 #define VEHICLE_ROW(table)                                                             \
         " SELECT * FROM " table " l WHERE seq = $8::bigint AND" VEHICLE_SEES("vehicle_id")  \
         " ORDER BY received_at DESC LIMIT 1"

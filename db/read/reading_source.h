@@ -82,7 +82,7 @@ DbTrack *db_track_free(DbTrack *track);
 
 /* ---- SQL that they share ------------------------------------------------------------------- */
 
-/* clang-format off: as it would stand in psql */
+/* clang-format off */
 /* Of a parameter it is known as the statement is planned, so that partitions of other days are left
  * out before each costs its planning. */
 #define DB_US(n) "tidegate_us(" n "::bigint)"
@@ -93,9 +93,10 @@ DbTrack *db_track_free(DbTrack *track);
 
 #define DB_DECLARE "DECLARE reading NO SCROLL CURSOR FOR "
 
-#define DB_IN_TIME                                            \
-        " AND time >= coalesce(" DB_US("$1") ", '-infinity')" \
-                                             " AND time < coalesce(" DB_US("$2") ", 'infinity')"
+#define DB_IN_TIME                                                                 \
+        " AND time >= coalesce(" DB_US("$1") ", '-infinity')"                      \
+        " AND time < coalesce(" DB_US("$2") ", 'infinity')"                        \
+        " AND received_at >= coalesce(" DB_US_RECEIVED("$1") ", '-infinity')"
 
 /* Behind the place of the cursor; @op > or <. The first line is what finds the partition. */
 #define DB_BEHIND(op, infinity, item)                                                \
@@ -109,9 +110,11 @@ DbTrack *db_track_free(DbTrack *track);
 #define DB_BEHIND_UP(item)   DB_BEHIND(">", "-infinity", item)
 #define DB_BEHIND_DOWN(item) DB_BEHIND("<", "infinity", item)
 
-#define DB_ORDER_UP(item) " ORDER BY received_at, journal_id, seq" item " LIMIT $7::bigint"
-#define DB_ORDER_DOWN(item) \
-        " ORDER BY received_at DESC, journal_id DESC, seq DESC" item " LIMIT $7::bigint"
+#define DB_SORT_UP(item)   " ORDER BY received_at, journal_id, seq" item
+#define DB_SORT_DOWN(item) " ORDER BY received_at DESC, journal_id DESC, seq DESC" item
+#define DB_LIMIT           " LIMIT $7::bigint"
+#define DB_ORDER_UP(item)   DB_SORT_UP(item) DB_LIMIT
+#define DB_ORDER_DOWN(item) DB_SORT_DOWN(item) DB_LIMIT
 
 #define DB_PLACE(item)                                         \
         " coalesce((SELECT epoch FROM journal_positions p"     \
