@@ -20,7 +20,8 @@ enum {
         FRAME_CHANGE = 1 << 4,
         FRAME_BEHIND = 1 << 5,
         FRAME_STATE = 1 << 6, /* its device's state comes with it */
-        FRAME_ALL = (1 << 7) - 1,
+        FRAME_KEYS = 1 << 7,  /* so do the keys of its vehicle and its device */
+        FRAME_ALL = (1 << 8) - 1,
 };
 
 typedef struct FrameReader FrameReader;
@@ -36,6 +37,11 @@ static void frame_put(Buf *buf, uint64_t value) {
         for (; value >= 0x80; value >>= 7)
                 buf_append_char(buf, (char)(uint8_t)((value & 0x7f) | 0x80));
         buf_append_char(buf, (char)(uint8_t)value);
+}
+
+/* Of any 64 bits none is rarer than another: a varint of them is longer. */
+static void frame_put_key(Buf *buf, uint64_t key) {
+        buf_append(buf, &key, sizeof(key));
 }
 
 static void frame_put_signed(Buf *buf, int64_t value) {
@@ -81,11 +87,12 @@ static void frame_put_state(Buf *buf, const DeviceState *state) {
 static unsigned frame_flags(const Event *event) {
         bool has_state =
                 event->state.last_seen_us != CLOCK_UNKNOWN || event->kind == KIND_DEVICE_STATUS;
+        bool has_keys = event->vehicle_key != 0 || event->device_key != 0;
 
         return (event->persisted ? FRAME_PERSISTED : 0U) | (event->late ? FRAME_LATE : 0U) |
                (event->again ? FRAME_AGAIN : 0U) | (event->is_whole ? FRAME_WHOLE : 0U) |
                (event->is_change ? FRAME_CHANGE : 0U) | (event->behind ? FRAME_BEHIND : 0U) |
-               (has_state ? FRAME_STATE : 0U);
+               (has_state ? FRAME_STATE : 0U) | (has_keys ? FRAME_KEYS : 0U);
 }
 
 void live_frame_begin(Buf *buf, const LiveFrame *frame) {
@@ -113,6 +120,10 @@ void live_frame_add(Buf *buf, uint64_t before_seq, const Event *event) {
         frame_put(buf, event->n_items);
         frame_put_doubles(buf, place, N_ELEMENTS(place));
         frame_put_clock(buf, &event->clock);
+        if (flags & FRAME_KEYS) {
+                frame_put_key(buf, event->vehicle_key);
+                frame_put_key(buf, event->device_key);
+        }
         if (flags & FRAME_STATE)
                 frame_put_state(buf, &event->state);
         frame_put_text(buf, event->data);
@@ -170,6 +181,15 @@ static const uint8_t *frame_take_bytes(FrameReader *reader, uint64_t n) {
         }
         reader->at += n;
         return at;
+}
+
+static uint64_t frame_take_key(FrameReader *reader) {
+        const uint8_t *at = frame_take_bytes(reader, sizeof(uint64_t));
+        uint64_t key = 0;
+
+        if (at)
+                memcpy(&key, at, sizeof(key));
+        return key;
 }
 
 static Text frame_take_text(FrameReader *reader) {
@@ -275,6 +295,10 @@ static int frame_take_event(FrameReader *reader, uint64_t before_seq, Event **re
         n_items = frame_take_below(reader, UINT32_MAX);
         frame_take_doubles(reader, place, N_ELEMENTS(place));
         frame_take_clock(reader, &clock);
+        if (flags & FRAME_KEYS) {
+                record.vehicle_key = frame_take_key(reader);
+                record.device_key = frame_take_key(reader);
+        }
         if (flags & FRAME_STATE)
                 frame_take_state(reader, &state);
         frame_spread(reader, &record);

@@ -8,9 +8,10 @@
  * varint its number less the one before, and what it says
  *
  * Integers are LEB128, those that may be negative zigzag; a double is its 8 bytes, and there only
- * if it is known; a text its length plus one (0: absent) and its bytes. A frame without events says
- * how far the slot is. What says anything else is refused as a whole, and read from the database.
- * Pure.
+ * if it is known; the hashes of the keys of its vehicle and its device are 8 bytes each, and there
+ * only if one is known; a text its length plus one (0: absent) and its bytes. A frame without
+ * events says how far the slot is. What says anything else is refused as a whole, and read from the
+ * database. Pure.
  */
 
 #include "base/base.h"

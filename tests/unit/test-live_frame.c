@@ -37,6 +37,8 @@ static void assert_same(const Event *a, const Event *b) {
         assert_int_equal(a->time_us, b->time_us);
         assert_int_equal(a->vehicle_id, b->vehicle_id);
         assert_int_equal(a->device_id, b->device_id);
+        assert_true(a->vehicle_key == b->vehicle_key);
+        assert_true(a->device_key == b->device_key);
         assert_int_equal(a->sensor_id, b->sensor_id);
         assert_int_equal(a->n_items, b->n_items);
         assert_double(a->latitude, b->latitude);
@@ -64,6 +66,7 @@ static Record a_record(Kind kind, uint64_t seq) {
                           .time_us = -5,
                           .kind = kind,
                           .device_id = 7,
+                          .device_key = kind == KIND_TELEMETRY ? 0 : UINT64_C(0x8877665544332211),
                           .said_time = TEXT("yesterday"),
                           .data = TEXT("{\"a\":1}"),
                           .late = seq % 2 == 0 };
@@ -74,6 +77,7 @@ static Record a_record(Kind kind, uint64_t seq) {
                 break;
         case KIND_VEHICLE_LOG:
                 record.vehicle_id = INT64_MAX;
+                record.vehicle_key = 1;
                 record.vehicle_log.latitude = -6.5;
                 record.vehicle_log.longitude = (double)NAN;
                 break;
