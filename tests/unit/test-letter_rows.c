@@ -120,14 +120,14 @@ static void test_groups_are_by_what_is_named_most_first(void **state) {
                    "\"2025-10-18T12:03:00.000Z\",\"last\":\"2025-10-18T12:10:00.000Z\",\"route\":"
                    "\"telemetry\"},{\"count\":2,\"bytes\":4,\"newest_id\":2,\"first\":"
                    "\"2025-10-18T12:01:00.000Z\",\"last\":\"2025-10-18T12:02:00.000Z\",\"route\":"
-                   "null}],\"cursor\":null}");
+                   "null}],\"cursor\":null,\"more\":false}");
         query = ask(LETTER_BY, "device,detail");
         query.limit = 1;
         query.reasons = 1u << REASON_BAD_JSON;
         check_json(&query,
                    "{\"items\":[{\"count\":2,\"bytes\":4,\"newest_id\":10,\"first\":"
                    "\"2025-10-18T12:04:00.000Z\",\"last\":\"2025-10-18T12:10:00.000Z\",\"device\":"
-                   "\"d1\",\"detail\":\"detail 0\"}],\"cursor\":null}");
+                   "\"d1\",\"detail\":\"detail 0\"}],\"cursor\":null,\"more\":true}");
         db_conn_free(conn);
 }
 
@@ -139,9 +139,10 @@ static void test_a_page_is_json(void **state) {
         check_json(&query,
                    "{\"items\":[{\"id\":10,\"received\":\"2025-10-18T12:10:00.000Z\",\"reason\":"
                    "\"bad_json\",\"detail\":\"detail 0\",\"topic\":\"ems/d1/telemetry\",\"route\":"
-                   "\"telemetry\",\"device\":\"d1\",\"item\":3,\"bytes\":2}],\"cursor\":\"10\"}");
+                   "\"telemetry\",\"device\":\"d1\",\"item\":3,\"bytes\":2}],\"cursor\":\"10\","
+                   "\"more\":true}");
         postgres_run("DELETE FROM dead_letters");
-        check_json(&query, "{\"items\":[],\"cursor\":null}");
+        check_json(&query, "{\"items\":[],\"cursor\":null,\"more\":false}");
         db_conn_free(conn);
 }
 
@@ -233,7 +234,7 @@ static void test_notes_are_found_in_the_same_way(void **state) {
                    "{\"items\":[{\"id\":3,\"received\":\"2025-10-18T12:03:00.000Z\",\"reason\":"
                    "\"wrong_type\",\"detail\":\"not a number\",\"topic\":\"a/b\",\"route\":null,"
                    "\"device\":\"v1\",\"member\":\"/m3\",\"kind\":\"telemetry\",\"seq\":\"103\"}],"
-                   "\"cursor\":\"3\"}");
+                   "\"cursor\":\"3\",\"more\":true}");
         assert_true(letter_query_set(&query, LETTER_DEVICE, TEXT("d1"), NOON, said));
         query.limit = 10;
         assert_int_equal(check_ids(&query, " 2 1"), 0);
@@ -242,7 +243,7 @@ static void test_notes_are_found_in_the_same_way(void **state) {
         check_json(&query,
                    "{\"items\":[{\"count\":1,\"newest_id\":1,\"first\":"
                    "\"2025-10-18T12:01:00.000Z\",\"last\":\"2025-10-18T12:01:00.000Z\",\"device\":"
-                   "\"d1\",\"member\":\"/m1\"}],\"cursor\":null}");
+                   "\"d1\",\"member\":\"/m1\"}],\"cursor\":null,\"more\":true}");
         db_conn_free(conn);
 }
 
