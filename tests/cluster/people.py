@@ -160,7 +160,7 @@ class Publishers:
         wait_until(lambda: all(one.is_gone for one in self.all), "the publishers to be gone")
 
     def acknowledged(self):
-        return {n: at for one in self.all for n, at in one.acknowledged.items()}
+        return {n: at for one in self.all for n, at in one.acknowledged.copy().items()}  # they go on meanwhile
 
     def unknown(self):
         return set().union(*(one.unknown for one in self.all))

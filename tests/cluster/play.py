@@ -157,8 +157,9 @@ class Town:
         self.publishers.hold()
         with contextlib.suppress(AssertionError):
             self.wait_until(lambda: self.ledger.is_settled(False), "all to be stored")
+        is_all = not self.ledger.owed()
         self.publishers.go()
-        return not self.ledger.owed()
+        return is_all
 
     def journals_of(self, node):
         return {epoch for epoch, in self.database.rows(
