@@ -209,7 +209,8 @@ static void test_what_was_lost_comes_from_the_database_with_what_came_meanwhile(
 /* It is stored before it is shown, but perhaps not where we read. */
 /* The next owner begins behind what is stored: what is beyond that, it was perhaps sent as well. */
 static void test_what_a_former_owner_had_shown_and_not_stored_is_in_vain(void **state) {
-        const uint64_t ours = UINT64_C(0xbbbbbbbbbbbbbbbb), next = UINT64_C(0xcccccccccccccccc);
+        const uint64_t ours = UINT64_C(0xbbbbbbbbbbbbbbbb), first = UINT64_C(0xdddddddddddddddd);
+        const uint64_t next = UINT64_C(0xcccccccccccccccc);
         uint64_t seen = 0;
 
         (void)state;
@@ -217,7 +218,7 @@ static void test_what_a_former_owner_had_shown_and_not_stored_is_in_vain(void **
                 assert_int_equal(forks(seq, seq - 1, ours, &seen), 0);
                 assert_true(comes(seq, seq - 1));
         }
-        assert_int_equal(forks(22, 20, next, &seen), 0); /* in order */
+        assert_int_equal(forks(22, 20, first, &seen), 0); /* in order */
         assert_true(comes(22, 20));
         assert_int_equal(forks(22, 17, next, &seen), 0); /* late */
         assert_int_equal(forks(90, 17, next, &seen), 5);

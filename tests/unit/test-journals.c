@@ -497,6 +497,58 @@ static void test_a_slot_goes_over_with_its_number_line(void **state) {
         viewer_expect_silence(&ana);
 }
 
+/* The second slot goes over to another journal, which begins behind @stored. */
+static void hand_over(uint64_t seq, uint64_t stored) {
+        Event *event = NULL;
+
+        assert_int_equal(event_new_gap(&event, seq, 0), 0);
+        event->slot = 1;
+        event->epoch = UINT64_C(0xdddddddddddddddd);
+        event->before_seq = stored;
+        stage_push(&stage, event);
+}
+
+/* All that the one before had stored was shown here: who was there goes on here. */
+static void test_who_comes_from_a_former_owner_goes_on(void **state) {
+        char cursor[CURSOR_TEXT_SIZE];
+
+        (void)state;
+        push_from(1, 11, 10);
+        push_from(1, 12, 11);
+        hand_over(20, 12);
+        answer_lost(next_lost("dddddddddddddddd", 12), 20, 20);
+        viewer_open_native(&ana, &stage, "ana", cursor);
+        subscribe(&ana, cursor_of(100, 11, cursor));
+        viewer_expect(&ana, "\"recovered\":true");
+        viewer_expect(&ana, "\"data\":\"b12\"");
+        viewer_expect(&ana, "\"data\":\"b20\"");
+        viewer_expect_silence(&ana);
+}
+
+/* What it showed and did not store comes once more, and what it showed elsewhere nobody knows
+ * here: the database is asked. */
+static void test_who_has_seen_more_of_a_former_owner_is_told(void **state) {
+        static const uint64_t seen[] = { 12, 13 };
+
+        (void)state;
+        push_from(1, 11, 10);
+        push_from(1, 12, 11);
+        hand_over(20, 11);
+        answer_lost(next_lost("dddddddddddddddd", 12), 20, 20);
+        for (size_t i = 0; i < N_ELEMENTS(seen); ++i) {
+                char cursor[CURSOR_TEXT_SIZE];
+                Query *query;
+
+                viewer_open_native(&ana, &stage, "ana", cursor);
+                subscribe(&ana, cursor_of(100, seen[i], cursor));
+                query = next_query();
+                assert_string_equal(query->replay->parts[1].epoch, B);
+                answer(query, 404, (uint64_t[]){ 0, 0 }, (uint64_t[]){ 0, 0 });
+                viewer_expect(&ana, "\"recovered\":false");
+                viewer_done(&ana);
+        }
+}
+
 /* Who had the slot before says no more whose it is. */
 static void test_what_is_no_news_names_nobody(void **state) {
         Event *event = NULL;
@@ -562,6 +614,8 @@ int main(void) {
                 CASE(test_what_comes_twice_is_shown_once, set_up_live),
                 CASE(test_the_last_that_was_lost_is_noticed, set_up_live),
                 CASE(test_a_slot_goes_over_with_its_number_line, set_up_live),
+                CASE(test_who_comes_from_a_former_owner_goes_on, set_up),
+                CASE(test_who_has_seen_more_of_a_former_owner_is_told, set_up),
                 CASE(test_what_is_no_news_names_nobody, set_up_live),
                 CASE(test_what_is_of_a_new_thing_waits_for_it, set_up_live),
         };

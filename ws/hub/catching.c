@@ -114,8 +114,10 @@ uint64_t ws_catching_forks(WsCatching *catching, const Event *event, uint64_t *r
         uint64_t since[CURSOR_MAX];
 
         if (!ws_numbers_are_several(numbers) || !journal->is_begun || !says_before ||
-            event->before_seq >= journal->last_seq || event->seq <= journal->last_seq ||
-            !ws_numbers_name(numbers, slot, event->epoch))
+            event->seq <= journal->last_seq || !ws_numbers_name(numbers, slot, event->epoch))
+                return 0;
+        ws_numbers_settle(numbers, slot, event->before_seq);
+        if (event->before_seq >= journal->last_seq)
                 return 0;
         ws_numbers_seen(numbers, numbers->last_place, since);
         since[slot] = event->before_seq;

@@ -75,7 +75,24 @@ bool ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch) {
         memcpy(before, journal->epoch, sizeof(before));
         journal->named = epoch;
         snprintf(journal->epoch, sizeof(journal->epoch), "%016" PRIx64, epoch);
-        return strcmp(before, journal->epoch) != 0;
+        if (strcmp(before, journal->epoch) == 0)
+                return false;
+        memcpy(journal->former, before, sizeof(before));
+        journal->former_seq = 0;
+        return true;
+}
+
+void ws_numbers_settle(WsNumbers *numbers, size_t slot, uint64_t stored_seq) {
+        WsJournal *journal = &numbers->journals[slot];
+
+        journal->former_seq = stored_seq < journal->last_seq ? stored_seq : journal->last_seq;
+}
+
+bool ws_numbers_know(const WsNumbers *numbers, size_t slot, const char *epoch, uint64_t seq) {
+        const WsJournal *journal = &numbers->journals[slot];
+
+        return strcmp(epoch, journal->epoch) == 0 ||
+               (strcmp(epoch, journal->former) == 0 && seq <= journal->former_seq);
 }
 
 bool ws_numbers_are_begun(const WsNumbers *numbers) {

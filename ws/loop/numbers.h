@@ -24,9 +24,11 @@ typedef struct WsNumbers WsNumbers;
 
 struct WsJournal {
         char epoch[CURSOR_EPOCH_SIZE];
-        uint64_t named;     /* the same, once it is another than that of the start; else 0 */
-        bool is_begun;      /* what follows is known */
-        uint64_t last_seq;  /* of several: of the newest that was shown, or missed */
+        uint64_t named; /* the same, once it is another than that of the start; else 0 */
+        char former[CURSOR_EPOCH_SIZE]; /* the one before it, whose slot it was; "" */
+        uint64_t former_seq;            /* up to here all of it was shown here, and is stored */
+        bool is_begun;                  /* what follows is known */
+        uint64_t last_seq;              /* of several: of the newest that was shown, or missed */
         uint64_t open_seq;  /* no cursor that is given reaches this; 0 = nothing is open */
         uint64_t given_seq; /* numbers up to here may be in somebody's hands: the journal's at start
                              */
@@ -76,6 +78,10 @@ uint64_t ws_numbers_step(WsNumbers *numbers, size_t slot, uint64_t seq);
 /* The slot's journal is another one now, with the same number line; 0: it is the same. True: it was
  * another one that was shown. */
 bool ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch);
+/* The one before it had stored so much: up to there it is known what was shown of it. */
+void ws_numbers_settle(WsNumbers *numbers, size_t slot, uint64_t stored_seq);
+/* Is @seq of that journal, or of the one before it, known here with all that was shown before? */
+bool ws_numbers_know(const WsNumbers *numbers, size_t slot, const char *epoch, uint64_t seq);
 /* Does it know of each journal where its numbers are? */
 bool ws_numbers_are_begun(const WsNumbers *numbers);
 

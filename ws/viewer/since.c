@@ -89,7 +89,9 @@ void ws_since_end(WsFollow *follow) {
         --follow->feed->n_since;
 }
 
-/* A number that nothing has had here is known to the database, or to nobody. */
+/* A number that nothing has had here is known to the database, or to nobody. Whose slot was taken
+ * over while we looked on has shown here all that is before it: who comes from there goes on like
+ * those who were here. */
 static bool ws_since_is_known(const WsFollow *follow) {
         const WsNumbers *numbers = ws_since_numbers(follow);
 
@@ -99,7 +101,10 @@ static bool ws_since_is_known(const WsFollow *follow) {
                                                                        : journal->given_seq;
 
                 if (!journal->is_begun || follow->since[i] > last ||
-                    (follow->cursor && strcmp(follow->cursor->parts[i].epoch, journal->epoch) != 0))
+                    (follow->cursor && !ws_numbers_know(numbers,
+                                                        i,
+                                                        follow->cursor->parts[i].epoch,
+                                                        follow->since[i])))
                         return false;
         }
         return true;
