@@ -18,10 +18,11 @@ import requests
 
 import cast
 import net
-from events import EVENTS
+from events import EVENTS, Event
 from ledger import Ledger
 from people import Publishers, Viewer
 import servers
+import versions
 from waiting import wait_until
 import watching
 
@@ -43,7 +44,7 @@ class Town:
         self.taken_over_s = []  # of this step
         self.turns = []         # the nodes, as this step looks for one that stores
 
-    def open(self, make_broker, rate):
+    def open(self, make_broker, rate, program):
         n_slots = self.n_slots
         self.net = net.Net([*NODES, *make_broker.machines, "np"])
         self.postgres = cast.Database(FOLDER / "pg")
@@ -52,6 +53,8 @@ class Town:
         self.database = servers.Database(self.postgres, "cluster")
         self.broker = make_broker(FOLDER / "broker").start()
         self.nodes = [cast.Node(FOLDER / name, name, self.database, self.broker, n_slots) for name in NODES]
+        for node in self.nodes:
+            node.program = program
         self.turns = self.nodes
         self.publishers = Publishers(self.broker.doors, rate)
         first = self.nodes[0]
@@ -268,13 +271,20 @@ def deck(seed, n_events, names):
     return cards[:n_events]
 
 
-def play(town, args):
-    """The number of events that held."""
+def cards_of(args):
+    """The events, in the order in which they are played."""
     names = [name for name, one in EVENTS.items()
              if args.only in name and args.broker in one.brokers and one.where in ("", "several" if args.slots > 1 else "one")]
+    cards = [EVENTS[name] for name in deck(args.seed, args.events, names)]
+    if args.before:
+        cards.insert(0, Event("a-new-version-comes", lambda town, dice: versions.play(town, dice, args.before), True, "", (), ""))
+    return cards
+
+
+def play(town, args):
+    """The number of events that held."""
     n_held = 0
-    for number, name in enumerate(deck(args.seed, args.events, names), 1):
-        one = EVENTS[name]
+    for number, one in enumerate(cards_of(args), 1):
         begin = time.monotonic()
         town.ledger.n_unclean += not one.is_clean
         town.taken_over_s.clear()
@@ -289,7 +299,7 @@ def play(town, args):
             traceback.print_exc()
             town.complain(f"{type(error).__name__}: {error}")
         took = "".join(f"taken over in {seconds:.2f} s, " for seconds in town.taken_over_s)
-        print(f"{'FAILED' if town.faults else 'ok'}: seed {args.seed} step {number}: {name} "
+        print(f"{'FAILED' if town.faults else 'ok'}: seed {args.seed} step {number}: {one.name} "
               f"({time.monotonic() - begin:.1f} s; {took}owner {town.owner_names()}, {town.said()})", flush=True)
         if town.faults:
             return n_held
@@ -327,6 +337,7 @@ def main():
     parser.add_argument("--broker", choices=list(BROKERS), default="mosquitto")
     parser.add_argument("--rate", type=int, default=100, help="messages a second")
     parser.add_argument("--only", default="", metavar="TEXT", help="events whose name has it")
+    parser.add_argument("--before", type=pathlib.Path, metavar="PROGRAM", help="an older version, which this one replaces first of all")
     parser.add_argument("--list", action="store_true", help="names the events, plays none")
     args = parser.parse_args()
     if args.list:
@@ -336,7 +347,7 @@ def main():
     print(f"seed {args.seed}, {args.events} events, {args.broker}, slots {args.slots}", flush=True)
     town, n_held = Town(args.slots), 0
     try:
-        town.open(BROKERS[args.broker], args.rate)
+        town.open(BROKERS[args.broker], args.rate, args.before or servers.TIDEGATE)
         n_held = play(town, args)
         if not town.faults:
             town.give_everybody_a_turn()

@@ -353,6 +353,7 @@ class Gateway:
         self.port = free_port()
         self.process = None
         self.clock = None  # see faked_time()
+        self.program = TIDEGATE  # or one of another version
         self.inside = []  # what runs it, as `nsenter` does
         self.preload = []  # libraries of the test's own
         self.extra_env = {}
@@ -413,7 +414,7 @@ class Gateway:
 
     def cli(self, *args, stdin="", check=True, shell=None):
         """Any other command of the program, with the same configuration. @shell: what runs "$@"."""
-        command = [*(["sh", "-c", shell, "sh"] if shell else []), str(TIDEGATE), *args]
+        command = [*(["sh", "-c", shell, "sh"] if shell else []), str(self.program), *args]
         if args and args[0] not in ("version", "--help") and "--help" not in args:
             command += ["--config", str(self.conf)]
         done = subprocess.run(command, input=stdin, text=True, capture_output=True,
@@ -427,7 +428,7 @@ class Gateway:
         with open(self.log_path, "ab") as log:
             log_to = log_to or log
             self.process = subprocess.Popen(
-                [*self.inside, str(TIDEGATE), "serve", "--config", str(self.conf)], stdin=subprocess.DEVNULL,
+                [*self.inside, str(self.program), "serve", "--config", str(self.conf)], stdin=subprocess.DEVNULL,
                 stdout=log_to, stderr=log_to, env=self.environment(),
                 preexec_fn=functools.partial(die_with_parent, self.n_files, closed))
         if wait:
