@@ -15,6 +15,7 @@
 #include "gateway/store/merged.h"
 #include "gateway/store/outbox.h"
 #include "gateway/store/position.h"
+#include "gateway/store/showing.h"
 
 #define OPENING_STANDBY_MS 100 /* until it is clear whose the slot is */
 
@@ -185,9 +186,14 @@ static void opening_hold(Desk *desk) {
  * Where more waits, it does not.
  */
 static int opening_say_last(Desk *desk) {
-        if (lane_loaded_seq(desk->lane) >= journal_last_seq(desk->journal) &&
-            journal_doubt(desk->journal) != 0)
-                return DB_E_OFFLINE;
+        uint64_t last_seq = journal_last_seq(desk->journal), shown_seq = showing_seq(desk->showing);
+
+        if (lane_loaded_seq(desk->lane) >= last_seq) {
+                if (desk->doubted_seq == 0)
+                        desk->doubted_seq = last_seq > shown_seq ? last_seq : shown_seq;
+                if (journal_doubt(desk->journal) != 0)
+                        return DB_E_OFFLINE;
+        }
         opening_hold(desk);
         return 0;
 }

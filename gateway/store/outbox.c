@@ -243,6 +243,11 @@ int outbox_show_position(Outbox *outbox, uint64_t seq, uint64_t last_seq) {
         return outbox_push_surely(outbox, &event);
 }
 
+void outbox_go_back(Outbox *outbox, uint64_t seq) {
+        if (outbox->last_seq > seq)
+                outbox->last_seq = seq;
+}
+
 int outbox_show_registry(Outbox *outbox, RegistryDelta *delta) {
         Event *event;
         int r;

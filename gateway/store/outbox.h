@@ -49,6 +49,9 @@ MUST_CHECK int outbox_show_behind(Outbox *outbox, const Batch *batch, size_t i);
 MUST_CHECK int outbox_show_open(Outbox *outbox, uint64_t seq);
 /* What is up to @seq was shown in another life: viewers that come back ask the database for it. */
 MUST_CHECK int outbox_show_position(Outbox *outbox, uint64_t seq, uint64_t last_seq);
+/* What was shown behind @seq comes once more, under other numbers: who follows us hears so with the
+ * next message. */
+void outbox_go_back(Outbox *outbox, uint64_t seq);
 MUST_CHECK int outbox_show_registry(Outbox *outbox, RegistryDelta *delta);
 MUST_CHECK int outbox_show_restored(Outbox *outbox, const Record *record);
 

@@ -34,6 +34,22 @@ static bool position_is_of_others(const Desk *desk) {
         return desk->own_seq > 0 && desk->own_seq <= lane_stored_seq(desk->lane);
 }
 
+/* What came while it was in doubt whose the numbers are, and was shown by @shown_seq, has others
+ * now. Whoever has seen that is told that it comes once more: who comes back by the database, the
+ * others by what our next message says. */
+static int position_tell_moved(Desk *desk, uint64_t shown_seq) {
+        int r;
+
+        if (desk->doubted_seq == 0 || shown_seq <= desk->doubted_seq)
+                return 0;
+        outbox_go_back(desk->outbox, desk->doubted_seq);
+        r = db_takeover_note_taken(database_conn(desk->database),
+                                   journal_epoch(desk->journal),
+                                   desk->doubted_seq,
+                                   shown_seq);
+        return r < 0 ? err_up(r) : r;
+}
+
 /*
  * The position is beyond what we stored, and not by what was under way: somebody else has been
  * there. What waits has numbers above it from here on, and is read again.
@@ -241,7 +257,7 @@ static int position_pass_taken(Desk *desk, uint64_t position) {
  * of it got in, it is read anew: a server that crashed may have forgotten a device that it had
  * registered for it, and have given its id to another. */
 int position_resume(Desk *desk, uint64_t position) {
-        uint64_t by = 0;
+        uint64_t shown_seq = showing_seq(desk->showing), by = 0;
         int r;
 
         r = position_ask_own(desk);
@@ -257,11 +273,13 @@ int position_resume(Desk *desk, uint64_t position) {
                 r = position_move_on(desk, position);
         if (r == 0 && journal_confirm(desk->journal, 0, position, &by) != 0)
                 r = DB_E_OFFLINE;
-        if (r == 0 && by > 0)
+        if (r == 0 && by > 0) {
                 lane_forget_ahead(desk->lane);
+                r = position_tell_moved(desk, shown_seq);
+        }
         if (r == 0)
                 r = showing_pass_others(desk->showing);
         if (r == 0)
-                desk->own_seq = 0;
+                desk->own_seq = desk->doubted_seq = 0;
         return r < 0 ? err_up(r) : r;
 }

@@ -225,8 +225,29 @@ static void test_what_a_former_owner_had_shown_and_not_stored_is_in_vain(void **
         assert_int_equal(seen, 17);
         assert_string_equal(loop.numbers.journals[1].epoch, "cccccccccccccccc");
         assert_true(comes(90, 17));
-        assert_int_equal(forks(91, 17, next, &seen), 0); /* once */
+        assert_int_equal(forks(91, 90, next, &seen), 0); /* once */
         assert_int_equal(metric_get(METRIC_LIVE_FORKED), 1);
+}
+
+/* It had shown something while it was in doubt whose the numbers are, and gave it others. */
+static void test_one_that_gives_other_numbers_to_what_it_had_shown_says_so(void **state) {
+        const uint64_t ours = UINT64_C(0xbbbbbbbbbbbbbbbb);
+        uint64_t seen = 0;
+
+        (void)state;
+        for (uint64_t seq = 11; seq <= 14; ++seq) {
+                assert_int_equal(forks(seq, seq - 1, ours, &seen), 0);
+                assert_true(comes(seq, seq - 1));
+        }
+        assert_int_equal(forks(90, 12, ours, &seen), 2);
+        assert_int_equal(seen, 12);
+        assert_true(comes(90, 12));
+        assert_int_equal(forks(91, 90, ours, &seen), 0);
+        assert_true(comes(91, 90));
+        assert_false(comes(95, 94)); /* what is read leaves no trace: it may have shown nothing */
+        answer(91, BOAT, 94, 97);
+        assert_int_equal(forks(98, 96, ours, &seen), 0);
+        assert_true(comes(98, 96));
 }
 
 static void test_nor_is_what_it_had_shown_where_nothing_was_ever_stored(void **state) {
@@ -342,6 +363,7 @@ int main(void) {
                 TEST(test_what_follows_on_the_last_is_shown_and_what_was_shown_is_not),
                 TEST(test_what_was_lost_comes_from_the_database_with_what_came_meanwhile),
                 TEST(test_what_a_former_owner_had_shown_and_not_stored_is_in_vain),
+                TEST(test_one_that_gives_other_numbers_to_what_it_had_shown_says_so),
                 TEST(test_nor_is_what_it_had_shown_where_nothing_was_ever_stored),
                 TEST(test_while_the_database_is_behind_it_is_asked_again_and_not_at_once),
                 TEST(test_a_database_that_is_away_is_asked_ten_times_a_second_at_most),

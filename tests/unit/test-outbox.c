@@ -110,6 +110,24 @@ static void test_of_several_each_names_the_one_before(void **state) {
         tear_down(&f);
 }
 
+/* Of what has other numbers now, who follows us knows the old ones. */
+static void test_what_comes_once_more_names_what_was_before_it_then(void **state) {
+        const OutboxOptions options = { .is_of_several = true, .epoch = EPOCH };
+        Fixture f;
+
+        (void)state;
+        set_up(&f, 16, &options);
+        assert_int_equal(outbox_show(f.outbox, &f.batch, 0, 3, true), 0);
+        expect(&f, EVENT_MESSAGE, 1, 0);
+        expect(&f, EVENT_MESSAGE, 2, 1);
+        expect(&f, EVENT_MESSAGE, 3, 2);
+        outbox_go_back(f.outbox, 9);
+        outbox_go_back(f.outbox, 1);
+        assert_int_equal(outbox_show(f.outbox, &f.batch, 3, 4, true), 0);
+        expect(&f, EVENT_MESSAGE, 4, 1);
+        tear_down(&f);
+}
+
 /* Our own viewers miss it, and are told so; those of others do not. */
 static void test_what_finds_no_room_here_goes_to_others(void **state) {
         const OutboxOptions options = { .is_of_several = true, .epoch = EPOCH, .shown = on_shown };
@@ -128,6 +146,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_of_one_slot_nothing_is_named),
                 cmocka_unit_test(test_of_several_each_names_the_one_before),
+                cmocka_unit_test(test_what_comes_once_more_names_what_was_before_it_then),
                 cmocka_unit_test(test_what_finds_no_room_here_goes_to_others),
         };
 

@@ -87,6 +87,7 @@ bool ws_catching_takes(WsCatching *catching, const Event *event) {
                 ws_catching_aim(catching, slot, event->seq);
                 return false;
         }
+        numbers->journals[slot].live_seq = event->seq;
         return true;
 }
 
@@ -106,19 +107,31 @@ bool ws_catching_goes_on(WsCatching *catching, const Event *gap) {
         return false;
 }
 
+/* The numbers of one that had them: up to where it, or the one before it, had shown anything that
+ * is not what is stored. A journal that names as shown before less than it has shown itself has
+ * given that other numbers since. */
+static bool ws_catching_is_fork(WsNumbers *numbers, size_t slot, const Event *event) {
+        const WsJournal *journal = &numbers->journals[slot];
+        bool is_message = event->type == EVENT_MESSAGE;
+
+        if (!journal->is_begun || (is_message ? event->behind : event->before_seq == 0) ||
+            event->seq <= journal->last_seq)
+                return false;
+        if (!ws_numbers_name(numbers, slot, event->epoch))
+                return is_message && event->epoch != 0 && event->before_seq < journal->live_seq;
+        ws_numbers_settle(numbers, slot, event->before_seq);
+        return event->before_seq < journal->last_seq;
+}
+
 uint64_t ws_catching_forks(WsCatching *catching, const Event *event, uint64_t *ret_place) {
         WsNumbers *numbers = &catching->loop->numbers;
         size_t slot = ws_numbers_slot(numbers, event);
-        const WsJournal *journal = &numbers->journals[slot];
-        bool says_before = event->type == EVENT_MESSAGE ? !event->behind : event->before_seq > 0;
+        WsJournal *journal = &numbers->journals[slot];
         uint64_t since[CURSOR_MAX];
 
-        if (!ws_numbers_are_several(numbers) || !journal->is_begun || !says_before ||
-            event->seq <= journal->last_seq || !ws_numbers_name(numbers, slot, event->epoch))
+        if (!ws_numbers_are_several(numbers) || !ws_catching_is_fork(numbers, slot, event))
                 return 0;
-        ws_numbers_settle(numbers, slot, event->before_seq);
-        if (event->before_seq >= journal->last_seq)
-                return 0;
+        journal->live_seq = 0;
         ws_numbers_seen(numbers, numbers->last_place, since);
         since[slot] = event->before_seq;
         *ret_place = ws_numbers_find(numbers, since);
