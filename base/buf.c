@@ -194,7 +194,7 @@ static size_t buf_json_special(Buf *buf, const unsigned char *s, size_t n) {
 
         if (s[0] >= 0x80) {
                 /* A frame with broken UTF-8 makes browsers close: never write one. */
-                length = name_utf8_length(s, n);
+                length = text_utf8_length((const char *)s, (const char *)s + n);
                 if (length > 0)
                         buf_append(buf, s, length);
                 else

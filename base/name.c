@@ -53,39 +53,12 @@ static const NameRange name_trifles[] = {
         { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0001, 0xe0001 }, { 0xe0020, 0xe007f },
 };
 
-size_t name_utf8_length(const unsigned char *s, size_t n) {
-        static const struct {
-                unsigned char first, last;     /* of the first byte */
-                unsigned char lowest, highest; /* of the second */
-                size_t length;
-        } forms[] = {
-                { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-                { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
-                { 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
-                { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-        };
-
-        for (size_t i = 0; i < N_ELEMENTS(forms); ++i) {
-                if (s[0] < forms[i].first || s[0] > forms[i].last)
-                        continue;
-                if (n < forms[i].length || s[1] < forms[i].lowest || s[1] > forms[i].highest)
-                        return 0;
-                for (size_t k = 2; k < forms[i].length; ++k)
-                        if ((s[k] & 0xc0) != 0x80)
-                                return 0;
-                return forms[i].length;
-        }
-        return 0;
-}
-
 bool name_is_utf8(Text text) {
         size_t length;
 
         for (size_t i = 0; i < text.n; i += length) {
-                const unsigned char *s = (const unsigned char *)text.data + i;
-
-                length = *s < 0x80 ? 1 : name_utf8_length(s, text.n - i);
-                if (length == 0 || *s == '\0')
+                length = text_char_length(text.data + i, text.data + text.n);
+                if (length == 0)
                         return false;
         }
         return true;
@@ -134,7 +107,7 @@ bool name_is_printable(Text text) {
                 const unsigned char *s = (const unsigned char *)text.data + i;
                 uint32_t c;
 
-                length = *s < 0x80 ? 1 : name_utf8_length(s, text.n - i);
+                length = *s < 0x80 ? 1 : text_utf8_length((const char *)s, text.data + text.n);
                 c = name_character(s, length);
                 if (c < ' ' || (c >= 0x7f && c < 0xa0) || (c >= 0xfdd0 && c <= 0xfdef) ||
                     (c & 0xfffe) == 0xfffe)
@@ -154,7 +127,7 @@ bool name_is_number(Text name) {
                 const unsigned char *s = (const unsigned char *)name.data + i;
                 uint32_t c;
 
-                length = *s < 0x80 ? 1 : name_utf8_length(s, name.n - i);
+                length = *s < 0x80 ? 1 : text_utf8_length((const char *)s, name.data + name.n);
                 if (length == 0)
                         return false;
                 c = name_character(s, length);
@@ -190,7 +163,7 @@ static bool name_has_blank_ends(Text name) {
         size_t length;
 
         for (size_t i = 0; i < name.n; i += length) {
-                length = s[i] < 0x80 ? 1 : name_utf8_length(s + i, name.n - i);
+                length = s[i] < 0x80 ? 1 : text_utf8_length(name.data + i, name.data + name.n);
                 is_blank = name_is_in(name_blanks,
                                       N_ELEMENTS(name_blanks),
                                       name_character(s + i, length));

@@ -10,8 +10,6 @@
 
 #include "base/base.h"
 
-/* Bytes of the UTF-8 sequence at the start of @s; 0 if it is not one (RFC 3629). */
-size_t name_utf8_length(const unsigned char *s, size_t n);
 bool name_is_utf8(Text text); /* and has no NUL */
 /* UTF-8 without control characters (also U+0080 to U+009F) and without what Unicode has set aside
  * for no character (U+FFFE and the like): brokers hang up on topics that have such. */

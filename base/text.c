@@ -109,6 +109,12 @@ size_t text_utf8_length(const char *at, const char *end) {
         return n;
 }
 
+size_t text_char_length(const char *at, const char *end) {
+        if (*at == '\0')
+                return 0;
+        return (unsigned char)*at < 0x80 ? 1 : text_utf8_length(at, end);
+}
+
 int text_hex_digit(char c) {
         if (c >= '0' && c <= '9')
                 return c - '0';

@@ -49,8 +49,10 @@ bool text_unquote(Text *text);
 /* Decimal digits and nothing else, of a number up to @most. */
 bool text_to_number(Text text, uint64_t most, uint64_t *ret_number);
 
-/* Length of the UTF-8 sequence at @at, which is not ASCII; 0 if it is not one. */
+/* Length of the UTF-8 sequence at @at, which is not ASCII; 0 if it is not one (RFC 3629). */
 size_t text_utf8_length(const char *at, const char *end);
+/* The same of any character; 0 also where it is NUL. */
+size_t text_char_length(const char *at, const char *end);
 
 int text_hex_digit(char c); /* of either case; -1: it is none */
 /* Two digits a byte, in lower case, and a NUL: @ret_hex has 2 * @n + 1 bytes. */

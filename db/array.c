@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 enum {
         ARRAY_HEADER = 20,       /* dimensions, has-null, type, length, lower bound */
@@ -190,35 +191,6 @@ void db_array_bytes(DbArray *array, Text bytes) {
         memcpy(p, bytes.data, bytes.n);
 }
 
-/* The length of the UTF-8 sequence at @p, or 0 if there is none that PostgreSQL takes. */
-static size_t array_utf8_length(const unsigned char *p, size_t n) {
-        static const struct {
-                unsigned char first, last; /* of the first byte */
-                unsigned char low, high;   /* of the second one */
-                unsigned char length;
-        } forms[] = {
-                { 0x01, 0x7f, 0x00, 0x00, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-                { 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-                { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-                { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-                { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-        };
-
-        for (size_t i = 0; i < N_ELEMENTS(forms); ++i) {
-                if (*p < forms[i].first || *p > forms[i].last)
-                        continue;
-                if (n < forms[i].length)
-                        return 0;
-                if (forms[i].length > 1 && (p[1] < forms[i].low || p[1] > forms[i].high))
-                        return 0;
-                for (size_t k = 2; k < forms[i].length; ++k)
-                        if ((p[k] & 0xc0) != 0x80)
-                                return 0;
-                return forms[i].length;
-        }
-        return 0;
-}
-
 void db_array_lossy(DbArray *array, Text text) {
         char *p;
         size_t n;
@@ -228,7 +200,7 @@ void db_array_lossy(DbArray *array, Text text) {
                 return;
         p = array->data + array->n - text.n;
         for (size_t i = 0; i < text.n; i += n) {
-                n = array_utf8_length((const unsigned char *)p + i, text.n - i);
+                n = text_char_length(p + i, p + text.n); /* else PostgreSQL refuses it */
                 if (n == 0) {
                         p[i] = '?';
                         n = 1;

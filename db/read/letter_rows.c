@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/json_out.h"
+#include "base/name.h"
 #include "base/text.h"
 #include "model/record.h"
 
@@ -230,26 +231,11 @@ int db_letter_row(DbConn *conn, int64_t id, DbLetterRowFn fn, void *arg) {
 
 /* ---- as JSON ---- */
 
-static bool letter_is_text(Text payload) {
-        for (size_t i = 0; i < payload.n;) {
-                unsigned char c = (unsigned char)payload.data[i];
-                size_t n = c == 0 ? 0
-                           : c < 0x80
-                                   ? 1
-                                   : text_utf8_length(payload.data + i, payload.data + payload.n);
-
-                if (n == 0)
-                        return false;
-                i += n;
-        }
-        return true;
-}
-
 static void letter_json_payload(JsonOut *out, Text payload) {
         CLEANUP(free) char *text = NULL;
         size_t n;
 
-        if (letter_is_text(payload)) {
+        if (name_is_utf8(payload)) {
                 json_out_text(out, "payload", payload);
                 return;
         }

@@ -11,6 +11,7 @@
 #include "base/index.h"
 #include "base/json_out.h"
 #include "base/name.h"
+#include "base/text.h"
 #include "base/vec.h"
 #include "gateway/decode/decode.h"
 #include "gateway/decode/json_tree.h"
@@ -216,14 +217,13 @@ static bool notices_is_clean(Text payload) {
 
 /* What is no JSON is kept as well, so that it can be listed: as text. */
 static void notices_put_text(Text payload, Buf *buf) {
-        const unsigned char *at = (const unsigned char *)payload.data;
         size_t i = 0;
 
         while (i < payload.n) {
-                size_t n = at[i] == '\0' ? 0 : name_utf8_length(at + i, payload.n - i);
+                size_t n = text_char_length(payload.data + i, payload.data + payload.n);
 
                 if (n > 0)
-                        buf_append(buf, at + i, n);
+                        buf_append(buf, payload.data + i, n);
                 else
                         buf_append_string(buf, "\xef\xbf\xbd");
                 i += n > 0 ? n : 1;

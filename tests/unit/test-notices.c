@@ -580,6 +580,18 @@ static void test_bytes_that_are_no_json_cost_what_they_cost_elsewhere(void **sta
         }
 }
 
+/* What is listed of it is what can be read of it. */
+static void test_of_what_is_no_text_the_rest_is_kept(void **state) {
+        static const char topic[] = "homeassistant/sensor/x/config";
+        World *world = *state;
+
+        assert_int_equal(notices_hear(world->notices,
+                                      text_of(topic),
+                                      TEXT("{\"a\":\xff\0 \xc3\xa4")),
+                         NOTICE_NEWS);
+        assert_int_equal(notices_bytes(world->notices), strlen(topic) + 5 + 3 + 3 + 1 + 2);
+}
+
 /* What stands for a byte that is no text takes three: the bound is of what is kept. */
 static void test_a_payload_grows_no_further_than_its_bound(void **state) {
         World *world = *state;
@@ -651,6 +663,7 @@ int main(void) {
                 WITH_WORLD(test_routes_are_made_of_it),
                 WITH_WORLD(test_odd_announcements_cost_themselves),
                 WITH_WORLD(test_bytes_that_are_no_json_cost_what_they_cost_elsewhere),
+                WITH_WORLD(test_of_what_is_no_text_the_rest_is_kept),
                 WITH_WORLD(test_a_payload_grows_no_further_than_its_bound),
                 cmocka_unit_test(test_names_are_slugs),
                 cmocka_unit_test(test_components_are_known_or_have_no_state),
