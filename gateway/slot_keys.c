@@ -5,12 +5,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "gateway/decode/route.h"
 #include "gateway/sparkplug/topic.h"
 #include "model/slot.h"
-
-#define SLOT_KEYS_FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define SLOT_KEYS_FNV_PRIME UINT64_C(0x100000001b3)
 
 struct SlotKeys {
         Routes *routes;
@@ -19,14 +17,11 @@ struct SlotKeys {
 };
 
 static uint64_t slot_keys_add(uint64_t hash, const char *text) {
-        do
-                hash = (hash ^ (unsigned char)*text) * SLOT_KEYS_FNV_PRIME;
-        while (*text++); /* with its end */
-        return hash;
+        return text_hash(hash, text, strlen(text) + 1); /* with its end */
 }
 
 static void slot_keys_take_hash(SlotKeys *keys) {
-        uint64_t hash = SLOT_KEYS_FNV_BASIS;
+        uint64_t hash = TEXT_HASH;
 
         for (size_t i = 0; i < routes_length(keys->routes); ++i) {
                 const Route *route = routes_get(keys->routes, i);

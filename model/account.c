@@ -4,6 +4,7 @@
 
 #include "base/ids.h"
 #include "base/name.h"
+#include "base/text.h"
 
 static const char *const role_names[] = {
         [ROLE_VIEWER] = "viewer",
@@ -51,12 +52,11 @@ const char *device_status_name(const DeviceState *state, int64_t at_us) {
 
 /* FNV-1a of 64 bits, mixed. */
 uint64_t thing_key_hash(const char *key) {
-        uint64_t hash = UINT64_C(0xcbf29ce484222325);
+        uint64_t hash;
 
         if (!key || !*key)
                 return 0;
-        for (; *key; ++key)
-                hash = (hash ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
+        hash = text_hash(TEXT_HASH, key, strlen(key));
         hash = (hash ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15);
         hash ^= hash >> 32;
         return hash != 0 ? hash : 1;

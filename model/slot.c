@@ -1,9 +1,9 @@
 #include "model/slot.h"
 
-#define SLOT_FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define SLOT_FNV_PRIME UINT64_C(0x100000001b3)
-#define SLOT_MIX_ONE   UINT64_C(0xff51afd7ed558ccd)
-#define SLOT_MIX_TWO   UINT64_C(0xc4ceb9fe1a85ec53)
+#include "base/text.h"
+
+#define SLOT_MIX_ONE UINT64_C(0xff51afd7ed558ccd)
+#define SLOT_MIX_TWO UINT64_C(0xc4ceb9fe1a85ec53)
 
 Text slot_key(const TopicMatch *match, Text topic) {
         if (match->vehicle.n > 0)
@@ -21,12 +21,6 @@ static uint64_t slot_mix(uint64_t hash) {
 }
 
 unsigned slot_of(Text key, unsigned n_slots) {
-        uint64_t hash = SLOT_FNV_BASIS;
-
         assert(n_slots > 0 && n_slots <= SLOT_MAX);
-        for (size_t i = 0; i < key.n; ++i) {
-                hash ^= (unsigned char)key.data[i];
-                hash *= SLOT_FNV_PRIME;
-        }
-        return (unsigned)(slot_mix(hash) % n_slots);
+        return (unsigned)(slot_mix(text_hash(TEXT_HASH, key.data, key.n)) % n_slots);
 }

@@ -1,23 +1,20 @@
 #include "mqtt/echoes.h"
 
+#include "base/text.h"
 #include "model/metrics.h"
 
 #define MQTT_ECHOES_BYTES  256 /* of a payload that are looked at, and its length */
 #define MQTT_ECHOES_SAY_US INT64_C(60000000)
-#define MQTT_ECHOES_PRIME  UINT64_C(1099511628211)
-#define MQTT_ECHOES_BASIS  UINT64_C(14695981039346656037)
 
-/* FNV-1a: who makes two messages that agree in it has a line in the log to gain. */
+/* Who makes two messages that agree in it has a line in the log to gain. */
 static uint64_t mqtt_echoes_hash(uint64_t hash, Text text) {
         size_t n = text.n < MQTT_ECHOES_BYTES ? text.n : MQTT_ECHOES_BYTES;
 
-        for (size_t i = 0; i < n; ++i)
-                hash = (hash ^ (uint8_t)text.data[i]) * MQTT_ECHOES_PRIME;
-        return (hash ^ text.n) * MQTT_ECHOES_PRIME;
+        return text_hash(text_hash(hash, text.data, n), &text.n, sizeof(text.n));
 }
 
 static bool mqtt_echoes_has(MqttEchoes *echoes, Text topic, Text payload, int64_t now_us) {
-        uint64_t hash = mqtt_echoes_hash(mqtt_echoes_hash(MQTT_ECHOES_BASIS, topic), payload);
+        uint64_t hash = mqtt_echoes_hash(mqtt_echoes_hash(TEXT_HASH, topic), payload);
         MqttEcho *echo = &echoes->slots[(hash >> 32) % MQTT_ECHOES_SLOTS];
 
         if (echo->hash != hash && echo->n_votes > 0) {

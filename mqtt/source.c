@@ -146,7 +146,7 @@ static unsigned mqtt_source_in_flight(const MqttSource *source) {
         return mqtt_session_is_v5(source->session) && n_max > 0 ? (unsigned)n_max : UINT16_MAX;
 }
 
-/* By its URL: FNV-1a, folded. */
+/* By its URL: FNV-1a of 32 bits, folded, as it stands in journals. */
 static uint16_t mqtt_source_broker(const MqttSource *source) {
         uint32_t hash = 2166136261U;
 

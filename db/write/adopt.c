@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 #define ADOPT_ARG_SIZE 24
 
@@ -80,19 +81,12 @@ int db_adopt_begin(DbConn *conn, const char *epoch, int *ret_slot, uint64_t *ret
 
 /* As text of a bytea. NULL: no memory. */
 static char *adopt_hex(Text bytes) {
-        static const char digits[] = "0123456789abcdef";
         char *hex = malloc(2 * bytes.n + 3);
 
         if (!hex)
                 return NULL;
         memcpy(hex, "\\x", 2);
-        for (size_t i = 0; i < bytes.n; ++i) {
-                unsigned char byte = (unsigned char)bytes.data[i];
-
-                hex[2 * i + 2] = digits[byte >> 4];
-                hex[2 * i + 3] = digits[byte & 15];
-        }
-        hex[2 * bytes.n + 2] = '\0';
+        text_put_hex(hex + 2, bytes.data, bytes.n);
         return hex;
 }
 
