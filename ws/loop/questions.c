@@ -58,19 +58,23 @@ static int ws_questions_send(WsQuestions *questions,
         return WS_QUESTIONS_E_FULL;
 }
 
+/* WS_QUESTIONS_E_FULL: nothing is asked here. */
+static int ws_questions_begin(WsQuestions *questions, WsQuestion *question, WsQuestionFn fn) {
+        if (!questions->ask)
+                return WS_QUESTIONS_E_FULL;
+        question->fn = fn;
+        return err_up(ws_questions_note(questions, question));
+}
+
 int ws_questions_ask(WsQuestions *questions,
                      WsQuestion *question,
                      Query **queryp,
                      int timeout_ms,
                      WsQuestionFn fn) {
-        int r;
+        int r = ws_questions_begin(questions, question, fn);
 
-        if (!questions->ask)
-                return WS_QUESTIONS_E_FULL;
-        r = ws_questions_note(questions, question);
-        if (r < 0)
-                return err_up(r);
-        question->fn = fn;
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
         return ws_questions_send(questions, question, queryp, timeout_ms);
 }
 
@@ -79,14 +83,10 @@ int ws_questions_hold(WsQuestions *questions,
                       Query **queryp,
                       int timeout_ms,
                       WsQuestionFn fn) {
-        int r;
+        int r = ws_questions_begin(questions, question, fn);
 
-        if (!questions->ask)
-                return WS_QUESTIONS_E_FULL;
-        r = ws_questions_note(questions, question);
-        if (r < 0)
-                return err_up(r);
-        question->fn = fn;
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
         question->deadline_ms = clock_mono_us() / 1000 + timeout_ms;
         question->held = TAKE(queryp);
         return 0;
