@@ -1,4 +1,4 @@
-"""Whatever takes a thing out of a set is told with its reason, natively, by streams and by polls (PROTOCOL 4, The set)."""
+"""Whatever takes a thing out of a set is told with its reason, natively, by streams and by polls (docs/protocol.md, 4, The set)."""
 import contextlib
 import json
 import threading

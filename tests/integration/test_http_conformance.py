@@ -271,7 +271,7 @@ def test_methods_that_are_not_served(shared_gateway, method):
     target = "a:443" if method == "CONNECT" else "/livez"
     length = ["Content-Length: 0"] if method == "POST" else []
     head = goes_on(shared_gateway, request(target, *length, method=method), 405)
-    assert "GET" in head.words("Allow") or "get" in head.words("Allow")
+    assert set(head.words("Allow")) == {"get", "head", "options"}
     if method != "CONNECT":
         goes_on(shared_gateway, request("/nowhere", *length, method=method), 404)
     is_last(shared_gateway, request(target, "Content-Length: 3", method=method, body=b"abc"),
@@ -293,11 +293,11 @@ def test_options_say_what_may_be_done(shared_gateway):
 @pytest.mark.parametrize("target, token, status", [
     ("/livez", False, 200), ("/", False, 302), ("/live", False, 200), ("/live/app.js", False, 200), ("/nowhere", False, 404),
     ("/api/devices", False, 401), ("/api/devices", True, 200), ("/api/events", True, 200),
-    ("/api/events/poll?wait=0", True, None), ("/api/alerts", True, 200), ("/api/ws", False, 426), ("/api/token", False, 405)])
+    ("/api/events/poll?wait=0", True, 200), ("/api/alerts", True, 200), ("/api/ws", False, 426), ("/api/token", False, 405)])
 def test_head_is_get_without_its_body(shared_gateway, target, token, status):
     fields = [f"Authorization: Bearer {shared_gateway.token('ana')}"] if token else []
     got, ends, head = ask(shared_gateway, request(target, *fields, method="HEAD"), is_head=True)
-    assert got == status or status is None
+    assert got == status
     if target.startswith("/api/events"):
         return
     with Raw(shared_gateway, request(target, *fields)) as raw:

@@ -419,7 +419,8 @@ def test_a_subscription_to_one_thing_ends_with_the_right_to_it(gateway, broker, 
     broker.publish("seano/USV-1/raw_log", "while shared")
     assert v.next_of("raw_log")["data"] == "while shared"
     database.rows("DELETE FROM shares")
-    time.sleep(SECOND)
+    wait_until(lambda: refused(gateway, f"/api/ws/vehicle/{gateway.ids['USV-1']}", gateway.token("ben")) == 403,
+               "the end of the share", SECOND)
     broker.publish("seano/USV-1/raw_log", "not any more")
     broker.publish("seano/USV-2/raw_log", "one's own")
     assert v.next_of("raw_log")["data"] == "one's own"

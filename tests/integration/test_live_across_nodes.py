@@ -168,7 +168,9 @@ def test_a_share_that_is_revoked_ends_everywhere_within_a_second(make_node, data
     for watcher in watchers:
         watcher.wait_for(all_of(["USV-1", BENS], range(2)))
     database.rows("DELETE FROM shares RETURNING 1")
-    time.sleep(1)
+    for node in nodes:
+        wait_until(lambda n=node: "USV-1" not in n.get("/api/vehicles", headers={"Authorization": f"Bearer {n.token('ben')}"}).text,
+                   "the share to be gone", SLOW)
     publish(publisher, range(2, 4))
     for watcher in watchers:
         watcher.wait_for({"USV-1": [0, 1], BENS: [0, 1, 2, 3]})
@@ -231,14 +233,19 @@ def test_what_was_stored_before_a_death_is_shown_all_the_same(make_node, databas
     nodes = two(make_node)
     watcher = Watcher(nodes[1], "ana")
     publisher.run(lambda n: (f"seano/{VEHICLES[n % len(VEHICLES)]}/raw_log", str(n // len(VEHICLES))), 240)
-    time.sleep(2)
+    wait_until(lambda: n_stored(database) > 200, "some to be stored")
     nodes[0].kill()
     wait_for_owners(database, n2=SLOTS)
-    time.sleep(1)
+    n_before = n_stored(database)
+    wait_until(lambda: n_stored(database) > n_before + 100, "some more to be stored")
     publisher.stop()
     wait_until(lambda: nodes[1].metric("tidegate_in_journal") == 0, "all to be stored")
     wait_until(lambda: watcher.take() == of_ana(database), "all that is stored to be shown")
     assert nodes[1].metric("tidegate_outbox_dropped_total") == 0
+
+
+def n_stored(database):
+    return database.value("SELECT count(*) FROM raw_logs")
 
 
 def of_ana(database):
