@@ -297,7 +297,43 @@ def test_a_page_of_another_origin_may_read_a_stream_where_that_is_allowed(make_g
     with open_with(gateway, given, Origin="null") as stream:
         assert stream.status_code == 200
         assert stream.headers["Access-Control-Allow-Origin"] == "null"
-    assert "Access-Control-Allow-Origin" not in open_with(gateway, given, Origin="https://evil.example").headers
+    refused = open_with(gateway, given, Origin="https://evil.example")
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden_origin")
+    assert "Access-Control-Allow-Origin" not in refused.headers
+
+
+HERE = "http://127.0.0.1:{port}"
+ORIGINS = {"https://app.example": True, "null": True, HERE: True, None: True, "https://evil.example": False,
+           "https://app.example.evil": False, "http://app.example": False, "https://app.example:444": False, "file://": False}
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_what_stands_in_an_address_is_for_listed_origins(make_gateway, origin):
+    """Any page makes a browser ask for an address, and hold a stream; a bearer header none of another origin can make it send."""
+    gateway = make_gateway(http__allowed_origins="https://app.example, null", auth__query_token="on", auth__anonymous="/api/events*")
+    populate(gateway)
+    gateway.start()
+    headers = {} if origin is None else {"Origin": origin.format(port=gateway.port)}
+    token, bearer = gateway.token("ana"), {**headers, "Authorization": f"Bearer {gateway.token('ana')}"}
+    addresses = [f"/api/events?ticket={ticket(gateway)['ticket']}", f"/api/events?ticket={ticket(gateway, '?for=events')['ticket']}",
+                 f"/api/events?token={token}", f"/api/events/poll?wait=0&token={token}", f"/api/devices?token={token}",
+                 f"/api/ws/status?token={token}", f"/vehicles/?token={token}", "/api/events", "/api/events/poll?wait=0"]
+    wanted = (200, 204) if ORIGINS[origin] else (403,)
+    for address in addresses:
+        with requests.get(gateway.url + address, headers=headers, stream=True, timeout=PATIENCE) as answer:
+            assert answer.status_code in wanted, address
+            assert answer.status_code != 403 or answer.json()["code"] == "forbidden_origin"
+    for path in ("/api/events", "/api/events/poll?wait=0", "/api/devices", "/vehicles/"):
+        with requests.get(gateway.url + path, headers=bearer, stream=True, timeout=PATIENCE) as answer:
+            assert answer.status_code in (200, 204), path
+    assert gateway.get("/health", headers=headers).status_code == 200
+
+
+def test_a_ticket_is_not_spent_by_a_page_of_another_origin(gateway):
+    once = ticket(gateway)["ticket"]
+    assert open_with(gateway, once, Origin="https://evil.example").status_code == 403
+    with open_with(gateway, once) as stream:
+        assert stream.status_code == 200
 
 
 @pytest.mark.parametrize("body", ["{}", "x", '{"for":"events"}', "x" * 1000], ids=["JSON", "a byte", "a wish", "many bytes"])

@@ -196,6 +196,34 @@ def test_whoever_asks_for_no_websocket_leaves_no_line(house):
     assert lines(house, "203.0.113.9") == []
 
 
+@pytest.mark.parametrize("path", ["/api/events", "/api/events/poll"])
+@pytest.mark.parametrize("who", WHO)
+def test_a_stream_that_is_refused(house, path, who):
+    """A browser's EventSource is told no more than that it is over."""
+    token, why, key = WHO[who]
+    source = next(_addresses)
+    status, line = refuse(house, handshake(path, token(house), X_Forwarded_For=source, Upgrade=None, Connection="close"), source)
+    assert (status, line["path"], line["reason"], line["source"]) == (401, path, "unauthorized", source)
+    if why:
+        assert line["why"] == (why if "device" not in why else "not a token")
+    assert line.get("set") == key
+
+
+@pytest.mark.parametrize("address, status, told", [
+    ("/api/events?ticket=nonsense", 401, {"reason": "unauthorized", "why": "bad ticket"}),
+    ("/api/events?token=not.for.logs", 401, {"reason": "unauthorized", "why": "no credential", "set": "auth.query_token"}),
+    ("/api/events", 403, {"reason": "forbidden_origin", "origin": "http://evil.example", "set": "http.allowed_origins"}),
+    ("/api/events/poll", 403, {"reason": "forbidden_origin", "origin": "http://evil.example", "set": "http.allowed_origins"}),
+])
+def test_a_stream_is_refused_for_what_its_address_or_origin_says(house, address, status, told):
+    source = next(_addresses)
+    origin = {"Origin": told["origin"]} if "origin" in told else {}
+    got, line = refuse(house, handshake(address, X_Forwarded_For=source, Upgrade=None, Connection="close", **origin), source)
+    assert (got, line["path"]) == (status, address.partition("?")[0])
+    assert {key: line.get(key) for key in told} == told
+    assert "not.for.logs" not in house.log()
+
+
 def reload(gateway, **settings):
     n_before = gateway.log().count(" info reloaded\n")
     gateway.write_conf(**settings)

@@ -487,6 +487,12 @@ Text ws_endpoint_id(const WsEndpoint *endpoint, const char *path) {
         return (Text){ at, strcspn(at, "/") };
 }
 
+bool ws_endpoint_is_followed(const char *path) {
+        size_t n = strlen("/api/events");
+
+        return strncmp(path, "/api/events", n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
 /* Adds what the row serves to the methods of its path. */
 static void ws_endpoint_allow(const WsEndpoint *endpoint, char allow[64]) {
         size_t n = strlen(allow);

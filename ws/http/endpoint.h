@@ -40,6 +40,7 @@ struct WsCall {
 
         const WsRequest *request; /* NULL in @answer, and where a body was read */
         WsIdentity identity;
+        const char *why; /* for the log: of a credential that was refused; NULL: none was */
         Text body;
         const char *source;                     /* address of the peer */
         char account[WS_ENDPOINT_ACCOUNT_SIZE]; /* kept from the call to its answer, as is: */
@@ -79,6 +80,9 @@ struct WsEndpoint {
 /* The row for @path and @method; NULL: none. *ret_allow then lists the methods of the path, "" if
  * there is no such path. A single slash at the end of a path makes no difference. */
 const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char ret_allow[64]);
+
+/* An event stream, or a poll: what a socket gives, without one. */
+bool ws_endpoint_is_followed(const char *path);
 
 /* False: a list or history of ours is asked for by a parameter that it does not know, or by one
  * twice, and the response says so. What is passed over could be what was to narrow it. */

@@ -203,16 +203,6 @@ static WsRefusal ws_gate_check_load(WsGate *gate) {
         return (WsRefusal){ 0 };
 }
 
-/* Who came without a credential that counts: what would have let him in, or decides of it. */
-static const char *ws_gate_missing_key(const WsGate *gate, int r, const char *why) {
-        char token[sizeof(gate->request->bearer)];
-
-        if (r != WS_REQUEST_E_NONE)
-                return ws_refusals_key(why);
-        return ws_request_param(gate->request, "token", token, sizeof(token)) ? "auth.query_token"
-                                                                              : "auth.anonymous";
-}
-
 static WsRefusal ws_gate_refuse_identity(const WsGate *gate,
                                          const WsDialect *dialect,
                                          Text target,
@@ -224,7 +214,7 @@ static WsRefusal ws_gate_refuse_identity(const WsGate *gate,
                               .code = "unauthorized",
                               .detail = "a valid credential is needed",
                               .metric = METRIC_WS_REFUSED_UNAUTHORIZED,
-                              .key = ws_gate_missing_key(gate, r, why),
+                              .key = ws_refusals_key(gate->request, why),
                               .why = why };
 
         if (r == WS_REQUEST_E_BAD)
@@ -466,8 +456,8 @@ void ws_gate_misread(WsGate *gate, Text bytes, const WsConn *conn, int status) {
         ws_refusals_misread(gate->refusals, &misread, &gate->loop->options->proxies);
 }
 
-void ws_gate_missed(WsGate *gate, const WsRequest *request, int status) {
-        ws_refusals_missed(gate->refusals, request, status);
+void ws_gate_missed(WsGate *gate, const WsCall *call) {
+        ws_refusals_missed(gate->refusals, call);
 }
 
 static int ws_gate_welcome(const WsGate *gate, WsClient *client, Buf *hello) {

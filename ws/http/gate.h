@@ -13,6 +13,7 @@
 #include "ws/http/request.h"
 #include "ws/http/response.h"
 
+typedef struct WsCall WsCall;
 typedef struct WsClient WsClient;
 typedef struct WsConn WsConn;
 typedef struct WsExchange WsExchange;
@@ -52,8 +53,8 @@ MUST_CHECK int ws_gate_prove(WsGate *gate,
 /* For the log, of requests that meant a WebSocket and did not come to ws_gate_open(): one that
  * cannot be read, of which there are but its @bytes, */
 void ws_gate_misread(WsGate *gate, Text bytes, const WsConn *conn, int status);
-/* and one that was answered as another request, with @status. */
-void ws_gate_missed(WsGate *gate, const WsRequest *request, int status);
+/* and one that was answered as another request; or an event stream that was refused. */
+void ws_gate_missed(WsGate *gate, const WsCall *call);
 
 /* Has he said who he is, or does auth.anonymous still open his path? @auth: a WsAuth. */
 bool ws_gate_leaves_open(const void *auth, const WsClient *client);

@@ -324,7 +324,7 @@ static void ws_http_begin(WsHttp *http, WsExchange *session) {
         ws_precheck_origin(http->options, request->origin, &response);
         endpoint = ws_precheck(&call);
         if (!endpoint)
-                ws_gate_missed(http->gate, request, response.status);
+                ws_gate_missed(http->gate, &call);
         session->party = ws_party_of(call.identity.user ? call.identity.user->id : 0,
                                      call.identity.device ? call.identity.device->id : 0,
                                      request->source);

@@ -167,9 +167,10 @@ static bool ws_precheck_blame(const WsCall *call) {
         return true;
 }
 
-static void ws_precheck_refuse(const WsCall *call, int r, const char *why) {
+static void ws_precheck_refuse(WsCall *call, int r, const char *why) {
         char detail[128];
 
+        call->why = why;
         if (r == WS_REQUEST_E_NONE) {
                 ws_response_problem(call->response,
                                     401,
@@ -212,6 +213,19 @@ static bool ws_precheck_is_stream(const WsRequest *request) {
                strcmp(request->method, "GET") == 0;
 }
 
+/* As at a handshake: any page can make a browser ask for an address with what stands in it, and
+ * hold a stream open. Whatever else a page of another origin asks for it cannot read. */
+static bool ws_precheck_is_foreign(const WsCall *call) {
+        const WsRequest *request = call->request;
+        char token[sizeof(request->bearer)];
+
+        if (ws_request_origin_ok(request, call->options->allowed_origins))
+                return false;
+        return ws_endpoint_is_followed(request->path) ||
+               (ws_auth_query_token(call->access->auth) &&
+                ws_request_param(request, "token", token, sizeof(token)));
+}
+
 void ws_precheck_put_off(const WsCall *call,
                          int status,
                          const char *code,
@@ -252,6 +266,13 @@ static bool ws_precheck_identify(WsCall *call, const WsEndpoint *endpoint) {
         }
         if (endpoint->access == WS_ENDPOINT_DEVICE)
                 return ws_precheck_device(call);
+        if (ws_precheck_is_foreign(call)) {
+                ws_response_problem(call->response,
+                                    403,
+                                    "forbidden_origin",
+                                    "This Origin is not allowed.");
+                return false;
+        }
         r = ws_request_identify(call->request, call->access, call->now_us, &call->identity, &why);
         if (r == WS_REQUEST_E_NONE && endpoint->access == WS_ENDPOINT_KNOWN)
                 return true;

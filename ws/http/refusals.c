@@ -11,6 +11,7 @@
 #include "ws/access/limiter.h"
 #include "ws/access/party.h"
 #include "ws/access/proxies.h"
+#include "ws/http/endpoint.h"
 #include "ws/wire/head.h"
 
 enum {
@@ -70,7 +71,7 @@ static const char *ws_refusals_quote(const char *text, char ret_text[WS_REFUSALS
         return ret_text;
 }
 
-const char *ws_refusals_key(const char *why) {
+const char *ws_refusals_key(const WsRequest *request, const char *why) {
         static const struct {
                 const char *why, *key;
         } keys[] = {
@@ -80,11 +81,15 @@ const char *ws_refusals_key(const char *why) {
                 { "wrong audience", "auth.audience" },
                 { "no subject", "auth.subject_claim,auth.subject_type" },
         };
+        char token[sizeof(request->bearer)];
 
-        for (size_t i = 0; why && i < N_ELEMENTS(keys); ++i)
+        for (size_t i = 0; i < N_ELEMENTS(keys); ++i)
                 if (strcmp(keys[i].why, why) == 0)
                         return keys[i].key;
-        return NULL;
+        if (strcmp(why, "no credential") != 0)
+                return NULL;
+        return ws_request_param(request, "token", token, sizeof(token)) ? "auth.query_token"
+                                                                        : "auth.anonymous";
 }
 
 bool ws_refusals_say(WsRefusals *refusals, const WsRefused *refused, int64_t now_us) {
@@ -191,22 +196,47 @@ void ws_refusals_misread(WsRefusals *refusals, const WsMisread *misread, const W
         metric_add(METRIC_WS_REFUSED_BAD_REQUEST, 1);
 }
 
-/* A proxy in between that does not pass Upgrade on makes a GET of it. */
-void ws_refusals_missed(WsRefusals *refusals, const WsRequest *request, int status) {
-        bool is_stripped = status == 426;
+/* What there was to say of it was said to who asked; false: it is none that is told of. */
+static bool ws_refusals_stream(const WsCall *call, WsRefused *refused) {
+        if (!ws_endpoint_is_followed(call->request->path))
+                return false;
+        switch (call->response->status) {
+        case 401:
+                refused->code = "unauthorized";
+                refused->why = call->why ? call->why : "no credential";
+                refused->key = ws_refusals_key(call->request, refused->why);
+                metric_add(METRIC_WS_REFUSED_UNAUTHORIZED, 1);
+                return true;
+        case 403:
+                refused->code = "forbidden_origin";
+                refused->why = "this Origin is not allowed";
+                refused->key = "http.allowed_origins";
+                metric_add(METRIC_WS_REFUSED_ORIGIN, 1);
+                return true;
+        default:
+                return false;
+        }
+}
 
-        if (!is_stripped && !request->is_upgrade)
-                return;
-        (void)ws_refusals_say(refusals,
-                              &(WsRefused){ .path = request->path,
-                                            .origin = request->origin,
-                                            .source = request->source,
-                                            .status = status,
-                                            .code = is_stripped ? "upgrade_required"
-                                                                : "bad_upgrade",
-                                            .why = is_stripped ? "no Upgrade came: a proxy in "
-                                                                 "between has to pass it on"
-                                                               : "no WebSocket begins here" },
-                              clock_mono_us());
+/* A proxy in between that does not pass Upgrade on makes a GET of it. */
+static bool ws_refusals_no_upgrade(const WsCall *call, WsRefused *refused) {
+        bool is_stripped = call->response->status == 426;
+
+        if (!is_stripped && !call->request->is_upgrade)
+                return false;
+        refused->code = is_stripped ? "upgrade_required" : "bad_upgrade";
+        refused->why = is_stripped ? "no Upgrade came: a proxy in between has to pass it on"
+                                   : "no WebSocket begins here";
         metric_add(METRIC_WS_REFUSED_BAD_REQUEST, 1);
+        return true;
+}
+
+void ws_refusals_missed(WsRefusals *refusals, const WsCall *call) {
+        WsRefused refused = { .path = call->request->path,
+                              .origin = call->request->origin,
+                              .source = call->request->source,
+                              .status = call->response->status };
+
+        if (ws_refusals_no_upgrade(call, &refused) || ws_refusals_stream(call, &refused))
+                (void)ws_refusals_say(refusals, &refused, clock_mono_us());
 }

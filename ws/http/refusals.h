@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "ws/http/request.h"
 
+typedef struct WsCall WsCall;
 typedef struct WsMisread WsMisread;
 typedef struct WsProxies WsProxies;
 typedef struct WsRefused WsRefused;
@@ -36,11 +37,13 @@ WsRefusals *ws_refusals_free(WsRefusals *refusals);
 /* A request that could not be read, of which there are but the bytes: a line and a count if it was
  * one for a WebSocket. What it said is read again, as far as it can be. */
 void ws_refusals_misread(WsRefusals *refusals, const WsMisread *misread, const WsProxies *proxies);
-/* The same of one that was answered as a request like any other. */
-void ws_refusals_missed(WsRefusals *refusals, const WsRequest *request, int status);
+/* The same of one that was answered as a request like any other, and of an event stream or a poll
+ * that was refused. */
+void ws_refusals_missed(WsRefusals *refusals, const WsCall *call);
 
-/* The key that decides of credentials that are refused for this reason; NULL: none. */
-const char *ws_refusals_key(const char *why);
+/* The key that decides of a credential that is refused for this reason, or would have let in who
+ * came without one; NULL: none. */
+const char *ws_refusals_key(const WsRequest *request, const char *why);
 
 /* True: it was written. */
 bool ws_refusals_say(WsRefusals *refusals, const WsRefused *refused, int64_t now_us);
