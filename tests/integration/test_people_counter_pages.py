@@ -526,13 +526,19 @@ def test_the_root_is_json_for_who_takes_nothing_else(counted):
 
 @pytest.mark.parametrize("method, path, status", [
     ("POST", "devices/register", 404), ("PUT", "devices/dev-1", 405),
-    ("POST", "devices/dev-1/activate", 404), ("POST", "devices/dev-1/deactivate", 404)])
+    ("POST", "devices/dev-1/activate", 404), ("POST", "devices/dev-1/deactivate", 404),
+    ("POST", "devices", 405), ("POST", "devices/", 405), ("PATCH", "devices/dev-1", 405), ("DELETE", "devices/dev-1", 405),
+    ("PUT", "devices/dev-1/activate", 405), ("DELETE", "detections", 405), ("POST", "users", 404), ("GET", "users", 404),
+    ("PUT", "settings", 404), ("GET", "settings/general", 404), ("DELETE", "settings/thresholds", 405),
+    ("POST", "statistics/daily", 405), ("POST", "auth/login", 404)])
 def test_administration_names_the_page_of_the_manual(counted, method, path, status):
     answer = requests.request(method, f"{counted.url}/api/v1/{path}", timeout=10,
                               headers={"Authorization": f"Bearer {counted.token('root')}"},
                               json={"device_id": "new", "name": "Sensor", "location": "Lab"})
     assert answer.status_code == status
     assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.json()["code"] == "administration"
+    assert (status == 405) == ("Allow" in answer.headers)
     assert "docs/migrate/people-counter.md" in answer.json()["detail"]
     assert counted.database.value("SELECT count(*) FROM devices") == 2
 

@@ -1,6 +1,8 @@
 #include "ws/http/elsewhere.h"
 
 #define WS_ELSEWHERE_CAMERAS  "docs/migrate/cameras.md"
+#define WS_ELSEWHERE_COUNTER  "docs/migrate/people-counter.md"
+#define WS_ELSEWHERE_HUB      "docs/migrate/device-hub.md"
 #define WS_ELSEWHERE_VEHICLES "docs/migrate/vehicles.md"
 
 /* With all that is below them. */
@@ -12,8 +14,11 @@ static const struct {
         { "/api/alerts/statistics", WS_ELSEWHERE_CAMERAS },
         { "/api/alerts/test", WS_ELSEWHERE_CAMERAS },
         { "/api/analytics", WS_ELSEWHERE_CAMERAS },
+        { "/api/auth", WS_ELSEWHERE_HUB },
         { "/api/cameras", WS_ELSEWHERE_CAMERAS },
+        { "/api/devices", WS_ELSEWHERE_HUB },
         { "/api/faces", WS_ELSEWHERE_CAMERAS },
+        { "/api/groups", WS_ELSEWHERE_HUB },
         { "/api/history", WS_ELSEWHERE_CAMERAS },
         { "/api/integrations", WS_ELSEWHERE_CAMERAS },
         { "/api/missions", WS_ELSEWHERE_VEHICLES },
@@ -24,6 +29,8 @@ static const struct {
         { "/api/setup", WS_ELSEWHERE_CAMERAS },
         { "/api/system", WS_ELSEWHERE_CAMERAS },
         { "/api/users", WS_ELSEWHERE_CAMERAS },
+        { "/api/v1", WS_ELSEWHERE_COUNTER },
+        { "/api/vehicles", WS_ELSEWHERE_VEHICLES },
         { "/auth", WS_ELSEWHERE_VEHICLES },
         { "/missions", WS_ELSEWHERE_VEHICLES },
         { "/mqtt", WS_ELSEWHERE_VEHICLES },

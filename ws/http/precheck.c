@@ -113,7 +113,7 @@ static void ws_precheck_say(WsResponse *response,
         }
         snprintf(text,
                  sizeof(text),
-                 "Tidegate does not do this by HTTP, or does it on its command line: see %s.",
+                 "Tidegate does this in another way, or not at all: see %s.",
                  manual);
         ws_response_problem(response, status, "administration", text);
 }
