@@ -36,23 +36,32 @@ struct ImportStatement {
         "(" column " = " name " OR id = " id "::bigint)"                                  \
         " AND coalesce(" column " = " name ", true) AND coalesce(id = " id "::bigint, true)"
 
+#define CALLED_USER(name, id)                                                             \
+        "(username = " name " OR identifier = " name " OR id = " id "::bigint)"           \
+        " AND (" name "::text IS NULL OR username = " name " OR identifier = " name ")"   \
+        " AND coalesce(id = " id "::bigint, true)"
+
 #define OWNER(name, id)                                                                   \
-        "owner AS (SELECT id FROM users WHERE " CALLED("username", name, id) "),"         \
+        "owner AS (SELECT id FROM users WHERE " CALLED_USER(name, id) "),"                \
         " good AS (SELECT (" name "::text IS NULL AND " id "::bigint IS NULL)"            \
         " OR EXISTS (SELECT FROM owner) AS yes)"
 
 static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
         [DB_IMPORT_USER] = {
                 "tidegate_import_user",
-                "WITH same AS MATERIALIZED (SELECT id, username AS name FROM users"
-                " WHERE lower(username) = lower($2) OR id = $1::bigint OR identifier = $2),"
-                " added AS (INSERT INTO users (id, username, password_hash, role, is_active)"
-                " SELECT coalesce($1::bigint, nextval('users_id_seq')), $2, $3, $4, $5::boolean"
+                "WITH same AS MATERIALIZED (SELECT id, username AS name,"
+                " username = $6 OR identifier = $6 AS is_it FROM users"
+                " WHERE lower(username) = lower($2) OR id = $1::bigint OR identifier = $2"
+                " OR username = $6 OR identifier = $6),"
+                " added AS (INSERT INTO users"
+                " (id, username, password_hash, role, is_active, identifier)"
+                " SELECT coalesce($1::bigint, nextval('users_id_seq')), $2, $3, $4, $5::boolean, $6"
                 " WHERE NOT EXISTS (SELECT FROM same) RETURNING id)"
                 OUTCOME " WHEN EXISTS (SELECT FROM same WHERE lower(name) = lower($2)) THEN 3"
-                " ELSE 10 END",
-                RESERVE("users"), 5,
-                { DB_IMPORT_ID, DB_IMPORT_NAME, DB_IMPORT_HASH, DB_IMPORT_ROLE, DB_IMPORT_ACTIVE },
+                " WHEN EXISTS (SELECT FROM same WHERE is_it) THEN 11 ELSE 10 END",
+                RESERVE("users"), 6,
+                { DB_IMPORT_ID, DB_IMPORT_NAME, DB_IMPORT_HASH, DB_IMPORT_ROLE, DB_IMPORT_ACTIVE,
+                  DB_IMPORT_IDENTIFIER },
         },
         [DB_IMPORT_DEVICE] = {
                 "tidegate_import_device",
@@ -109,7 +118,7 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
         },
         [DB_IMPORT_SHARE] = {
                 "tidegate_import_share",
-                "WITH whom AS (SELECT id FROM users WHERE " CALLED("username", "$1", "$2") "),"
+                "WITH whom AS (SELECT id FROM users WHERE " CALLED_USER("$1", "$2") "),"
                 " vehicle AS (SELECT id FROM vehicles WHERE " CALLED("code", "$3", "$4") "),"
                 " device AS (SELECT id FROM devices WHERE " CALLED("code", "$5", "$6") "),"
                 " set AS (SELECT id FROM groups WHERE " CALLED("name", "$7", "$8") "),"

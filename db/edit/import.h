@@ -25,8 +25,9 @@ typedef enum DbImportValue {
         DB_IMPORT_NAME, /* username, code, or name of a group */
         DB_IMPORT_HASH,
         DB_IMPORT_ROLE,
-        DB_IMPORT_ACTIVE, /* "true", "false" */
-        DB_IMPORT_USER_NAME,
+        DB_IMPORT_ACTIVE,     /* "true", "false" */
+        DB_IMPORT_IDENTIFIER, /* of a user in topics, beside his name */
+        DB_IMPORT_USER_NAME,  /* or his identifier */
         DB_IMPORT_USER_ID,
         DB_IMPORT_LABEL, /* a name for people */
         DB_IMPORT_PRODUCT,
@@ -58,6 +59,7 @@ typedef enum DbImported {
         DB_IMPORTED_NO_VEHICLE,
         DB_IMPORTED_NO_GROUP,
         DB_IMPORTED_IDENTIFIER, /* the name is another user's in topics */
+        DB_IMPORTED_TOPIC,      /* the identifier is taken */
 } DbImported;
 
 MUST_CHECK int db_import_begin(DbConn *conn); /* of a connection that has prepared nothing */

@@ -56,8 +56,15 @@ static int column_id(Columns *columns, DbImportValue to, const RowCell *cell) {
         return columns_set_id(columns, to, cell, cell->value);
 }
 
+/* Columns of one thing may both say what it is called, and then have to say the same. */
+static int columns_set_called(Columns *columns, DbImportValue to, const RowCell *cell) {
+        if (columns->values[to] && strcmp(columns->values[to], cell->value) != 0)
+                return columns_refuse(columns, cell, "is not what the other column says");
+        return columns_set(columns, to, cell->value);
+}
+
 static int column_called(Columns *columns, DbImportValue to, const RowCell *cell, const char *why) {
-        return why ? columns_refuse(columns, cell, why) : columns_set(columns, to, cell->value);
+        return why ? columns_refuse(columns, cell, why) : columns_set_called(columns, to, cell);
 }
 
 static int column_name(Columns *columns, DbImportValue to, const RowCell *cell) {
@@ -76,6 +83,27 @@ static int column_label(Columns *columns, DbImportValue to, const RowCell *cell)
         return columns_set(columns, to, cell->value);
 }
 
+static bool column_is_uuid(const RowCell *cell) {
+        bool is_one = strlen(cell->value) == 36;
+
+        for (size_t i = 0; is_one && i < 36; ++i)
+                is_one = i == 8 || i == 13 || i == 18 || i == 23
+                                 ? cell->value[i] == '-'
+                                 : text_hex_digit(cell->value[i]) >= 0;
+        return is_one;
+}
+
+/* An id that is a UUID is none of ours: it is what its user is called in topics. */
+static int column_user_id(Columns *columns, DbImportValue to, const RowCell *cell) {
+        return column_is_uuid(cell) ? columns_set_called(columns, DB_IMPORT_IDENTIFIER, cell)
+                                    : column_id(columns, to, cell);
+}
+
+static int column_owner_id(Columns *columns, DbImportValue to, const RowCell *cell) {
+        return column_is_uuid(cell) ? columns_set_called(columns, DB_IMPORT_USER_NAME, cell)
+                                    : column_id(columns, to, cell);
+}
+
 /* By name, or by id: the value behind it. */
 static int column_ref(Columns *columns, DbImportValue to, const RowCell *cell) {
         Text text = text_of(cell->value);
@@ -83,7 +111,7 @@ static int column_ref(Columns *columns, DbImportValue to, const RowCell *cell) {
         char digits[24];
 
         if (id == 0)
-                return columns_set(columns, to, cell->value);
+                return columns_set_called(columns, to, cell);
         snprintf(digits, sizeof(digits), "%lld", (long long)id);
         return columns_set_id(columns, to + 1, cell, digits);
 }
@@ -109,14 +137,8 @@ static int column_bool(Columns *columns, DbImportValue to, const RowCell *cell) 
 }
 
 static int column_uuid(Columns *columns, DbImportValue to, const RowCell *cell) {
-        bool is_one = strlen(cell->value) == 36;
-
-        for (size_t i = 0; is_one && i < 36; ++i)
-                is_one = i == 8 || i == 13 || i == 18 || i == 23
-                                 ? cell->value[i] == '-'
-                                 : text_hex_digit(cell->value[i]) >= 0;
-        return is_one ? columns_set(columns, to, cell->value)
-                      : columns_refuse(columns, cell, "is no UUID");
+        return column_is_uuid(cell) ? columns_set(columns, to, cell->value)
+                                    : columns_refuse(columns, cell, "is no UUID");
 }
 
 /* ---- secrets: never said ------------------------------------------------------------------ */
@@ -193,13 +215,15 @@ static int column_token(Columns *columns, DbImportValue to, const RowCell *cell)
 
 /* clang-format off */
 static const Column columns_ours[] = {
-        { USERS | DEVICES | VEHICLES | GROUPS, "id", DB_IMPORT_ID, column_id },
+        { USERS, "id", DB_IMPORT_ID, column_user_id },
+        { DEVICES | VEHICLES | GROUPS, "id", DB_IMPORT_ID, column_id },
         { USERS, "username", DB_IMPORT_NAME, column_user_name },
         { USERS, "password_hash", DB_IMPORT_HASH, column_hash },
         { USERS, "role", DB_IMPORT_ROLE, column_role },
+        { USERS, "identifier", DB_IMPORT_IDENTIFIER, column_user_name },
         { DEVICES | VEHICLES, "code", DB_IMPORT_NAME, column_name },
         { DEVICES | VEHICLES | SHARES, "user", DB_IMPORT_USER_NAME, column_ref },
-        { DEVICES | VEHICLES | SHARES, "user_id", DB_IMPORT_USER_ID, column_id },
+        { DEVICES | VEHICLES | SHARES, "user_id", DB_IMPORT_USER_ID, column_owner_id },
         { DEVICES | VEHICLES, "name", DB_IMPORT_LABEL, column_label },
         { DEVICES, "product_type", DB_IMPORT_PRODUCT, column_label },
         { DEVICES, "device_type", DB_IMPORT_TYPE, column_label },
@@ -231,6 +255,7 @@ static const struct {
         { "energy", USERS, "hashed_password", "password_hash" },
         { "device-hub", DEVICES, "device_code", "code" },
         { "device-hub", USERS, "hashed_password", "password_hash" },
+        { "device-hub", USERS, "user_identifier", "identifier" },
         { "vehicles", USERS, "email", "username" },
         { "vehicles", VEHICLES, "registration_code", "code" },
         { "cameras", USERS, "hashed_password", "password_hash" },

@@ -113,6 +113,8 @@ static const char *mover_why(const Columns *columns, DbImported outcome) {
                 return "the id is taken, by one with another name";
         case DB_IMPORTED_IDENTIFIER:
                 return "the name is taken, as the identifier of another";
+        case DB_IMPORTED_TOPIC:
+                return "is another's, or his name";
         case DB_IMPORTED_KEY:
                 return "the key is taken";
         case DB_IMPORTED_NO_USER:
@@ -140,6 +142,8 @@ static const char *mover_column(RowKind kind, DbImported outcome) {
                 return names[kind];
         case DB_IMPORTED_ID:
                 return "id";
+        case DB_IMPORTED_TOPIC:
+                return "identifier";
         case DB_IMPORTED_KEY:
                 return "key";
         case DB_IMPORTED_NO_USER:

@@ -248,6 +248,49 @@ def test_a_name_that_is_anothers_identifier_costs_its_row(move, database):
     assert "users: 1 taken, 1 there already, 1 refused" in done.stdout
 
 
+UUID = "0b6e7a3e-52f8-4f0f-9d3c-2f9f4cf2a0a1"
+OTHER = "5d3c1f0e-1111-4222-8333-9f9f4cf2a0a1"
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_users_whose_ids_are_uuids_are_known_by_them(move, database, broker, form):
+    """In topics, and by the other files: that is what their devices publish under."""
+    rows = {"users": [{"id": UUID, "username": "uma"}, {"id": OTHER, "username": "vic"}],
+            "devices": [{"id": 3, "device_code": "boiler-1", "user_id": UUID}, {"id": 4, "device_code": "boiler-2", "user": OTHER}],
+            "shares": [{"user_id": OTHER, "device": "boiler-1"}]}
+    if form == "json":
+        paths = [write(move, "hub.json", json.dumps({**rows, "groups": [], "vehicles": []}))]
+    else:
+        paths = [write(move, f"{kind}.csv", "\n".join([",".join(rows[kind][0]) if kind != "devices" else "id,device_code,user_id,user",
+                                                       *(",".join(str(row.get(c, "")) for c in (
+                                                           rows[kind][0] if kind != "devices" else ("id", "device_code", "user_id", "user")))
+                                                         for row in rows[kind])]) + "\n") for kind in rows]
+    dry = move("--dry-run", "--from", "device-hub", *paths)
+    assert "users: 2 taken" in dry.stdout and database.value("SELECT count(*) FROM users") == 0
+    assert "devices: 2 taken" in move("--from", "device-hub", *paths).stdout
+    assert database.rows("SELECT username, identifier FROM users ORDER BY 1") == [("uma", UUID), ("vic", OTHER)]
+    assert database.rows("SELECT d.id, username FROM devices d JOIN users u ON u.id = user_id ORDER BY 1") == [(3, "uma"), (4, "vic")]
+    assert database.value("SELECT count(*) FROM shares s JOIN users u ON u.id = s.user_id WHERE username = 'vic' AND device_id = 3") == 1
+    again = move("--from", "device-hub", *paths)
+    assert "users: 0 taken, 2 there already" in again.stdout and "devices: 0 taken, 2 there already" in again.stdout
+    move.gateway.start()
+    broker.publish(f"users/{UUID}/devices/boiler-1/status", '{"status":"online"}')
+    database.wait_for("SELECT count(*) FROM device_status_logs WHERE device_id = 3", 1)
+
+
+def test_an_identifier_that_is_taken_costs_its_row(move, database):
+    database.rows("INSERT INTO users (username, password_hash, identifier) VALUES ('ana', '!', 'u-7')")
+    path = write(move, "users.csv", "username,identifier\nben,u-8\numa,u-7\nvic,ana\nwim,u-9\nxia,u-9\nyan,7\n")
+    done = move("--partial", path, check=False)
+    for line in (3, 4, 6):
+        assert f"{path}:{line}: refused: identifier is another's, or his name" in done.stdout
+    assert f"{path}:7: refused: identifier could be taken for an id" in done.stdout
+    assert "users: 2 taken, 0 there already, 4 refused" in done.stdout
+    done = move("--partial", write(move, "devices.csv", f"code,user,user_id\nx,ana,{UUID}\ny,,{UUID}\n"), check=False)
+    assert "devices.csv:2: refused: user_id is not what the other column says" in done.stdout
+    assert "devices.csv:3: refused: user there is no such user" in done.stdout
+
+
 def test_a_hash_that_cannot_be_checked_costs_the_password_alone(move, database):
     secrets = ("5f4dcc3b5aa765d61d8327deb882cf99", "$argon2id$v=19$m=4194304,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$" + "A" * 43,
                "$2b$12$tooshort", "b" * 63)
