@@ -130,6 +130,8 @@ int decode_device_status(Decoder *decoder) {
         if (r == 0)
                 r = decoder_name(decoder, device_members, &record->device);
         if (r == 0)
+                r = member_said(decoder);
+        if (r == 0)
                 r = decode_status_rest(decoder, &record->status);
         return r;
 }
@@ -199,6 +201,8 @@ int decode_camera_event(Decoder *decoder) {
         r = decoder_parse(decoder);
         if (r == 0)
                 r = decoder_name(decoder, camera_members, &record->device);
+        if (r == 0)
+                r = member_said(decoder);
         if (r == 0)
                 r = member_text(decoder,
                                 decoder->root,

@@ -92,6 +92,23 @@ static int member_refuse_word(Decoder *decoder, const JsonNode *value, const Mem
         return decoder_set_aside(decoder, REASON_OUT_OF_RANGE, value, "not one of %s", known);
 }
 
+static int member_said_one(Decoder *decoder, const char *name, Text *said) {
+        const JsonNode *value = member_get(decoder, decoder->root, name);
+
+        if (said->n > 0 || !value || value->type != JSON_STRING ||
+            json_text(&decoder->tree, value).n > DECODER_MAX_LABEL)
+                return 0;
+        return err_up(member_text(decoder, decoder->root, name, DECODER_MAX_LABEL, said));
+}
+
+int member_said(Decoder *decoder) {
+        int r = member_said_one(decoder, "name", &decoder->record->said_name);
+
+        if (r == 0)
+                r = member_said_one(decoder, "location", &decoder->record->said_location);
+        return r;
+}
+
 int member_word(Decoder *decoder, const char *name, const MemberWord words[], Text *ret_meaning) {
         const JsonNode *value = member_get(decoder, decoder->root, name);
         Text word, meaning;

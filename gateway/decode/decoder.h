@@ -150,6 +150,9 @@ MUST_CHECK int member_text(Decoder *decoder,
                            const char *name,
                            size_t max,
                            Text *ret_text);
+/* What the device says that it is called, and where it is, unless that was announced. Of kinds that
+ * may have something else under these names: only text counts, and nothing is set aside. */
+MUST_CHECK int member_said(Decoder *decoder);
 MUST_CHECK int member_word(Decoder *decoder,
                            const char *name,
                            const MemberWord words[],

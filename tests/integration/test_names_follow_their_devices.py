@@ -49,6 +49,31 @@ def test_a_scanner_is_called_what_it_says(gateway, broker, database, viewer):
     wait_named(database, "Gate", "Roof")
 
 
+SAYS = {  # each kind that says what its device is called, on a device that there is
+    "status": ("users/ana/devices/dev-1/status", {"status": "online"}),
+    "status of the hub": ("devices/dev-1/status", {"status": "warning", "device_code": "dev-1"}),
+    "camera": ("surveillance/camera/dev-1/event", {"event_type": "motion", "data": {"location": {"top": 1}}}),
+    "detections": ("tfg/detections/raw", {"device_id": "dev-1", "detections": [HEARD]}),
+}
+
+
+@pytest.mark.parametrize("kind", SAYS)
+def test_every_door_says_what_a_device_calls_itself(gateway, broker, database, viewer, kind):
+    topic, message = SAYS[kind]
+    hub = viewer("/ws/devices", "ana")
+    hub.next_of("device_list")
+    for name, location in (("Boiler", "Cellar"), ("Heater", "Roof")):
+        broker.publish(topic, json.dumps({**message, "name": name, "location": location}))
+        wait_named(database, name, location, "dev-1")
+        hub.wait_for(lambda texts: any(f'"name":"{name}","location":"{location}"' in t for t in texts), "a live update")  # noqa: B023
+        wait_until(lambda: gateway.get("/api/devices/dev-1", "ana").json()["name"] == name, "REST")  # noqa: B023
+    assert database.value("SELECT count(*) FROM row_notes") == 0
+    gateway.terminate()
+    gateway.start()
+    device = viewer("/ws/devices", "ana").next_of("device_list")["devices"][0]
+    assert (device["name"], device["location"]) == ("Heater", "Roof")
+
+
 def test_what_somebody_chose_stays(gateway, broker, database):
     say(broker, name="Entrance", location="Building A")
     wait_named(database, "Entrance", "Building A")

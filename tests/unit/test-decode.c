@@ -172,6 +172,32 @@ static void test_a_number_may_be_text_in_every_kind(void **state) {
         check_number(f->record.sensor.sensor_id, 5);
 }
 
+/* Under these names there may be something else, too, which nobody then takes offence at. */
+static void test_a_status_and_a_camera_say_what_they_are_called(void **state) {
+        Fixture *f = *state;
+        const Record *record;
+
+        record = decode_good(f,
+                             KIND_DEVICE_STATUS,
+                             "{\"status\":\"online\",\"name\":\"Boiler\",\"location\":\"Cellar\"}");
+        check_text(record->said_name, "Boiler");
+        check_text(record->said_location, "Cellar");
+        check_text(record->status.extra, "{\"name\":\"Boiler\",\"location\":\"Cellar\"}");
+        record = decode_good(f,
+                             KIND_CAMERA_EVENT,
+                             "{\"event_type\":\"motion\",\"name\":\"Gate\",\"location\":null,"
+                             "\"data\":{\"location\":{\"top\":1}}}");
+        check_text(record->said_name, "Gate");
+        assert_int_equal(record->said_location.n, 0);
+        record = decode_good(f,
+                             KIND_DEVICE_STATUS,
+                             "{\"status\":\"online\",\"name\":7,\"location\":{\"lat\":1}}");
+        assert_int_equal(record->said_name.n + record->said_location.n, 0);
+        assert_int_equal(record->n_notes, 0);
+        record = decode_good(f, KIND_TELEMETRY, "{\"name\":\"voltage\",\"value\":230}");
+        assert_int_equal(record->said_name.n, 0); /* that is of a measurement */
+}
+
 static void test_status_null_and_missing_members_are_unknown(void **state) {
         const Record *record = decode_good(*state,
                                            KIND_DEVICE_STATUS,
@@ -1262,6 +1288,7 @@ int main(void) {
                 TEST(test_status_takes_every_member),
                 TEST(test_a_number_may_be_text_in_every_kind),
                 TEST(test_status_null_and_missing_members_are_unknown),
+                TEST(test_a_status_and_a_camera_say_what_they_are_called),
                 TEST(test_status_is_also_bare_text),
                 TEST(test_device_code_counts_only_where_the_topic_has_none),
                 TEST(test_status_without_a_form_or_a_status_is_refused),
