@@ -183,6 +183,90 @@ def test_what_a_page_configures_and_runs_starts_a_gateway(site, system):
         run(site, f"tidegate check-config --config {site.etc}/variant")
 
 
+def of_program(site, old_server, program, text):
+    """The lines of a page, with the ports of this machine."""
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{old_server}").replace(
+        "127.0.0.1:8001", f"127.0.0.1:{site.port}")
+    text = text.replace("listen 80;", "listen 127.0.0.1:{port};").replace(
+        "bind :80", "bind 127.0.0.1:{port}")
+    if program == "haproxy":
+        return HAPROXY + text
+    return NGINX + text.replace("{", "{{").replace("}", "}}").replace("{{port}}", "{port}") + "}}\n"
+
+
+# What each page says of going back: what is taken out again.
+BACK = {"nginx": re.compile(r"^    location ~ .*?^    }\n", re.M | re.S), "haproxy": re.compile(r"^    use_backend .*\n", re.M)}
+
+
+@pytest.mark.parametrize("program", ["nginx", "haproxy"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_who_goes_back_has_the_old_server_everywhere(site, folder, old_server, system, program):
+    text = (FOLDER / f"{system}.md").read_text("utf-8")
+    assert "take the first `location` out of nginx again (or the `use_backend` line out of HAProxy)" in text
+    lines, n = BACK[program].subn("", blocks(system, program)[0], count=1)
+    assert n == 1
+    proxy = Proxy(folder, site, program, of_program(site, old_server, program, lines))
+    try:
+        for path in ("/", "/api/events", *(path.partition("?")[0] for path in LIVE[system] if path)):
+            assert requests.get(proxy.url + path, timeout=PATIENCE).text == "old", path
+    finally:
+        proxy.stop()
+
+
+def test_the_commands_that_come_before_every_page(site):
+    """A database of its own, and a folder that nobody else may read."""
+    first, second = (body for kind, _, body in BLOCK.findall((FOLDER / "README.md").read_text("utf-8")) if kind == "sh")
+    name = f"moving_{site.database.name}"  # the cluster of the tests has a tidegate already
+    postgres = {"PGHOST": str(site.database.postgres.folder), "PGUSER": "tidegate"}
+    run(site, first.replace("tidegate", name), **postgres)
+    assert site.database.postgres.execute("postgres", "SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding)"
+                                          f" FROM pg_database WHERE datname = '{name}'") == [(name, "UTF8")]
+    place = site.folder / "moving"
+    (site.tools / "install").write_text('#!/bin/bash\nexec /usr/bin/install "${@/#tidegate/root}"\n', "ascii")  # nor that group
+    (site.tools / "install").chmod(0o755)
+    (site.tools / "sudo").write_text('#!/bin/bash\nexec "$@"\n', "ascii")
+    run(site, second.replace("/var/tmp/moving", str(place)).replace("cd ", "pwd; cd "), USER="root")
+    assert place.is_dir() and place.stat().st_mode & 0o777 == 0o750
+
+
+SPAN = re.compile(r"`((?:tidegate|curl|printf|journalctl|sqlite3|GET|POST|PUT) [^`\n]*)`")
+RUN_ELSEWHERE = {  # where: why not here
+    "tidegate import": "test_moving_in.py", "tidegate import house.json": "test_moving_in.py", "sqlite3 -csv FILE 'SELECT …'": "test_history_moves_in.py",
+    "journalctl -u tidegate": "there is no systemd where tests run",
+}
+WORDS = {"NAME": "ana", "UUID": "0b6e7a3e-52f8-4f0f-9d3c-2f9f4cf2a0a1", "PROFILE": "energy", "localhost:8001": "127.0.0.1:{port}",
+         "device assign CODE": "device assign dev-1", "vehicle assign CODE": "vehicle assign USV-1", "token rotate CODE": "token rotate dev-1"}
+
+
+def spans(system):
+    text = re.sub(r"^```.*?^```$", "", (FOLDER / f"{system}.md").read_text("utf-8"), flags=re.M | re.S)
+    return [span for span in dict.fromkeys(SPAN.findall(text)) if span not in RUN_ELSEWHERE]
+
+
+@pytest.mark.parametrize("system", [*SYSTEMS, "README", "import"])
+def test_what_the_text_of_a_page_says_to_run_can_be_run(site, system):
+    if system in SYSTEMS:
+        configure(site, blocks(system, "ini")[0])
+    populate(site)
+    site.start()
+    site.broker.publish("seano/USV-9/raw_log", "hello")
+    site.database.wait_for("SELECT count(*) FROM dead_letters", 1)
+    site.add_vehicle("USV-9", "ana")
+    known = run(site, "tidegate --help")
+    for span in spans(system):
+        verb, what = span.split(" ", 1)
+        if verb in ("GET", "POST", "PUT"):
+            assert requests.request(verb, site.url + what, timeout=PATIENCE).status_code != 404, span
+        elif span.endswith("…") or span in ("tidegate device add", "tidegate vehicle share"):
+            assert f"\n  {span.rstrip('… ')} " in known, span  # that one has more to say
+        else:
+            for word, here in WORDS.items():
+                span = span.replace(word, here.format(port=site.port))
+            run(site, span, TOKEN="secret")
+    if system == "vehicles":
+        assert site.database.value("SELECT count(*) FROM raw_logs WHERE logs = 'hello'") == 1  # it came back
+
+
 @pytest.mark.parametrize("program", ["nginx", "haproxy"])
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_proxy_gives_the_live_paths_to_us_and_leaves_the_rest(site, folder, old_server, system, program):
@@ -190,15 +274,7 @@ def test_a_proxy_gives_the_live_paths_to_us_and_leaves_the_rest(site, folder, ol
     populate(site)
     site.start()
     (text,) = blocks(system, program)
-    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{old_server}").replace(
-        "127.0.0.1:8001", f"127.0.0.1:{site.port}")
-    text = text.replace("listen 80;", "listen 127.0.0.1:{port};").replace(
-        "bind :80", "bind 127.0.0.1:{port}")
-    if program == "nginx":
-        text = NGINX + text.replace("{", "{{").replace("}", "}}").replace("{{port}}", "{port}") + "}}\n"
-    else:
-        text = HAPROXY + text
-    proxy = Proxy(folder, site, program, text)
+    proxy = Proxy(folder, site, program, of_program(site, old_server, program, text))
     try:
         for path in ("/", "/api/users/me", "/static/app.js"):
             assert requests.get(proxy.url + path, timeout=PATIENCE).text == "old", path
