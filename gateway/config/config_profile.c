@@ -48,6 +48,12 @@ static const ConfigProfileLine profile_people_counter[] = {
           "detections, and all devices, whatever they are, with code, name, place and when they "
           "were heard of (its page has no sign-in). Nobody may write without a token." },
         { "ws", "stats_interval", "5s", "Statistics go out as often, when they have changed." },
+        { "ws",
+          "detection_interval",
+          "1s",
+          "Of a scanner's detections its page is told at once, then as often, in sums: it loads "
+          "anew "
+          "with each." },
         { "pages", "timezone", "Europe/Madrid", "Whose hours and days its statistics have." },
         { "pages",
           "zones_apart",

@@ -204,6 +204,21 @@ def test_the_people_counter_counts_without_a_sign_in(of_profile, broker, client,
                "the scanner to have registered itself")
 
 
+def test_a_storm_of_detections_is_no_storm_of_reloads(of_profile, broker, database):
+    """The page of the people counter loads anew with each detection_event."""
+    gateway = of_profile(printed("people-counter"))
+    page = Viewer(gateway, "/ws", headers={"Origin": "null"})
+    for i in range(100):
+        broker.publish("tfg/detections/raw", json.dumps({"device_id": f"pi-{i % 2}", "detections": [{"device_hash": f"{i:02x}" * 32, "rssi": -50}]}))
+
+    def events():
+        return [e for e in map(json.loads, page.frames) if e["type"] == "detection_event"]
+
+    database.wait_for("SELECT count(*) FROM ble_detections", 100)
+    wait_until(lambda: sum(e["count"] for e in events()) == 100, "all to be told of")
+    assert [e["count"] for e in events()[:1]] == [1] and len(events()) < 100
+
+
 def test_energy_devices_need_their_token_and_their_dashboards_none(of_profile, client):
     gateway = of_profile(printed("energy"))
     page = client("energy-dashboard.mjs", url=url(gateway, "/ws/dashboard/dev-1"))
