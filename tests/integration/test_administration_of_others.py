@@ -22,4 +22,6 @@ def test_administration_is_elsewhere(shared_gateway, method, path, status, page)
         assert f"docs/migrate/{page}.md" in answer.json()["detail"]
         assert answer.json()["code"] == "administration"
     assert shared_gateway.get("/api/devices", "root").status_code == 200
+    answer = shared_gateway.get("/api/devices/dev-1/commands", "root")  # who reads administers nothing
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert shared_gateway.get("/api/devices/nobody", "root").json()["code"] == "not_found"

@@ -146,7 +146,7 @@ static void ws_precheck_nowhere(const WsCall *call, const char *allow) {
                                 405,
                                 "method_not_allowed",
                                 "Not with this method",
-                                manual);
+                                strcmp(call->request->method, "GET") == 0 ? NULL : manual);
         } else if (ws_dialect_find(text_of(call->request->path), &target)) {
                 ws_response_upgrade(response);
                 ws_response_problem(response, 426, "upgrade_required", "This path is a WebSocket.");
