@@ -263,6 +263,8 @@ def test_a_ticket_for_streams_is_good_again_and_for_streams_alone(gateway):
     for _ in range(3):
         with open_with(gateway, given["ticket"]) as stream:
             assert stream.status_code == 200
+    with requests.get(f"{gateway.url}/api/events/?ticket={given['ticket']}", stream=True, timeout=PATIENCE) as stream:
+        assert stream.status_code == 200  # a slash at the end makes no difference
     for path in ("/api/devices", "/api/events/poll", "/api/ws/status"):
         assert gateway.get(f"{path}?ticket={given['ticket']}").status_code == 401
     assert refused(gateway, f"/api/ws?ticket={given['ticket']}") == 401

@@ -209,8 +209,9 @@ static bool ws_precheck_device(WsCall *call) {
 }
 
 static bool ws_precheck_is_stream(const WsRequest *request) {
-        return request->wants_events && strcmp(request->path, "/api/events") == 0 &&
-               strcmp(request->method, "GET") == 0;
+        return request->wants_events && strcmp(request->method, "GET") == 0 &&
+               (strcmp(request->path, "/api/events") == 0 ||
+                strcmp(request->path, "/api/events/") == 0);
 }
 
 /* As at a handshake: any page can make a browser ask for an address with what stands in it, and

@@ -491,7 +491,8 @@ static bool ws_request_ticket(const WsRequest *request, char *ret_value, size_t 
         if (request->is_upgrade)
                 return ws_request_param(request, "ticket", ret_value, n_value) ||
                        ws_request_protocol_ticket(request, ret_value, n_value);
-        return strcmp(request->path, "/api/events") == 0 &&
+        return (strcmp(request->path, "/api/events") == 0 ||
+                strcmp(request->path, "/api/events/") == 0) &&
                ws_request_param(request, "ticket", ret_value, n_value);
 }
 
