@@ -73,9 +73,14 @@ export interface SeriesState {
   readonly error?: unknown;
 }
 
+const numberOf = (push: Push): string => {
+  const { number, cursor } = push as { number?: string; cursor: string };
+  return number ?? cursor;
+};
+
 const POINTS = 800;
-/** So many may come before history has come as far; then it is read anew. */
-const MOST_EARLY = 10_000;
+/** So many are kept until history has come as far: of more, and of twice as many at the most, the newest. */
+const MOST_EARLY = 5_000;
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 30_000;
 /** History that does not come as far is read so often (half a minute). */
@@ -238,22 +243,22 @@ export class Series {
   }
 
   #hear(push: Push): void {
-    if (this.#early && this.#early.push(push) > MOST_EARLY) {
-      this.#anew();
-      this.#later(this.#read);
-    } else if (this.#state === "live") {
-      this.#add(push);
+    if (this.#early && this.#early.push(push) >= 2 * MOST_EARLY) {
+      /* History has to come as far as these: what was asked for, or is asked for later, may. */
+      const [last] = this.#early.splice(0, MOST_EARLY).slice(-1);
+      this.#from = numberOf(last!);
     }
+    if (this.#state === "live") this.#add(push);
   }
 
   #add(push: Push): void {
     const { member, sensor } = this.#options;
-    const { number, cursor, timestamp, data, ...about } = push as unknown as {
-      number?: string; cursor: string; timestamp: string | null; data: unknown; device_id?: number; vehicle_id?: number; sensor_id?: number;
+    const { timestamp, data, ...about } = push as unknown as {
+      timestamp: string | null; data: unknown; device_id?: number; vehicle_id?: number; sensor_id?: number;
     };
 
     if (!this.#chart || (about.device_id ?? about.vehicle_id) !== this.#id || about.sensor_id !== sensor) return;
-    if (!this.#isNew(number ?? cursor)) return;
+    if (!this.#isNew(numberOf(push))) return;
     const value = valueOf(data, member);
     const at = Date.parse(timestamp ?? "");
     if (value === undefined || Number.isNaN(at)) return;
