@@ -153,9 +153,11 @@ def ask_and_stop(gateway, path, user, **token):
 def test_the_rest_of_an_answer_that_has_begun_does_not_come(gateway, database, how):
     ids = {"vehicle": gateway.ids["USV-1"], "device": gateway.ids["dev-1"]}
     share(gateway, database, ids)
+    # Ben's own it was: what he sees of it from here on, and loses, he is to see by the group alone.
+    database.rows("UPDATE devices SET user_id = %s WHERE code = 'dev-2'", gateway.ids["ana"])
+    wait_until(lambda: "dev-2" not in gateway.get("/api/devices", "ben").text, "it to be ana's")
     database.rows("INSERT INTO groups (name) VALUES ('Floor')")
     database.rows("INSERT INTO device_groups SELECT %s, id FROM groups", gateway.ids["dev-2"])
-    database.rows("UPDATE devices SET user_id = %s WHERE code = 'dev-2'", gateway.ids["ana"])
     database.rows("INSERT INTO shares (user_id, group_id) SELECT %s, id FROM groups",
                   gateway.ids["ben"])
     wait_until(lambda: "dev-2" in gateway.get("/api/devices", "ben").text, "what is in the group to be seen")
