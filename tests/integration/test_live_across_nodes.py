@@ -67,6 +67,8 @@ def two(make_node, **settings):
         wait_until(lambda n=node: n.metric("tidegate_mqtt_connected") == 2, "its slots to be at the broker")
         wait_until(lambda n=node: n.metric("tidegate_live_connected") == 1, "it to hear the others")
         wait_until(lambda n=node: "live_teller_connected" in n.log(), "it to tell the others")
+    for node in nodes:  # a frame is said, and read, once its node has the key of the cluster
+        wait_until(lambda n=node: n.metric("tidegate_live_frames_total") > 0, "it to know by which key")
     return nodes
 
 
