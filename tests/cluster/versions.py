@@ -19,19 +19,25 @@ def replace_all(town, dice):
 
 
 def go_back(town, program):
-    """One of before on the folder of a newer one takes nothing of it, and says why; the newer one goes on with it."""
+    """One of before on the folder of a newer one stores nothing, and says why; the newer one goes on with the folder. It
+    ends, or, of several that store, has no slot."""
     node = town.owner()
     town.complain(node.leave())
     town.wait_other(node)
     n_before = len(node.log())
     node.program = program
     node.start(wait=False)
-    code = town.wait_until(lambda: node.process.poll() is not None and str(node.process.returncode), "the version of before to end")
-    node.process = None
-    said = {word for word in REFUSALS if word in node.log()[n_before:]}
-    if code == "0" or not said:
-        town.complain(f"the version of before ended with {code} on the folder of a newer one, and said\n{node.log()[n_before:][-2000:]}")
+    town.pause(4 * LEASE_S)
+    code = node.process.poll()
+    if code is None:
+        code = node.terminate()
+        town.complain(f"the version of before stood by and ended with {code}" if code else None)
+    log = node.log()[n_before:]
+    said = {word for word in REFUSALS if word in log}
+    if not said or "lease_held" in log:
+        town.complain(f"the version of before ended with {code} on the folder of a newer one, and said\n{log[-2000:]}")
     print(f"    the version of before: exit code {code}, {', '.join(sorted(said))}", flush=True)
+    node.process = None
     node.program = servers.TIDEGATE
     node.up()
 

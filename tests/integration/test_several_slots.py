@@ -195,7 +195,7 @@ def test_who_splits_it_otherwise_takes_nothing(make_node, database, publisher, o
 
 
 GHOST = """INSERT INTO nodes (cluster, node, instance, place, host, pid, advertise, version, schema, slot, waiting, lease_ms)
-    VALUES ('tidegate', 'ghost', 'ghost', '', '', 0, '', '', 0, 0, 0, 60000)"""
+    VALUES ('tidegate', 'ghost', 'ghost', '', '', 0, '', '', 999, 0, 0, 60000)"""
 GONE_AGAIN = """
     CREATE FUNCTION lay_ghost() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN DELETE FROM nodes WHERE node = 'ghost'; RETURN NULL; END $$;

@@ -409,7 +409,7 @@ static void test_who_has_two_more_than_another_lets_go_of_one(void **state) {
         postgres_run(
                 "INSERT INTO nodes (cluster, node, instance, place, host, pid, advertise, version,"
                 " schema, slot, waiting, lease_ms) SELECT 'c', 'n' || n, chr(96 + n) || '1', '',"
-                " '', 1, '', '', 1, 0, 0, 60000 FROM generate_series(1, 2) n");
+                " '', 1, '', '', 999, 0, 0, 60000 FROM generate_series(1, 2) n");
         assert_int_equal(side_surplus(&a, 1), 1);
         assert_int_equal(side_surplus(&b, 1), 0);
         a.claim.holder.slot = 3;
@@ -426,6 +426,13 @@ static void test_who_has_two_more_than_another_lets_go_of_one(void **state) {
         assert_int_equal(db_slots_release(b.conn, &b.claim.holder, true), 0);
         assert_false(side_takes(&b, 3));
         assert_true(side_takes(&a, 3));
+
+        postgres_run("DELETE FROM node_drains; UPDATE nodes SET schema = 1 WHERE node = 'n1'");
+        assert_int_equal(side_surplus(&a, 1), 4); /* of an older version: it could not store */
+        a.claim.holder.slot = 3;
+        assert_int_equal(db_slots_release(a.conn, &a.claim.holder, true), 0);
+        assert_false(side_takes(&a, 3));
+        assert_true(side_takes(&b, 3));
 }
 
 static void test_what_nobody_takes_is_anybody_s(void **state) {
@@ -434,7 +441,7 @@ static void test_what_nobody_takes_is_anybody_s(void **state) {
         postgres_run(
                 "INSERT INTO nodes (cluster, node, instance, place, host, pid, advertise, version,"
                 " schema, slot, waiting, lease_ms) SELECT 'c', 'n' || n, chr(96 + n) || '1', '',"
-                " '', 1, '', '', 1, 0, 0, 60000 FROM generate_series(1, 2) n");
+                " '', 1, '', '', 999, 0, 0, 60000 FROM generate_series(1, 2) n");
         assert_true(side_takes(&a, 0));
         assert_true(side_takes(&a, 1)); /* one that there never was */
         assert_int_equal(db_slots_release(a.conn, &a.claim.holder, true), 0);
