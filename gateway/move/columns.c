@@ -58,6 +58,7 @@ static int column_id(Columns *columns, DbImportValue to, const RowCell *cell) {
 
 /* Columns of one thing may both say what it is called, and then have to say the same. */
 static int columns_set_called(Columns *columns, DbImportValue to, const RowCell *cell) {
+        assert(cell->value);
         if (columns->values[to] && strcmp(columns->values[to], cell->value) != 0)
                 return columns_refuse(columns, cell, "is not what the other column says");
         return columns_set(columns, to, cell->value);
