@@ -16,6 +16,8 @@
 static const char count_all[] = "SELECT count(*) FROM pg_inherits i JOIN pg_class c"
                                 " ON c.oid = i.inhrelid WHERE c.relkind = 'r'";
 
+#define INDEXES_OF(table) "SELECT count(*) FROM pg_index WHERE indrelid = '" table "'::regclass"
+
 static void test_every_table_gets_its_days(void **state) {
         DbConn *conn;
         size_t n = 0;
@@ -32,10 +34,10 @@ static void test_every_table_gets_its_days(void **state) {
                                           " WHERE relname = 'alerts_20251018'"),
                             "FOR VALUES FROM ('2025-10-18 00:00:00+00')"
                             " TO ('2025-10-19 00:00:00+00')");
-        /* Indexes come along: three b-trees and one BRIN. */
-        assert_int_equal(postgres_int("SELECT count(*) FROM pg_index"
-                                      " WHERE indrelid = 'alerts_20251018'::regclass"),
-                         4);
+        /* Indexes come along. */
+        assert_true(postgres_int(INDEXES_OF("alerts")) > 0);
+        assert_int_equal(postgres_int(INDEXES_OF("alerts_20251018")),
+                         postgres_int(INDEXES_OF("alerts")));
         db_conn_free(conn);
 }
 
