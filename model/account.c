@@ -47,7 +47,7 @@ bool device_is_heard(const DeviceState *state, int64_t at_us) {
 const char *device_status_name(const DeviceState *state, int64_t at_us) {
         if (*state->status)
                 return state->status;
-        return device_is_heard(state, at_us) ? "online" : "offline";
+        return device_is_heard(state, at_us) ? "online" : DEVICE_AWAY;
 }
 
 /* FNV-1a of 64 bits, mixed. */

@@ -47,11 +47,14 @@ struct Zones {
         double near_dbm, medium_dbm; /* at or above is near, medium; below is far */
 };
 
+#define DEVICE_AWAY "offline" /* the status that stands only until something else comes */
+
 struct DeviceState {
-        char status[16];      /* as it said; "" = it never did */
+        char status[16];      /* as it said; "" = it never did, or DEVICE_AWAY stands no more */
         int64_t last_seen_us; /* receive time of the newest message; CLOCK_UNKNOWN */
         int64_t time_us;      /* the newest that its clock has said in a status; CLOCK_UNKNOWN */
-        int64_t status_us;    /* time of the newest status, its own or not; CLOCK_UNKNOWN */
+        int64_t status_us;    /* time of the newest status, its own or not, or since when that
+                               stands no more; CLOCK_UNKNOWN */
         int64_t clock_set_us; /* when its clock was last found to have been set back; CLOCK_UNKNOWN
                                */
         double temperature, humidity, latitude, longitude; /* NAN = unknown */
@@ -62,7 +65,8 @@ struct DeviceState {
 DeviceState device_state_unknown(void); /* of a device never heard of */
 /* Has anything come of it in the DEVICE_HEARD_US before @at_us? */
 bool device_is_heard(const DeviceState *state, int64_t at_us);
-/* What it said last. One that never says a status is online as long as it is heard. */
+/* What it said last. One that never says a status, or has sent something since it said that it is
+ * away, is online as long as it is heard. */
 const char *device_status_name(const DeviceState *state, int64_t at_us);
 
 struct User {

@@ -22,10 +22,17 @@
 
 #define ROWS_SET_BACK "EXCLUDED.clock_set_at > coalesce(s.clock_set_at, '-infinity')"
 
-#define ROWS_NEWER(column)                                                                     \
-        " " column " = CASE WHEN s.time IS NULL OR EXCLUDED.time >= s.time OR " ROWS_AHEAD(    \
-                "s.time") " OR " ROWS_SET_BACK " THEN coalesce(EXCLUDED." column ", s." column \
-                          ") ELSE s." column " END"
+#define ROWS_IS_NEWER \
+        "s.time IS NULL OR EXCLUDED.time >= s.time OR " ROWS_AHEAD("s.time") " OR " ROWS_SET_BACK
+#define ROWS_NEWER(column)                               \
+        " " column " = CASE WHEN " ROWS_IS_NEWER " THEN" \
+        " coalesce(EXCLUDED." column ", s." column ") ELSE s." column " END"
+/* None, of a later time: that which is stored stands no more. */
+#define ROWS_NO_MORE "EXCLUDED.status_time > coalesce(s.status_time, '-infinity')"
+#define ROWS_STATUS                                                                  \
+        " status = CASE WHEN EXCLUDED.status IS NULL AND " ROWS_NO_MORE " THEN NULL" \
+        " WHEN " ROWS_IS_NEWER " THEN coalesce(EXCLUDED.status, s.status)"           \
+        " ELSE s.status END"
 
 /* The types of a vehicle log's members, and how many parameters they are. */
 #define SHEET_NUMBER(separator, name) "d"
@@ -301,7 +308,7 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 " clock_set_at = greatest(s.clock_set_at, EXCLUDED.clock_set_at),"
                 " time = CASE WHEN " ROWS_AHEAD("s.time") " OR " ROWS_SET_BACK " THEN EXCLUDED.time"
                 " ELSE greatest(s.time, EXCLUDED.time) END,"
-                ROWS_NEWER("status") "," ROWS_NEWER("temperature") "," ROWS_NEWER("humidity") ","
+                ROWS_STATUS "," ROWS_NEWER("temperature") "," ROWS_NEWER("humidity") ","
                 ROWS_NEWER("latitude") "," ROWS_NEWER("longitude") "," ROWS_NEWER("status_time"),
                 "kst" "tdddd" "sktt",
                 false,

@@ -1,6 +1,7 @@
 #include "gateway/memory/latest.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "gateway/memory/lateness.h"
@@ -40,6 +41,16 @@ static void latest_forget_ahead(DeviceState *state) {
                 state->time_us = CLOCK_UNKNOWN;
 }
 
+/* Who said, or whose last will says, that it is away, and sends something since, is back: what it
+ * said does not stand any more. What a broker or a letter kept shows no such thing. */
+static void latest_come_back(DeviceState *state, const Record *record, bool is_old) {
+        if (is_old || record->retained || record_first_us(record) <= state->status_us ||
+            strcmp(state->status, DEVICE_AWAY) != 0)
+                return;
+        memset(state->status, 0, sizeof(state->status));
+        state->status_us = record_first_us(record);
+}
+
 void latest_move(DeviceState *state, Record *record) {
         const StatusRecord *status = &record->status;
 
@@ -50,9 +61,10 @@ void latest_move(DeviceState *state, Record *record) {
         is_old = latest_is_old(state, record);
         if (state->last_seen_us < latest_alive_us(record)) /* CLOCK_UNKNOWN is below all times */
                 state->last_seen_us = latest_alive_us(record);
-        if (record->kind != KIND_DEVICE_STATUS)
+        if (record->kind != KIND_DEVICE_STATUS) {
+                latest_come_back(state, record, is_old);
                 return;
-
+        }
         record->late = lateness_of_status(state, record) || is_old;
         if (record->late)
                 return;

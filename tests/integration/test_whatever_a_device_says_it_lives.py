@@ -74,13 +74,35 @@ def test_an_answer_that_says_nothing_new_tells_that_it_lives(gateway, broker, vi
     assert None not in seen and seen[0] < seen[1] == device(gateway)["last_seen"]
 
 
-def test_a_status_that_was_said_stands(gateway, broker, viewer):
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "device_status"])
+def test_who_was_away_is_back_with_whatever_it_sends(gateway, broker, database, viewer, kind):
+    c = viewer("/ws/devices", "ana")
+    broker.publish("devices/dev-1/status", '{"status":"offline","temperature":21}')  # its last will, say
+    first = c.next_of("device_update")["device"]
+    assert first["status"] == "offline"
+    topic, payload = KINDS[kind]
+    broker.publish(topic, json.dumps(payload))
+    second = c.next_of("device_update")["device"]
+    assert second == first | {"status": "online", "last_seen": second["last_seen"]} and second["last_seen"] > first["last_seen"]
+    wait_until(lambda: stored(database) == second["last_seen"], "the same in the database")
+    for _ in range(2):
+        assert device(gateway) == second | UNTOLD
+        assert viewer("/ws/devices", "ana").next_of("device_list")["devices"] == [second]
+        assert gateway.terminate() == 0
+        gateway.start()
     c = viewer("/ws/devices", "ana")
     broker.publish("devices/dev-1/status", "offline")
+    assert c.next_of("device_update")["device"]["status"] == "offline"
+
+
+@pytest.mark.parametrize("word", ["online", "warning", "error"])
+def test_another_status_that_was_said_stands(gateway, broker, viewer, word):
+    c = viewer("/ws/devices", "ana")
+    broker.publish("devices/dev-1/status", word)
     first = c.next_of("device_update")["device"]
     broker.publish("ems/dev-1/telemetry", '{"power":1}')
     second = c.next_of("device_update")["device"]
-    assert second["status"] == "offline" and second["last_seen"] > first["last_seen"]
+    assert second["status"] == word and second["last_seen"] > first["last_seen"]
     assert device(gateway) == second | UNTOLD
 
 

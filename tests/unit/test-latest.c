@@ -87,6 +87,27 @@ static void test_another_kind_only_says_that_it_lives(void **state) {
         assert_int_equal(known.last_seen_us, NOW + 5 * UNIT);
 }
 
+static void test_who_was_away_is_back_with_whatever_comes_later(void **state) {
+        DeviceState known = device_state_unknown();
+        Record telemetry = status("", 5);
+
+        (void)state;
+        telemetry.kind = KIND_TELEMETRY;
+        move(&known, status("offline", 6), false, "offline");
+        move(&known, telemetry, false, "offline"); /* on its way when it was said */
+        telemetry.received_us = telemetry.time_us = NOW + 7 * UNIT;
+        telemetry.retained = true;
+        move(&known, telemetry, false, "offline"); /* who knows when it was sent */
+        telemetry.retained = false;
+        telemetry.time_us = NOW; /* what it had kept while it was away: it sends that now */
+        move(&known, telemetry, false, "");
+        assert_int_equal(known.status_us, NOW + 7 * UNIT);
+        assert_string_equal(device_status_name(&known, NOW + 8 * UNIT), "online");
+        move(&known, status("warning", 8), false, "warning");
+        telemetry.received_us = NOW + 9 * UNIT;
+        move(&known, telemetry, false, "warning");
+}
+
 static void test_a_letter_of_long_ago_moves_nothing_that_came_since(void **state) {
         DeviceState known = device_state_unknown();
         Record letter = status("error", 20);
@@ -130,6 +151,7 @@ int main(void) {
                 cmocka_unit_test(test_the_devices_own_clock_says_what_is_older),
                 cmocka_unit_test(test_a_status_leaves_what_it_does_not_say),
                 cmocka_unit_test(test_another_kind_only_says_that_it_lives),
+                cmocka_unit_test(test_who_was_away_is_back_with_whatever_comes_later),
                 cmocka_unit_test(test_a_letter_of_long_ago_moves_nothing_that_came_since),
                 cmocka_unit_test(test_what_says_itself_that_it_was_moves_nothing),
                 cmocka_unit_test(test_what_a_broker_kept_fills_a_gap_alone),

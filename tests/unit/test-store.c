@@ -477,6 +477,11 @@ static void test_older_state_never_overwrites_newer(void **state) {
         assert_string_equal(postgres_text("SELECT concat_ws('|', status, temperature, humidity,"
                                           " time, last_seen) FROM device_states"),
                             "online|30|60|2025-10-18 12:00:01+00|2025-10-18 12:00:09+00");
+        f.states[0].state.status_us = NOON + 9000000; /* none of a later time: no more */
+        assert_int_equal(fixture_store(&f), 0);
+        assert_string_equal(postgres_text("SELECT concat_ws('|', coalesce(status, 'none'),"
+                                          " temperature, humidity) FROM device_states"),
+                            "none|30|60");
         fixture_done(&f);
 }
 
