@@ -24,11 +24,14 @@ bool text_next_item(Text *rest, const char *separators, Text *ret_item) {
 /* The quote that is open behind character @i, where @open is before it. */
 static char text_quote_behind(Text text, size_t i, char open) {
         char c = text.data[i];
-        bool may_open = i == 0 || memchr(" \t,=|", text.data[i - 1], 5) != NULL;
 
-        if (open)
-                return c == open ? '\0' : open;
-        return may_open && (c == '\'' || c == '"') ? c : '\0';
+        if (open && c == open)
+                return '\0';
+        if (open || (c != '\'' && c != '"'))
+                return open;
+        if (i > 0 && !text_is_one_of(text.data[i - 1], " \t,=|"))
+                return '\0';
+        return c;
 }
 
 size_t text_find_unquoted(Text text, Text separator) {

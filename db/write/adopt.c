@@ -85,7 +85,8 @@ static char *adopt_hex(Text bytes) {
 
         if (!hex)
                 return NULL;
-        memcpy(hex, "\\x", 2);
+        hex[0] = '\\';
+        hex[1] = 'x';
         text_put_hex(hex + 2, bytes.data, bytes.n);
         return hex;
 }

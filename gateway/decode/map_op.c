@@ -151,7 +151,7 @@ static int parse_meaning(MapOp *op, Text item, const char **ret_why) {
 }
 
 static int parse_words(MapOp *op, Text rest, Arena *arena, const char **ret_why) {
-        Text item;
+        Text item = { 0 };
         int r = 0;
 
         op->words = arena_alloc(arena, MAP_MAX_WORDS * sizeof(*op->words));
