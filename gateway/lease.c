@@ -390,21 +390,20 @@ static int lease_release(Lease *lease) {
         return 0;
 }
 
-/* That we are there, in what is left of the wait. */
+/* That we are there, if nobody else says so, and where our slot is: in what is left of the wait. */
 static int lease_tell(Lease *lease, int wait_ms) {
         const DbHolder holder = lease_holder(lease, lease->held_fence);
         int64_t begun_us = clock_mono_us();
         int left_ms;
-        int r;
+        int r = 0;
 
-        if (!db_conn_is_open(lease->conn) || lease->options.is_silent)
+        if (!db_conn_is_open(lease->conn))
                 return wait_ms;
-        r = node_turn(&lease->node, lease->conn, !lease->is_told);
-        if (r == 0 && lease_is_of_several(lease))
+        if (!lease->options.is_silent)
+                r = node_turn(&lease->node, lease->conn, !lease->is_told);
+        if (r == 0 && !lease->options.is_silent && lease_is_of_several(lease))
                 r = lease_look_at_shares(lease);
         lease->is_refused = r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
-        if (r == 0 && lease_state(lease) == LEASE_HELD)
-                r = succession_reach(lease->conn, &holder, lease->options.journal);
         if (r == 0 && lease_state(lease) == LEASE_HELD)
                 r = succession_go_on(lease->conn, &holder, lease->options.journal);
         if (r == NODE_E_TAKEN)

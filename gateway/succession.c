@@ -68,17 +68,19 @@ int succession_go_behind(DbConn *conn,
                          bool shares,
                          Journal *journal) {
         uint64_t last_seq = journal_last_seq(journal), now = (uint64_t)clock_now_us();
-        uint64_t stored_seq = 0, used_seq = 0;
-        int r = had_it ? db_slots_stored(conn, holder->slot, &stored_seq) : 0;
+        uint64_t stored_seq = 0, used_seq = 0, from = last_seq > now ? last_seq : now;
+        int r = had_it || shares ? db_slots_stored(conn, holder->slot, &stored_seq) : 0;
 
         if (r == 0 && shares)
                 r = succession_reserve(conn,
                                        holder,
-                                       stored_seq > now ? stored_seq : now,
+                                       stored_seq > from ? stored_seq : from,
                                        journal,
                                        &used_seq);
         if (r != 0)
                 return r;
+        if (!had_it) /* the journal's own position says it */
+                stored_seq = 0;
         if (journal_go_behind(journal, stored_seq, used_seq) != 0)
                 return DB_E_OFFLINE; /* nothing may come yet: ask again */
         if (last_seq < stored_seq)
@@ -88,7 +90,8 @@ int succession_go_behind(DbConn *conn,
         return 0;
 }
 
-int succession_go_on(DbConn *conn, const DbHolder *holder, Journal *journal) {
+/* What is left of the numbers that we may show is half of them: more. */
+static int succession_reserve_more(DbConn *conn, const DbHolder *holder, Journal *journal) {
         uint64_t last_seq = journal_last_seq(journal), until_seq = journal_until(journal);
         uint64_t used_seq;
 
@@ -97,7 +100,7 @@ int succession_go_on(DbConn *conn, const DbHolder *holder, Journal *journal) {
         return succession_reserve(conn, holder, last_seq, journal, &used_seq);
 }
 
-int succession_reach(DbConn *conn, const DbHolder *holder, const Journal *journal) {
+int succession_go_on(DbConn *conn, const DbHolder *holder, Journal *journal) {
         DbHolder reaching = *holder;
         int64_t n_left = 0;
         int r;
@@ -105,5 +108,5 @@ int succession_reach(DbConn *conn, const DbHolder *holder, const Journal *journa
         reaching.last_seq = journal_last_seq(journal);
         r = db_slots_reach(conn, &reaching, &n_left);
         metric_set(METRIC_JOURNALS_LEFT, n_left);
-        return r;
+        return r == 0 ? succession_reserve_more(conn, holder, journal) : r;
 }

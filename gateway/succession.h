@@ -28,8 +28,8 @@ MUST_CHECK int succession_go_behind(DbConn *conn,
                                     bool had_it,
                                     bool shares,
                                     Journal *journal);
-/* What is left of the numbers that we may show is half of them: more. Likewise. */
-MUST_CHECK int succession_go_on(DbConn *conn, const DbHolder *holder, Journal *journal);
-/* And how many journals of others are waited for (METRIC_JOURNALS_LEFT). 0, DB_E_OFFLINE,
+/* With each sign of life, of each slot: how far our journal is (what is missing of it, should it be
+ * lost, is known by that), how many journals of others are waited for (METRIC_JOURNALS_LEFT), and
+ * where half of the numbers that we may show are given, more of them. 0, DB_E_OFFLINE,
  * DB_E_REJECTED. */
-MUST_CHECK int succession_reach(DbConn *conn, const DbHolder *holder, const Journal *journal);
+MUST_CHECK int succession_go_on(DbConn *conn, const DbHolder *holder, Journal *journal);

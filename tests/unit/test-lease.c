@@ -35,6 +35,8 @@ enum {
         PATIENCE_MS = 20000,
 };
 
+#define STORED_SEQ (UINT64_C(1) << 52) /* of one of several, beyond any clock */
+
 /* What the next question is answered with, and how many there have been. */
 static _Atomic int answer, n_asked;
 static _Atomic int n_left; /* times that it was said what is left */
@@ -43,8 +45,8 @@ static _Atomic uint64_t n_beats; /* of the other one */
 static _Atomic uint64_t n_more;  /* signs of life since, another one's among them; 0: none */
 static _Atomic int fence;        /* of our own, and so far behind others that stored up to this: */
 static _Atomic uint64_t others_seq, behind_seq, used_seq, until_seq;
-static _Atomic int n_reserved;
-static _Atomic int n_ended;  /* connections */
+static _Atomic int n_reserved, n_reached, n_said; /* n_said: that the node is there */
+static _Atomic int n_ended;                       /* connections */
 static _Atomic int n_learnt; /* flights of others: of both passes, and one that is held */
 
 static _Atomic bool is_ours, has_namesake, is_full, is_unsure;
@@ -233,6 +235,7 @@ int db_slots_reach(DbConn *conn, const DbHolder *holder, int64_t *ret_n_left) {
         (void)conn;
         assert_int_equal(holder->last_seq, 7);
         *ret_n_left = 3;
+        ++n_reached;
         return 0;
 }
 
@@ -245,6 +248,7 @@ int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
 
 int db_beat(DbConn *conn, const DbBeat *beat, DbBeatOwner *ret_owner) {
         (void)conn;
+        ++n_said;
         assert_string_equal(beat->cluster, "boats");
         assert_string_equal(beat->node, "n1");
         assert_true(beat->is_fixed);
@@ -286,7 +290,7 @@ static void test_sockets_of_all_dialects_are_one_figure(void **state) {
 static char folder[] = "/tmp/tidegate-lease.XXXXXX";
 static Lease *lease;
 
-static int setup_of(int n_slots) {
+static int setup_of(int n_slots, bool is_silent) {
         metrics_reset();
         answer = 0;
         n_asked = 0;
@@ -296,9 +300,10 @@ static int setup_of(int n_slots) {
         n_more = 0;
         fence = 1;
         n_learnt = n_ended = 0;
-        others_seq = behind_seq = used_seq = 0;
+        others_seq = n_slots > 1 ? STORED_SEQ : 0;
+        behind_seq = used_seq = 0;
         until_seq = UINT64_MAX;
-        n_reserved = 0;
+        n_reserved = n_reached = n_said = 0;
         is_full = is_unsure = false;
         slow_ms = 0;
         is_ours = true;
@@ -313,17 +318,23 @@ static int setup_of(int n_slots) {
                                           .node = "n1",
                                           .client_id = "c",
                                           .layout = { .n_slots = n_slots, .cluster = "boats" },
+                                          .is_silent = is_silent,
                                           .lease_ms = LEASE_MS });
 }
 
 static int setup(void **state) {
         (void)state;
-        return setup_of(1);
+        return setup_of(1, false);
 }
 
 static int setup_of_several(void **state) {
         (void)state;
-        return setup_of(4);
+        return setup_of(4, false);
+}
+
+static int setup_of_another(void **state) {
+        (void)state;
+        return setup_of(4, true);
 }
 
 static int teardown(void **state) {
@@ -510,7 +521,7 @@ static void test_who_has_one_of_several_reserves_what_it_may_show(void **state) 
         assert_int_equal(used_seq, 90);
         assert_int_equal(behind_seq, 0);
         assert_int_equal(n_reserved, 1); /* once for all of that */
-        assert_true(until_seq > (uint64_t)clock_now_us() && until_seq < UINT64_MAX);
+        assert_int_equal(until_seq, STORED_SEQ + (UINT64_C(1) << 28));
 
         until_seq = 8 + (UINT64_C(1) << 27); /* more than half of it is left */
         wait_for_attempts();
@@ -521,6 +532,22 @@ static void test_who_has_one_of_several_reserves_what_it_may_show(void **state) 
         wait_for_attempts();
         assert_int_equal(n_reserved, 2);
         assert_int_equal(until_seq, 7 + (UINT64_C(1) << 28));
+}
+
+/* Each slot has numbers of its own, whichever of them speaks for the node. */
+static void test_who_does_not_speak_for_the_node_reserves_as_well(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        assert_int_equal(n_reserved, 1);
+        until_seq = 6 + (UINT64_C(1) << 27);
+        wait_for_attempts();
+        wait_for_attempts();
+        assert_int_equal(n_reserved, 2);
+        assert_int_equal(until_seq, 7 + (UINT64_C(1) << 28));
+        assert_true(n_reached > 0);
+        assert_int_equal(metric_get(METRIC_JOURNALS_LEFT), 3);
+        assert_int_equal(n_said, 0);
 }
 
 /* Whoever looks at the state alone may see no end between two turns. */
@@ -587,6 +614,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                         test_who_has_one_of_several_reserves_what_it_may_show,
                         setup_of_several,
+                        teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_who_does_not_speak_for_the_node_reserves_as_well,
+                        setup_of_another,
                         teardown),
                 cmocka_unit_test_setup_teardown(
                         test_who_lets_go_says_when_that_is_over_though_it_has_it_again,
