@@ -168,13 +168,13 @@ static int lease_begin_turn(Lease *lease, const DbSlot *slot) {
         if (lease_has_let_in(lease) &&
             lease_watch_was_others(lease->held_fence, lease->beats, slot))
                 journal_end_connection(lease->options.journal);
-        r = succession_learn(lease->conn,
-                             lease->options.slot,
-                             lease->options.epoch,
-                             lease->held_fence,
-                             lease->options.journal);
-        if (r == 0)
-                r = lease_go_behind(lease, slot->fence);
+        r = lease_go_behind(lease, slot->fence);
+        if (r == 0) /* which writes records of its own, behind that */
+                r = succession_learn(lease->conn,
+                                     lease->options.slot,
+                                     lease->options.epoch,
+                                     lease->held_fence,
+                                     lease->options.journal);
         if (r == 0)
                 journal_begin_turn(lease->options.journal, slot->fence);
         return r;

@@ -44,7 +44,7 @@ static _Atomic uint64_t left_seq;
 static _Atomic uint64_t n_beats; /* of the other one */
 static _Atomic uint64_t n_more;  /* signs of life since, another one's among them; 0: none */
 static _Atomic int fence;        /* of our own, and so far behind others that stored up to this: */
-static _Atomic uint64_t others_seq, behind_seq, used_seq, until_seq;
+static _Atomic uint64_t others_seq, behind_seq, used_seq, until_seq, learnt_behind_seq;
 static _Atomic int n_reserved, n_reached, n_said; /* n_said: that the node is there */
 static _Atomic int n_ended;                       /* connections */
 static _Atomic int n_learnt; /* flights of others: of both passes, and one that is held */
@@ -178,6 +178,7 @@ void journal_set_unsure(Journal *journal, bool is) {
 void journal_learn_begin(Journal *journal) {
         (void)journal;
         n_learnt = 0;
+        atomic_store(&learnt_behind_seq, used_seq);
 }
 
 void journal_learn(Journal *journal, Text flights, bool has_hole, bool is_first_pass) {
@@ -301,7 +302,7 @@ static int setup_of(int n_slots, bool is_silent) {
         fence = 1;
         n_learnt = n_ended = 0;
         others_seq = n_slots > 1 ? STORED_SEQ : 0;
-        behind_seq = used_seq = 0;
+        behind_seq = used_seq = learnt_behind_seq = 0;
         until_seq = UINT64_MAX;
         n_reserved = n_reached = n_said = 0;
         is_full = is_unsure = false;
@@ -522,6 +523,7 @@ static void test_who_has_one_of_several_reserves_what_it_may_show(void **state) 
         assert_int_equal(behind_seq, 0);
         assert_int_equal(n_reserved, 1); /* once for all of that */
         assert_int_equal(until_seq, STORED_SEQ + (UINT64_C(1) << 28));
+        assert_int_equal(learnt_behind_seq, 90); /* that is written into the journal */
 
         until_seq = 8 + (UINT64_C(1) << 27); /* more than half of it is left */
         wait_for_attempts();
