@@ -302,7 +302,7 @@ static int read_source(MapAssignment *assignment,
         } else if (text_equal(text, TEXT("each.key"))) {
                 source.capture = MAP_CAPTURE_KEY;
         } else {
-                source.is_whole = text.n > 1 && text.data[0] == '^';
+                source.is_whole = text.data && text.n > 1 && *text.data == '^';
                 if (source.is_whole)
                         text = (Text){ text.data + 1, text.n - 1 };
                 r = json_path_new(&source.path, text);
