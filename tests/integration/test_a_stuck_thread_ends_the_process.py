@@ -23,38 +23,51 @@ SHIM = r"""
 #include <fcntl.h>
 
 /* The thread whose name is in the file goes no further than its next wait. */
-static void stop_here(void) {
+static int is_the_one(void) {
         char name[32] = "", wanted[32] = "";
         const char *path = getenv("STUCK");
         int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
         if (fd < 0)
-                return;
+                return 0;
         (void)!read(fd, wanted, sizeof(wanted) - 1);
         close(fd);
         prctl(PR_GET_NAME, name);
-        if (strcmp(name, wanted) == 0)
-                for (;;)
-                        pause();
+        return strcmp(name, wanted) == 0;
 }
 
-#define WRAP(type, name, params, args)                                      \
+/* A wait for a socket is one inside Paho for mqtt-source, which holds Paho's lock there: Paho's own
+ * threads would stand behind it, and either might be named. */
+static int stands_here(void) {
+        char name[32] = "";
+
+        prctl(PR_GET_NAME, name);
+        return strcmp(name, "mqtt-source") != 0 && is_the_one();
+}
+
+#define WRAP(type, name, params, args, stand)                               \
         type name params {                                                  \
                 static type (*next) params;                                 \
                 if (!next)                                                  \
                         next = (type (*) params)dlsym(RTLD_NEXT, #name);    \
-                stop_here();                                                \
+                stand;                                                      \
                 return next args;                                           \
         }
+#define WRAP_SOCKET(type, name, params, args)                               \
+        WRAP(type, name, params, args, while (stands_here()) pause())
 
-WRAP(int, poll, (struct pollfd *f, nfds_t n, int t), (f, n, t))
-WRAP(int, select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *t), (n, r, w, e, t))
-WRAP(int, epoll_wait, (int e, struct epoll_event *v, int n, int t), (e, v, n, t))
-WRAP(int, epoll_pwait, (int e, struct epoll_event *v, int n, int t, const sigset_t *s), (e, v, n, t, s))
+WRAP_SOCKET(int, poll, (struct pollfd *f, nfds_t n, int t), (f, n, t))
+WRAP_SOCKET(int, select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *t), (n, r, w, e, t))
+WRAP_SOCKET(int, epoll_wait, (int e, struct epoll_event *v, int n, int t), (e, v, n, t))
+WRAP_SOCKET(int, epoll_pwait, (int e, struct epoll_event *v, int n, int t, const sigset_t *s), (e, v, n, t, s))
+
+/* The lock is given up as in any such wait, and nobody else stands. */
 WRAP(int, pthread_cond_clockwait,
-     (pthread_cond_t *c, pthread_mutex_t *m, clockid_t k, const struct timespec *t), (c, m, k, t))
+     (pthread_cond_t *c, pthread_mutex_t *m, clockid_t k, const struct timespec *t), (c, m, k, t),
+     while (is_the_one()) pthread_cond_wait(c, m))
 WRAP(int, pthread_cond_timedwait,
-     (pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t), (c, m, t))
+     (pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t), (c, m, t),
+     while (is_the_one()) pthread_cond_wait(c, m))
 """
 
 
