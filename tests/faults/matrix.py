@@ -86,10 +86,10 @@ class Matrix:
         self.is_kept = False
         self.n_made = 0
 
-    def make_postgres(self):
+    def make_postgres(self, in_memory=False):
         """A cluster with a template of a migrated database in which everybody is known."""
         self.n_made += 1
-        made = Postgres(self.folder / f"pg{self.n_made}")
+        made = Postgres(self.folder / f"pg{self.n_made}", in_memory=in_memory)
         made.start()
         made.execute("postgres", "CREATE DATABASE template_tidegate")
         template = Database(made, "template_tidegate")
@@ -130,11 +130,12 @@ class Matrix:
                       made.gateway.log()[-3000:] if made.faults else "")
 
     def open(self):
-        self.postgres = self.make_postgres()
+        self.postgres = self.make_postgres(in_memory=self.args.short)
 
     def close(self):
         if self.postgres:
             self.postgres.stop()
+            self.postgres.remove()
         if not self.is_kept:
             shutil.rmtree(self.folder, ignore_errors=True)
         else:

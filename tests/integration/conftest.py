@@ -40,14 +40,18 @@ def session_folder():
 
 @pytest.fixture(scope="session")
 def postgres_session(session_folder):
-    server = Postgres(session_folder / "pg")
+    server = Postgres(session_folder / "pg", in_memory=True)
     server.start()
     server.execute("postgres", "CREATE DATABASE template_tidegate")
     template = Database(server, "template_tidegate")
     migrator = Gateway(session_folder / "migrator", template)
     migrator.cli("migrate")
+    # As a gateway that came up has them: of those that each test's would make, a hundred tables.
+    server.execute(template.name, "SELECT tidegate_make_partitions(today, today + 1)"
+                                  " FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) d")
     yield server
     server.stop()
+    server.remove()
 
 
 @pytest.fixture

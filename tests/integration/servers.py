@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import jwt
@@ -91,6 +92,24 @@ def sweep_faked_time():
 atexit.register(sweep_faked_time)
 
 
+MEMORY = pathlib.Path("/dev/shm")
+MEMORY_WANTED = 4 << 30  # bytes free: some databases at once, and nobody is short of it
+
+
+def memory_folder():
+    """A folder in memory, or None where there is little of it; of this process, and gone with it.
+
+    One of a process that was killed is removed by the next that asks."""
+    for left in MEMORY.glob("tidegate-pg-*"):
+        if not pathlib.Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < MEMORY_WANTED:
+        return None
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"tidegate-pg-{os.getpid()}-", dir=MEMORY))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def faked_time(env, clock, *before):
     """The environment of a server whose clock is @clock ("+400d") away from ours; None: as ours.
 
@@ -140,13 +159,16 @@ def sanitizer_library():
 class Postgres:
     """A cluster of its own on a unix socket; fsync is off, as no test cuts the power.
 
-    The first of a run is kept as initdb made it, and the others are copies: it takes seconds."""
+    The first of a run is kept as initdb made it, and the others are copies: it takes seconds. With
+    @in_memory its tables are in memory, where there is enough: a database is some 700 files, and a disk
+    takes a third of a second of CPU to make them."""
 
     _pristine = None
 
-    def __init__(self, folder):
+    def __init__(self, folder, in_memory=False):
         self.folder = pathlib.Path(folder)
-        self.data = self.folder / "data"
+        self.memory = memory_folder() if in_memory else None
+        self.data = (self.memory or self.folder) / "data"
         self.process = None
         self.clock = None  # see faked_time()
         self.inside = []  # what runs it, as `nsenter` does
@@ -154,6 +176,8 @@ class Postgres:
         self.account = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
             shutil.chown(self.folder, self.account)
+            if self.memory:
+                shutil.chown(self.memory, self.account)
         self._initialise()
         with open(self.data / "postgresql.conf", "a", encoding="ascii") as conf:
             conf.write(f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\n"
@@ -166,7 +190,7 @@ class Postgres:
             return
         self._run("initdb", "-D", self.data, "-A", "trust", "-U", "tidegate", "--no-locale",
                   "-E", "UTF8", "--no-sync")
-        Postgres._pristine = self.folder / "pristine"
+        Postgres._pristine = self.data.parent / "pristine"
         subprocess.run(["cp", "-a", self.data, Postgres._pristine], check=True)
 
     def _command(self, program, *args):
@@ -204,6 +228,11 @@ class Postgres:
         self.process.send_signal(how)
         self.process.wait(PATIENCE)
         self.process = None
+
+    def remove(self):
+        """What it had in memory; it is stopped."""
+        if self.memory:
+            shutil.rmtree(self.memory, ignore_errors=True)
 
     def backends(self):
         """The postmaster and all of its children."""

@@ -27,7 +27,7 @@ class Stack:
     """The servers, and the doings, each by its name."""
 
     def __init__(self, folder, **settings):
-        self.postgres = Postgres(folder / "pg")
+        self.postgres = Postgres(folder / "pg", in_memory=True)
         self.postgres.start()
         self.postgres.execute("postgres", "CREATE DATABASE tidegate")
         self.broker = Broker(folder / "broker").start()
@@ -124,6 +124,7 @@ class Stack:
         self.gateway.stop()
         self.broker.stop()
         self.postgres.stop()
+        self.postgres.remove()
 
 
 def main(kind=Stack):
