@@ -74,12 +74,25 @@ def room_faults(files, tests):
         yield f"{len(untested)} rooms that no test names, {UNTESTED_MAX} at most"
 
 
+def order_faults(path):
+    """Of the lists of tests, in which a name is found where its letters are."""
+    names = {}
+    for what, name in re.findall(r"^(?:(\w+) = \{|        '([\w-]+)': .*)$", path.read_text("utf-8"), re.M):
+        if what:
+            listed = names.setdefault(what, [])
+        elif names and name < max(listed, default=""):
+            yield f"{path}: '{name}' is not in order of name"
+        else:
+            listed.append(name)
+
+
 def main(root):
     files = read(root, SOURCES)
     faults = [
         *function_faults(files),
         *file_faults(files),
         *room_faults(files, read(root, ("tests/unit", "tests/fuzz"))),
+        *order_faults(root / "tests/unit/meson.build"),
     ]
     print("\n".join(faults) or "sizes: ok")
     return bool(faults)
