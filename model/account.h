@@ -77,7 +77,8 @@ struct User {
         bool is_active;
         int64_t generation;     /* what his tokens must name */
         int64_t tokens_from_us; /* those that name none must be issued later; 0 = any */
-        uint64_t n_losses;      /* moves on when he sees less than before; rows leave it 0 */
+        int64_t id_since_us; /* those that name none but his id were another's before; 0 = none */
+        uint64_t n_losses;   /* moves on when he sees less than before; rows leave it 0 */
 };
 
 struct GroupRef {

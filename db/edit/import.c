@@ -54,8 +54,9 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
                 " WHERE lower(username) = lower($2) OR id = $1::bigint OR identifier = $2"
                 " OR username = $6 OR identifier = $6),"
                 " added AS (INSERT INTO users"
-                " (id, username, password_hash, role, is_active, identifier)"
-                " SELECT coalesce($1::bigint, nextval('users_id_seq')), $2, $3, $4, $5::boolean, $6"
+                " (id, username, password_hash, role, is_active, identifier, id_since)"
+                " SELECT coalesce($1::bigint, nextval('users_id_seq')), $2, $3, $4, $5::boolean, $6,"
+                " CASE WHEN $1::bigint IS NULL THEN clock_timestamp() END"
                 " WHERE NOT EXISTS (SELECT FROM same) RETURNING id)"
                 OUTCOME " WHEN EXISTS (SELECT FROM same WHERE lower(name) = lower($2)) THEN 3"
                 " WHEN EXISTS (SELECT FROM same WHERE is_it) THEN 11 ELSE 10 END",

@@ -76,6 +76,7 @@ static int directory_add_user(RegistryDelta *delta, const PGresult *result, int 
         row.user.generation = column_int(result, i, 4);
         row.user.tokens_from_us = column_int(result, i, 5);
         row.user.identifier = column_string(result, i, 6);
+        row.user.id_since_us = column_int(result, i, 7);
         if (!role_from_name(PQgetvalue(result, i, 2), &row.user.role))
                 row.user.role = ROLE_VIEWER; /* a role that we do not know gives no rights */
         return directory_add(delta, &row);
@@ -213,9 +214,13 @@ static int directory_add_zones(RegistryDelta *delta, const PGresult *result, int
         "v.id, v.user_id, v.code, v.name, v.is_active, c.clock, c.clock_offset, v.key" \
         " FROM vehicles v LEFT JOIN vehicle_clocks c ON c.vehicle_id = v.id"
 
+/* From when on: null and before 1970 is 0, for ever what is ahead of all numbers. */
+#define SINCE(column)                                             \
+        "least(greatest(extract(epoch FROM " column ") * 1000000" \
+        ", 0), 9223372036854775807)::bigint"
 #define USER_COLUMNS                                 \
         "id, username, role, is_active, generation," \
-        " (extract(epoch FROM tokens_from) * 1000000)::bigint, identifier"
+        " " SINCE("tokens_from") ", identifier, " SINCE("id_since")
 
 /* How each table is read, in an order in which no row names one that comes later. $1 = {ids} where
  * only some are wanted. */

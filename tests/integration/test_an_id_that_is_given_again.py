@@ -1,6 +1,7 @@
 """An id that a database gives out again, as it was put back or emptied, is another's: nothing of whoever had it before is his."""
 import contextlib
 import json
+import time
 
 import psycopg2
 import pytest
@@ -8,6 +9,7 @@ import requests
 
 from backup import Backup
 from conftest import populate
+from identities import sign
 from test_a_token_means_one_person import BAD, GOOD, bearer, login, open_everything, read_until_it_ends, worth
 from test_native_protocol import Native
 from viewers import Viewer, refused
@@ -69,6 +71,52 @@ def test_a_credential_is_nobody_elses(gateway, database, postgres, way, runs):
     assert worth(gateway, own) == worth(gateway, printed) == BAD
     assert refused(gateway, f"/api/ws?ticket={ticket}") == 401
     assert gateway.status(f"/api/events?ticket={for_streams}") == 401
+
+
+def by_id(gateway, user_id, issued_before_s):
+    """As another system makes it, that has our secret and knows users by our ids."""
+    now = int(time.time())
+    return sign({"sub": user_id, "iat": now - issued_before_s, "exp": now + 3600}, gateway.secret)
+
+
+@pytest.mark.parametrize("way", ["restored", "emptied"])
+def test_nor_is_a_token_of_others_that_names_the_id(gateway, database, postgres, way):
+    backup = Backup(postgres, database)
+    before = gateway.add_user("cara") if way == "restored" else gateway.ids["ana"]
+    database.rows("UPDATE users SET id_since = now() - interval '1 day' WHERE id = %s", before)
+    foreign = by_id(gateway, before, 3600)
+    wait_until(lambda: worth(gateway, foreign) == GOOD, "him to be known")
+    sockets = open_everything(gateway, foreign)
+    if way == "restored":
+        backup.restore()
+    else:
+        empty(database)
+    assert gateway.add_user("dave") == before
+    wait_until(lambda: worth(gateway, login(gateway, "dave")) == GOOD, "the next one to be known")
+    for socket in sockets:
+        assert socket.wait_closed()[0] == 4004
+    assert worth(gateway, foreign) == BAD
+    assert worth(gateway, by_id(gateway, before, 0)) == worth(gateway, by_id(gateway, before, 3)) == GOOD
+
+
+def test_an_id_that_moves_in_keeps_the_tokens_that_name_it(gateway, database, folder):
+    (folder / "users.csv").write_text("id,username,role\n77,moved,user\n,new,user\n", "utf-8")
+    gateway.cli("import", f"users={folder / 'users.csv'}")
+    new = database.value("SELECT id FROM users WHERE username = 'new'")
+    wait_until(lambda: worth(gateway, gateway.token("new")) == GOOD, "them to be known")
+    assert worth(gateway, by_id(gateway, 77, 3600)) == GOOD
+    assert worth(gateway, by_id(gateway, new, 3600)) == BAD
+
+
+@pytest.mark.parametrize("ever", ["infinity", "294276-12-31"])
+def test_whose_tokens_are_ended_for_ever_has_none_of_others(gateway, database, ever):
+    wait_until(lambda: worth(gateway, by_id(gateway, 1, 0)) == GOOD, "him to be known")
+    for times in ((ever, "-infinity"), (None, ever)):
+        database.rows("UPDATE users SET tokens_from = %s, id_since = %s WHERE id = 1", *times)
+        wait_until(lambda: worth(gateway, by_id(gateway, 1, 0)) == BAD, "the end of them")
+        assert worth(gateway, login(gateway, "ana")) == worth(gateway, by_id(gateway, 2, 0)) == GOOD
+        database.rows("UPDATE users SET tokens_from = '-infinity', id_since = '-infinity' WHERE id = 1")
+        wait_until(lambda: worth(gateway, by_id(gateway, 1, 0)) == GOOD, "him again")
 
 
 def say_as_a_device(gateway, broker):

@@ -490,6 +490,52 @@ static void test_a_date_of_the_future_proves_nothing(void **state) {
         }
 }
 
+/* An id that is given again: what names it and was issued before is for another. */
+static void test_a_token_by_id_is_for_whoever_had_it_then(void **state) {
+        static const struct {
+                const char *claims;
+                int64_t id_since_us;
+                bool is_his;
+        } cases[] = {
+                { "{\"sub\":12,\"iat\":1760799990,\"exp\":1760800060}",
+                  (NOW_S - 4) * 1000000,
+                  false },
+                { "{\"sub\":12,\"iat\":1760799990,\"exp\":1760800060}",
+                  (NOW_S - 5) * 1000000,
+                  true },
+                { "{\"sub\":12,\"iat\":1760799990,\"exp\":1760800060}", 0, true },
+                { "{\"sub\":12,\"iat\":1760799990,\"exp\":1760800060}", INT64_MAX, false },
+                { "{\"sub\":\"cy\",\"iat\":1760799990,\"exp\":1760800060}", NOW_S * 1000000, true },
+                { "{\"sub\":12,\"exp\":1760800060}", NOW_S * 1000000, true }, /* it does not say */
+                { "{\"sub\":\"cy\",\"iat\":1760799990,\"exp\":1760800060,"
+                  "\"tidegate_uid\":12,\"tidegate_gen\":3}",
+                  NOW_S * 1000000,
+                  true },
+        };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                RegistryRow row = { .table = REGISTRY_USER,
+                                    .user = { .id = 12,
+                                              .name = "cy",
+                                              .is_active = true,
+                                              .generation = 3,
+                                              .id_since_us = cases[i].id_since_us } };
+                RegistryDelta *delta = NULL;
+                Registry *registry = NULL;
+                bool narrowed;
+
+                assert_int_equal(registry_new(&registry), 0);
+                assert_int_equal(registry_delta_new(&delta, true), 0);
+                assert_int_equal(registry_delta_add(delta, &row), 0);
+                assert_int_equal(registry_apply(registry, delta, &narrowed), 0);
+                assert_int_equal(verify_claims(f, cases[i].claims), 0);
+                assert_int_equal(ws_auth_user(&f->claims, registry) != NULL, cases[i].is_his);
+                registry_delta_unref(delta);
+                registry_free(registry);
+        }
+}
+
 static void test_subject_claim_is_configurable(void **state) {
         Fixture *f = *state;
         char *jwt = NULL;
@@ -674,6 +720,7 @@ int main(void) {
                 TEST(test_subject_is_a_name_or_an_integer_id),
                 TEST(test_configuration_decides_what_a_subject_is),
                 TEST(test_a_date_of_the_future_proves_nothing),
+                TEST(test_a_token_by_id_is_for_whoever_had_it_then),
                 TEST(test_half_of_what_our_tokens_say_is_nothing),
                 TEST(test_subject_claim_is_configurable),
                 TEST(test_critical_extensions_are_refused),

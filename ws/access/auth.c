@@ -406,6 +406,14 @@ static bool ws_auth_is_current(const WsClaims *claims, const User *user) {
         return claims->issued_us >= user->tokens_from_us;
 }
 
+/* A database that was put back gives an id again, and a token of the one before names it as well.
+ * It was issued before that, by a clock that may be behind ours, and in whole seconds. One that
+ * does not say when it was issued is taken, as ever. */
+static bool ws_auth_is_his(const WsClaims *claims, const User *user) {
+        return !claims->is_id || claims->issued_us == 0 ||
+               claims->issued_us + WS_AUTH_LEEWAY_US >= user->id_since_us;
+}
+
 const User *ws_auth_user(const WsClaims *claims, const Registry *registry) {
         const User *user;
 
@@ -415,7 +423,10 @@ const User *ws_auth_user(const WsClaims *claims, const Registry *registry) {
                 user = registry_user(registry, strtoll(claims->subject, NULL, 10));
         else
                 user = registry_user_by_name(registry, text_of(claims->subject));
-        return user && user->is_active && ws_auth_is_current(claims, user) ? user : NULL;
+        return user && user->is_active && ws_auth_is_current(claims, user) &&
+                               ws_auth_is_his(claims, user)
+                       ? user
+                       : NULL;
 }
 
 bool ws_auth_key_token(const WsAuth *auth, Text token, uint8_t ret_hash[SECRET_HASH_SIZE]) {
