@@ -522,6 +522,10 @@ const Vehicle *registry_vehicle(const Registry *registry, int64_t id) {
         return node ? &node->vehicle : NULL;
 }
 
+bool registry_has_group(const Registry *registry, int64_t id) {
+        return graph_find(&registry->graph, GRAPH_GROUP, id) != NULL;
+}
+
 const Vehicle *registry_find_vehicle(const Registry *registry, Text text) {
         return registry_find_vehicle_of(registry, 0, text);
 }

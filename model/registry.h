@@ -33,6 +33,7 @@ const User *registry_user_by_name(const Registry *registry, Text name);
 const Device *registry_device(const Registry *registry, int64_t id);
 const Device *registry_device_by_token(const Registry *registry, const uint8_t hash[32]);
 const Vehicle *registry_vehicle(const Registry *registry, int64_t id);
+bool registry_has_group(const Registry *registry, int64_t id);
 
 /*
  * What a text in a topic, a path or a target means: `id:7` the id 7; anything else a name or code,

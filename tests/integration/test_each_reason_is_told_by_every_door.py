@@ -18,7 +18,7 @@ class Set:
     """What one door has told of one set, in order."""
 
     def __init__(self):
-        self.frames, self.names = [], None
+        self.frames, self.names, self.refused = [], None, None
 
     def take(self, frame):
         self.frames.append(frame)
@@ -76,6 +76,9 @@ def by_poll(gateway, user, to, bbox, told):
             if answer.status_code == 204:
                 continue
             body = answer.json()
+            if answer.status_code != 200:
+                told.refused = body["code"]
+                return
             for frame in body["events"]:
                 told.take(frame)
             had = f"&set={body['set']}&since={body['cursor']}" if body["cursor"] else "&set=1"
@@ -205,3 +208,65 @@ def test_what_leaves_a_group(gateway, broker, look, hall, door):
     gateway.cli("group", "remove", "hall", "dev-2")
     at = left(told, "device", other, "right")
     nothing_follows(told, at, other, lambda: place(broker, "device", "dev-1", INSIDE))
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_group_that_is_deleted_beside_other_targets(gateway, broker, look, hall, door):
+    """Its things go; what else is looked at stays, but for who asks for all of it anew."""
+    one, other = [("device_id", gateway.ids[code]) for code in CODES["device"]]
+    vehicle = ("vehicle_id", gateway.ids["USV-1"])
+    told = look(door, [f"group/{hall}", "vehicle/*"])
+    wait_until(lambda: told.names == {one, other, vehicle}, "the whole")
+    gateway.cli("group", "delete", "hall")
+    at = left(told, "device", one, "group")
+    if door == "poll":
+        wait_until(lambda: told.refused == "not_found", "the next poll to be refused")
+        return
+    left(told, "device", other, "right")
+    nothing_follows(told, at, one, lambda: place(broker, "vehicle", "USV-1", INSIDE))
+
+
+def ends_of(gateway, door, target):
+    """How a viewer of @target alone is told that there is no such any more; called once it has begun."""
+    if door == "native":
+        socket = Native(gateway, gateway.token("ana"))
+        assert socket.ask("subscribe", to=[target])["ok"]
+        return lambda: socket.wait_closed()[0]
+    if door == "stream":
+        events = Events(gateway, "ana", f"?to={target}")
+        assert events.next()[1] == "subscribed"
+        return lambda: (events.next()[2]["code"], wait_until(lambda: events.is_over, "the end"))[0]
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(gateway.get(f"/api/events/poll?wait=50&to={target}", "ana")))
+    thread.start()
+    wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="poll") == 1, "the poll")
+    return lambda: (thread.join(), answers[0].status_code, answers[0].json()["code"])[1:]
+
+
+ENDS = {"native": 4004, "stream": 4004, "poll": (404, "not_found")}
+
+
+@pytest.mark.parametrize("what", ["group", "empty group", "device", "vehicle"])
+@pytest.mark.parametrize("door", DOORS)
+def test_the_only_target_is_deleted(gateway, door, what):
+    """A socket that has nothing else left is closed; and nobody may ask for what there is not."""
+    kind, code = what.split()[-1], "of-today"
+    if kind == "group":
+        gateway.cli("group", "add", code, "dev-1")
+        if what == "empty group":
+            gateway.cli("group", "remove", code, "dev-1")
+    else:
+        (gateway.add_vehicle if kind == "vehicle" else gateway.add_device)(code, "ana")
+    name = {"group": "name"}.get(kind, "code")
+    thing = gateway.database.value(f"SELECT id FROM {kind}s WHERE {name} = %s", code)
+    target = f"{kind}/id:{thing}"
+    wait_until(lambda: gateway.get(f"/api/events/poll?wait=0&to={target}", "ana").status_code != 404, "it to be known")
+    how = ends_of(gateway, door, target)
+    gateway.cli(kind, "delete", code)
+    assert how() == ENDS[door]
+    assert gateway.get(f"/api/events/poll?wait=0&to={target}", "ana").status_code == 404
+    socket = Native(gateway, gateway.token("ana"))
+    assert socket.ask("subscribe", to=[target])["error"]["code"] == "not_found"
+    assert socket.ask("subscribe", to=["user"])["ok"]
+    assert socket.ask("move", subscription="s1", to=[target])["error"]["code"] == "not_found"
+    socket.close()

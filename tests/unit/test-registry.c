@@ -286,7 +286,9 @@ static void test_membership_and_group_changes_reach_the_device(void **state) {
         assert_true(sees_device(registry, BEN, METER));
         assert_true(apply(registry, gone(member_row(METER, FLOOR))));
         assert_false(sees_device(registry, BEN, METER));
+        assert_true(registry_has_group(registry, FLOOR));
         assert_true(apply(registry, gone(group_row(FLOOR, NULL))));
+        assert_false(registry_has_group(registry, FLOOR));
         assert_int_equal(registry_device(registry, PUMP)->n_groups, 1);
         assert_false(sees_device(registry, BEN, PUMP));
 }

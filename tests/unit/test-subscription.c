@@ -95,6 +95,8 @@ static void test_targets_are_words_and_things_that_one_sees(void **state) {
         assert_int_equal(aim(&world, &world.root, "vehicle/3"), WS_SUBSCRIPTION_E_NOT_FOUND);
         assert_int_equal(aim(&world, &world.ana, "device/d-1"), 0);
         assert_int_equal(aim(&world, &world.ana, "group/7"), 0);
+        assert_int_equal(aim(&world, &world.ana, "group/id:7"), 0);
+        assert_int_equal(aim(&world, &world.ana, "group/8"), WS_SUBSCRIPTION_E_NOT_FOUND);
         assert_int_equal(aim(&world, &world.ana, "group/x"), WS_SUBSCRIPTION_E_BAD);
         assert_int_equal(aim(&world, &world.ana, "group/99999999999999999999"),
                          WS_SUBSCRIPTION_E_BAD);
@@ -347,6 +349,26 @@ static void test_of_too_many_things_the_rest_comes_as_it_comes(void **state) {
         assert_int_equal(n_paced, 0);
 }
 
+static void test_a_group_that_is_gone_is_no_target_any_more(void **state) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        bool narrowed;
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_int_equal(aim(&world, &world.ana, "group/7"), 0);
+        assert_int_equal(aim(&world, &world.ana, "vehicle/1"), 0);
+        assert_int_equal(ws_subscription_narrow(&world.subscription, &world.ana), 2);
+        assert_int_equal(registry_delta_new(&delta, false), 0);
+        row(delta,
+            &(RegistryRow){ .table = REGISTRY_GROUP, .deleted = true, .group = { .id = 7 } });
+        assert_int_equal(registry_apply(world.registry, delta, &narrowed), 0);
+        assert_true(narrowed);
+        assert_int_equal(ws_subscription_narrow(&world.subscription, &world.ana), 1);
+        assert_true(matches(&world, KIND_RAW_LOG, 1, 0));
+        world_done(&world);
+}
+
 static void test_lost_right_narrows_the_targets(void **state) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
         bool narrowed;
@@ -380,6 +402,7 @@ int main(void) {
                 cmocka_unit_test(test_box_may_cross_the_meridian_and_must_be_one),
                 cmocka_unit_test(test_pace_keeps_the_newest_and_never_holds_alerts),
                 cmocka_unit_test(test_of_too_many_things_the_rest_comes_as_it_comes),
+                cmocka_unit_test(test_a_group_that_is_gone_is_no_target_any_more),
                 cmocka_unit_test(test_lost_right_narrows_the_targets),
         };
 

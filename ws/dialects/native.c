@@ -246,7 +246,9 @@ static int ws_native_refresh(WsClient *client, const WsNativeRequest *ask, Text 
 static const WsTrouble *ws_native_trouble(int r) {
         static const WsTrouble troubles[] = {
                 [WS_SUBSCRIPTION_E_BAD] = { "bad_request", "no such target, type or box", false },
-                [WS_SUBSCRIPTION_E_NOT_FOUND] = { "not_found", "no such vehicle or device", false },
+                [WS_SUBSCRIPTION_E_NOT_FOUND] = { "not_found",
+                                                  "no such vehicle, device or group",
+                                                  false },
                 [WS_SUBSCRIPTION_E_FULL] = { "too_many", "too many targets", false },
         };
 

@@ -119,7 +119,10 @@ static int ws_events_read(const WsCall *call, WsFollow *follow) {
 
 static void ws_events_refuse(WsResponse *response, int r) {
         if (r == WS_SUBSCRIPTION_E_NOT_FOUND)
-                ws_response_problem(response, 404, "not_found", "No such vehicle or device.");
+                ws_response_problem(response,
+                                    404,
+                                    "not_found",
+                                    "No such vehicle, device or group.");
         else
                 ws_response_problem(response,
                                     400,

@@ -53,6 +53,8 @@ void ws_subscriber_answer(WsExchange *session, const WsOptions *options) {
         response.status = 204;
         if (client->out.n > 0)
                 buf_append_text(ws_response_json(&response), buf_text(&client->out));
+        else if (client->has_lost_all)
+                ws_response_problem(&response, 404, "not_found", client->close_reason);
         else if (client->close_code == WS_CLOSE_REVOKED || client->close_code == WS_CLOSE_EXPIRED)
                 ws_response_problem(&response, 401, "unauthorized", client->close_reason);
         else if (client->close_code == WS_CLOSE_CAPACITY)

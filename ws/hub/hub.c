@@ -267,20 +267,20 @@ static bool ws_hub_may_stay(const WsLoop *loop, const WsClient *client, const Us
 }
 
 static int ws_hub_check(WsLoop *loop, WsClient *client) {
-        const User *user = NULL;
+        const User *user = registry_user(loop->registry, client->user_id); /* NULL: nobody's */
         bool saw_all = client->sees_all;
         int r = 0;
 
-        if (client->user_id != 0) {
-                user = registry_user(loop->registry, client->user_id);
+        if (client->user_id != 0)
                 client->sees_all = user && user->role == ROLE_ADMIN;
-        }
-        if (!ws_hub_may_stay(loop, client, user) || (client->feed && !ws_feed_narrow(client->feed)))
+        if (!ws_hub_may_stay(loop, client, user))
                 ws_client_close(client,
                                 WS_CLOSE_REVOKED,
                                 "access revoked",
                                 METRIC_WS_CLOSED_REVOKED);
-        else if (client->sees_all != saw_all)
+        else if (client->feed)
+                ws_feed_narrow(client->feed);
+        if (client->close_code == 0 && client->sees_all != saw_all)
                 r = ws_viewer_join(client);
         if (r == 0 && client->listing && client->sees_all != saw_all) { /* it waits for another's */
                 ws_listings_leave(loop->listings, client);

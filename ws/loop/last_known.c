@@ -135,6 +135,31 @@ bool ws_last_known_place(const WsLastKnown *recall, int64_t vehicle_id, double r
         return true;
 }
 
+bool ws_last_known_where(const WsLastKnown *recall,
+                         const Registry *registry,
+                         const Event *event,
+                         double ret_place[2]) {
+        const Device *device = NULL;
+
+        if (event->kind == KIND_VEHICLE_LOG && !event->late && !isnan(event->latitude)) {
+                ret_place[0] = event->latitude;
+                ret_place[1] = event->longitude;
+        } else if (event->vehicle_id != 0) {
+                return ws_last_known_place(recall, event->vehicle_id, ret_place);
+        } else if (event->kind == KIND_DEVICE_STATUS && !event->late &&
+                   !isnan(event->state.latitude)) {
+                ret_place[0] = event->state.latitude;
+                ret_place[1] = event->state.longitude;
+        } else {
+                device = registry_device(registry, event->device_id);
+                if (!device)
+                        return false;
+                ret_place[0] = device->state.latitude;
+                ret_place[1] = device->state.longitude;
+        }
+        return !isnan(ret_place[0]) && !isnan(ret_place[1]);
+}
+
 static void ws_last_known_check(void *arg, void *value) {
         WsLastKnown *recall = arg;
         WsLastKnownThing *thing = value;

@@ -122,6 +122,7 @@ struct WsClient {
         Buf out;            /* of a poll; empty: nothing has happened */
         char *told; /* owned; of a poll: where the next one goes on; NULL = where this one began */
         bool is_lost;        /* a poll that could not be resumed */
+        bool has_lost_all;   /* is closed because nothing is left of what it named */
         WsFollow *first;     /* owned until it is open: of a stream or poll, */
         Cursor *since;       /* owned; and where it goes on; NULL = it begins now */
         int64_t progress_ms; /* monotonic: when it is told how far it is; 0 = it does not want that

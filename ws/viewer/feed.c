@@ -525,7 +525,7 @@ WsFollow *ws_feed_find(const WsFeed *feed, Text name) {
         return NULL;
 }
 
-bool ws_feed_narrow(WsFeed *feed) {
+void ws_feed_narrow(WsFeed *feed) {
         WsEye eye = ws_feed_eye(feed);
         size_t n_left = 0, n_before = 0;
         WsFollow *follow;
@@ -534,7 +534,13 @@ bool ws_feed_narrow(WsFeed *feed) {
                 n_before += follow->subscription.n_targets;
                 n_left += ws_subscription_narrow(&follow->subscription, &eye);
         }
-        return n_left > 0 || n_before == 0;
+        if (n_left > 0 || n_before == 0)
+                return;
+        feed->client->has_lost_all = feed->client->close_code == 0;
+        ws_client_close(feed->client,
+                        WS_CLOSE_REVOKED,
+                        "nothing is left of what was asked for",
+                        METRIC_WS_CLOSED_REVOKED);
 }
 
 /* ---- catching up ---------------------------------------------------------------------------- */

@@ -204,8 +204,9 @@ WsMark ws_feed_seq(const WsFeed *feed);        /* everything up to here has been
 MUST_CHECK int ws_feed_tell_progress(WsFeed *feed); /* if nothing waits to be told */
 /* What was held back, or is played, and is due. */
 MUST_CHECK int ws_feed_turn(WsFeed *feed, int64_t now_us);
-/* A right was taken away: false, nothing is left that it may see. */
-bool ws_feed_narrow(WsFeed *feed);
+/* A right was taken away, or something is gone: closes the client if nothing is left of what it
+ * named. */
+void ws_feed_narrow(WsFeed *feed);
 
 /* snapshot.c. What a snapshot has told is a member of the set, if there is one. */
 void ws_snapshot_begin(WsFollow *follow); /* at the first thing, with nothing told */

@@ -143,12 +143,15 @@ static int ws_subscription_aim_device(WsSubscription *subscription, const WsEye 
 }
 
 /* A group is no secret and no right: of its devices everybody gets what he sees anyway. */
-static int ws_subscription_aim_group(WsSubscription *subscription, Text name) {
+static int ws_subscription_aim_group(WsSubscription *subscription, const WsEye *eye, Text name) {
         int64_t said = name_said_id(name);
         int64_t id = said != 0 ? said : name_spelt_id(name);
 
-        return id == 0 ? WS_SUBSCRIPTION_E_BAD
-                       : ws_subscription_add(subscription, WS_TARGET_GROUP, id);
+        if (id == 0)
+                return WS_SUBSCRIPTION_E_BAD;
+        if (!registry_has_group(eye->registry, id))
+                return WS_SUBSCRIPTION_E_NOT_FOUND;
+        return ws_subscription_add(subscription, WS_TARGET_GROUP, id);
 }
 
 static const struct {
@@ -182,7 +185,8 @@ int ws_subscription_aim(WsSubscription *subscription, const WsEye *eye, Text tar
         if (name.data)
                 return ws_subscription_aim_device(subscription, eye, name);
         name = ws_subscription_after(target, TEXT("group/"));
-        return name.data ? ws_subscription_aim_group(subscription, name) : WS_SUBSCRIPTION_E_BAD;
+        return name.data ? ws_subscription_aim_group(subscription, eye, name)
+                         : WS_SUBSCRIPTION_E_BAD;
 }
 
 uint32_t ws_subscription_stats(Text type) {
@@ -219,10 +223,16 @@ int ws_subscription_set_box(WsSubscription *subscription, const double box[4]) {
 static bool ws_target_is_lost(const WsTarget *target, const WsEye *eye) {
         if (target->id == 0)
                 return false;
-        if (target->kind == WS_TARGET_VEHICLE)
+        switch (target->kind) {
+        case WS_TARGET_VEHICLE:
                 return !ws_eye_sees_vehicle(eye, registry_vehicle(eye->registry, target->id));
-        return target->kind == WS_TARGET_DEVICE &&
-               !ws_eye_sees_device(eye, registry_device(eye->registry, target->id));
+        case WS_TARGET_DEVICE:
+                return !ws_eye_sees_device(eye, registry_device(eye->registry, target->id));
+        case WS_TARGET_GROUP:
+                return !registry_has_group(eye->registry, target->id);
+        default:
+                return false;
+        }
 }
 
 size_t ws_subscription_narrow(WsSubscription *subscription, const WsEye *eye) {
@@ -387,32 +397,6 @@ bool ws_subscription_contains(const WsSubscription *subscription,
         return longitude >= subscription->west || longitude <= subscription->east;
 }
 
-/* The newest place that is known, the event's own first, if it is not of long ago; false: none. */
-static bool ws_thing_place(const Registry *registry,
-                           const WsLastKnown *recall,
-                           const Event *event,
-                           double ret_place[2]) {
-        const Device *device = NULL;
-
-        if (event->kind == KIND_VEHICLE_LOG && !event->late && !isnan(event->latitude)) {
-                ret_place[0] = event->latitude;
-                ret_place[1] = event->longitude;
-        } else if (event->vehicle_id != 0) {
-                return ws_last_known_place(recall, event->vehicle_id, ret_place);
-        } else if (event->kind == KIND_DEVICE_STATUS && !event->late &&
-                   !isnan(event->state.latitude)) {
-                ret_place[0] = event->state.latitude;
-                ret_place[1] = event->state.longitude;
-        } else {
-                device = registry_device(registry, event->device_id);
-                if (!device)
-                        return false;
-                ret_place[0] = device->state.latitude;
-                ret_place[1] = device->state.longitude;
-        }
-        return !isnan(ret_place[0]) && !isnan(ret_place[1]);
-}
-
 int ws_subscription_note(WsSubscription *subscription, WsThing thing) {
         if (!subscription->has_box && !subscription->is_set)
                 return 0;
@@ -441,7 +425,7 @@ int ws_subscription_locate(WsSubscription *subscription,
 
         was_inside = ws_members_have(&subscription->members, thing);
         is_inside = was_inside || !subscription->has_box;
-        if (subscription->has_box && ws_thing_place(registry, recall, event, place))
+        if (subscription->has_box && ws_last_known_where(recall, registry, event, place))
                 is_inside = ws_subscription_contains(subscription, place[0], place[1]);
         *ret_place = ws_place(was_inside, is_inside);
         if (*ret_place == WS_PLACE_ENTERS)

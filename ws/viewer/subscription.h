@@ -82,7 +82,7 @@ struct WsChange {
 
 enum {
         WS_SUBSCRIPTION_E_BAD = 1,   /* no such word */
-        WS_SUBSCRIPTION_E_NOT_FOUND, /* no such vehicle or device that is seen */
+        WS_SUBSCRIPTION_E_NOT_FOUND, /* no such vehicle or device that is seen, no such group */
         WS_SUBSCRIPTION_E_FULL,      /* too many targets */
 };
 
@@ -114,7 +114,7 @@ size_t ws_subscription_change(WsSubscription *subscription,
                               WsChange change,
                               const Registry *registry);
 
-/* Forgets the named targets that @eye does not see any more; how many targets are left. */
+/* Forgets the named targets that are gone, or that @eye sees no more; how many are left. */
 size_t ws_subscription_narrow(WsSubscription *subscription, const WsEye *eye);
 
 /* May anything that this thing sends match? */
