@@ -1,3 +1,4 @@
+#include "db/first_of.h"
 #include "db/read/page_sums.h"
 
 /* The pages of the people counter: docs/protocol.md, 3 A. All count what was heard by its own time,
@@ -152,30 +153,47 @@ const char db_page_counter_distribution[] =
 
 #define COUNTER_OF_ZONE " ($9::text = '' OR zone = $9::text)"
 
-/* The newest of a time, unless fewer hours had enough of them: what is looked for is nearly always
- * in the last of them, and whoever looks further reads more. */
-#define COUNTER_NEWEST(name, begins, enough)                                         \
-        " " name " AS MATERIALIZED (SELECT * FROM ble_detections"                    \
-        "  WHERE" DB_PAGE_BETWEEN(begins, "'infinity'::timestamptz")                 \
-        "    AND" DB_PAGE_OF_DEVICE("device_id") " AND" COUNTER_OF_ZONE              \
-        "    AND " enough " < $6::bigint ORDER BY time DESC, seq DESC, item DESC LIMIT $6::bigint)"
-#define COUNTER_N(name) "(SELECT count(*) FROM " name ")"
+#define COUNTER_NEWEST       " ORDER BY time DESC, seq DESC, item DESC"
+#define COUNTER_BY_RECEIPT   " ORDER BY received_at DESC, journal_id DESC, seq DESC"
+#define COUNTER_SOME         "($1::bigint <> 0 OR $4::bigint <> 0)"
+#define COUNTER_THINGS                                                               \
+        "SELECT id FROM (" DB_VISIBLE_DEVICES("$1::bigint") " UNION ALL"             \
+        " SELECT $4::bigint WHERE $1::bigint = 0 AND $4::bigint <> 0) s (id)"        \
+        " WHERE $4::bigint = 0 OR id = $4::bigint"
 
+/* Whoever sees much finds enough among the newest of everybody. Of who does not, the newest by
+ * receipt say which time the newest have at least: nothing that came a day before it has, and what
+ * others have is not looked at. */
 const char db_page_counter_recent[] =
         DB_PAGE_WITH ","
-        COUNTER_NEWEST("hour", "now() - interval '1 hour'", "0") ","
-        COUNTER_NEWEST("week", "now() - interval '7 days'", COUNTER_N("hour")) ","
-        COUNTER_NEWEST("ever", "'-infinity'::timestamptz",
-                       "greatest(" COUNTER_N("hour") ", " COUNTER_N("week") ")") ","
-        " newest AS (SELECT * FROM hour WHERE " COUNTER_N("hour") " >= $6::bigint"
-        "  UNION ALL SELECT * FROM week WHERE " COUNTER_N("week") " >= $6::bigint"
-        "  UNION ALL SELECT * FROM ever)"
+        " newest AS MATERIALIZED (SELECT * FROM (SELECT * FROM ble_detections"
+        "   WHERE" DB_PAGE_BETWEEN("now() - interval '1 hour'", "'infinity'::timestamptz")
+        "    AND $4::bigint = 0" COUNTER_NEWEST " LIMIT $6::bigint * 16) l"
+        "  WHERE" DB_PAGE_OF_DEVICE("device_id") " AND" COUNTER_OF_ZONE
+        COUNTER_NEWEST " LIMIT $6::bigint),"
+        " lacks AS MATERIALIZED (SELECT count(*) < $6::bigint AS more FROM newest),"
+        " lately AS MATERIALIZED " DB_FIRST_OF(COUNTER_THINGS, "ble_detections l", "device_id",
+                                               " AND " COUNTER_SOME " AND (SELECT more FROM lacks) AND"
+                                               COUNTER_OF_ZONE,
+                                               COUNTER_BY_RECEIPT, DB_NOT_BEHIND_DOWN, "$6::bigint") ","
+        " since AS MATERIALIZED (SELECT CASE WHEN count(*) < $6::bigint THEN '-infinity'"
+        "   ELSE min(time) END AS time FROM lately),"
+        " own AS MATERIALIZED (SELECT l.* FROM since s, (" COUNTER_THINGS ") t,"
+        "   LATERAL (SELECT * FROM ble_detections l WHERE l.device_id = t.id"
+        "    AND (l.received_at, l.journal_id) >= (s.time - interval '1 day', -2147483648)"
+        "    AND l.time >= s.time AND" COUNTER_OF_ZONE " OFFSET 0) l"
+        "   WHERE " COUNTER_SOME " AND (SELECT more FROM lacks)),"
+        " everything AS (SELECT * FROM ble_detections WHERE NOT " COUNTER_SOME
+        "   AND (SELECT more FROM lacks) AND" COUNTER_OF_ZONE COUNTER_NEWEST " LIMIT $6::bigint),"
+        " shown AS (SELECT * FROM (SELECT * FROM newest WHERE NOT (SELECT more FROM lacks)"
+        "   UNION ALL SELECT * FROM own UNION ALL SELECT * FROM everything) l"
+        COUNTER_NEWEST " LIMIT $6::bigint)"
         " SELECT coalesce(json_agg(json_build_object('id', " DB_PAGE_DETECTION_ID ","
         "   'device_hash', device_hash, 'rssi', rssi, 'zone', zone,"
         "   'timestamp', " DB_PAGE_LOCAL("time") ","
         "   'device_id', coalesce(d.code, 'id:' || device_id))"
         "   ORDER BY time DESC, seq DESC, item DESC), '[]')"
-        "   FROM newest LEFT JOIN devices d ON d.id = device_id";
+        "   FROM shown LEFT JOIN devices d ON d.id = device_id";
 
 const char db_page_counter_count[] =
         DB_PAGE_WITH "," DB_SUMS_HEARD(COUNTER_HOURS_AGO, "now()") ","

@@ -226,12 +226,100 @@ static void test_a_page_reads_what_its_asker_sees_and_the_newest_for_all(void **
                 }
 }
 
+/* The numbers of a page of detections, in its order. */
+static void recent(const PageQuery *page, Buf *ids) {
+        CLEANUP_BUF Buf body = { 0 };
+
+        assert_int_equal(db_page(conn, page, &body), 0);
+        buf_append_char(&body, '\0');
+        for (const char *at = body.data; (at = strstr(at, "\"id\" : ")); at += 7)
+                buf_printf(ids,
+                           "%s%.*s",
+                           ids->n > 0 ? " " : "",
+                           (int)strspn(at + 7, "0123456789"),
+                           at + 7);
+        buf_append_char(ids, '\0');
+}
+
+static const char *wanted_recent(const char *sees, const PageQuery *page) {
+        static char sql[1024];
+
+        (void)snprintf(sql,
+                       sizeof(sql),
+                       "SELECT coalesce(string_agg((seq * 16 + item)::text, ' ' ORDER BY time DESC,"
+                       " seq DESC, item DESC), '') FROM (SELECT * FROM ble_detections WHERE %s AND"
+                       " (%lld = 0 OR device_id = %lld) AND ('%s' = '' OR zone = '%s') ORDER BY "
+                       "time"
+                       " DESC, seq DESC, item DESC LIMIT %lld) l",
+                       sees,
+                       (long long)page->device_id,
+                       (long long)page->device_id,
+                       page->text,
+                       page->text,
+                       (long long)page->limit);
+        return postgres_text(sql);
+}
+
+static void check_recent(void) {
+        static const char *const zones[] = { "", "near", "far" };
+        static const int limits[] = { 1, 7, 100 };
+
+        for (size_t k = 0; k < 3 * 3 * 3 * 3; ++k) {
+                static const int64_t device_ids[] = { 0, 1, 9 };
+                int64_t user = (int64_t)(k % 3);
+                PageQuery page = { .kind = PAGE_COUNTER_RECENT,
+                                   .user_id = user,
+                                   .from_us = CLOCK_UNKNOWN,
+                                   .to_us = CLOCK_UNKNOWN,
+                                   .device_id = device_ids[k / 3 % 3],
+                                   .limit = limits[k / 9 % 3] };
+                CLEANUP_BUF Buf ids = { 0 };
+
+                (void)snprintf(page.text, sizeof(page.text), "%s", zones[k / 27]);
+                recent(&page, &ids);
+                assert_string_equal(ids.data, wanted_recent(lists[0].sees[user], &page));
+        }
+}
+
+/* What was heard months ago, and today: late by a day or two, and ahead by some hours. Of the
+ * newest of all ana has hardly one. */
+static void test_what_was_heard_last_is_that_of_all_rows(void **state) {
+        (void)state;
+        check_recent();
+        postgres_run("SELECT tidegate_make_partitions(current_date - 1, current_date);"
+                     "INSERT INTO ble_detections (seq, received_at, time, device_id, rssi,"
+                     " journal_id, item, zone, device_hash) SELECT 10000 + seq, at, at"
+                     "  - CASE WHEN seq % 50 = 0 THEN interval '30 h' WHEN seq % 50 = 1"
+                     "    THEN interval '-20 h' ELSE (seq % 7) * interval '1 s' END, thing, -50,"
+                     "  journal_id, 0, CASE WHEN seq % 3 = 0 THEN 'far' ELSE 'near' END, seq"
+                     " FROM (SELECT *, now() - (6060 - seq) * interval '1 ms' AS at FROM came) c;"
+                     "ANALYZE ble_detections");
+        check_recent();
+}
+
+static void test_what_was_heard_last_reads_what_its_asker_sees(void **state) {
+        (void)state;
+        for (int64_t k = 0; k < 6; ++k) {
+                int64_t n_before = rows_read("ble_detections");
+                PageQuery page = { .kind = PAGE_COUNTER_RECENT,
+                                   .user_id = k % 3,
+                                   .from_us = CLOCK_UNKNOWN,
+                                   .to_us = CLOCK_UNKNOWN,
+                                   .device_id = k < 3 ? 0 : 2,
+                                   .limit = 20 };
+                CLEANUP_BUF Buf ids = { 0 };
+
+                recent(&page, &ids);
+                assert_in_range(rows_read("ble_detections") - n_before, 0, FEW_ROWS);
+        }
+}
+
 static void test_the_pages_of_vehicles_read_what_their_asker_sees(void **state) {
         static const PageKind kinds[] = { PAGE_VEHICLES, PAGE_RAW_LOGS, PAGE_RAW_LOGS };
 
         (void)state;
         for (size_t i = 0; i < N_ELEMENTS(kinds); ++i)
-                for (int64_t user = 1; user < 3; ++user) {
+                for (int64_t user = 0; user < 3; ++user) {
                         int64_t n_before = rows_read("raw_logs");
                         CLEANUP_BUF Buf body = { 0 };
                         PageQuery page = { .kind = kinds[i],
@@ -276,6 +364,12 @@ int main(void) {
                         test_a_page_reads_what_its_asker_sees_and_the_newest_for_all,
                         set_up,
                         tear_down),
+                cmocka_unit_test_setup_teardown(test_what_was_heard_last_is_that_of_all_rows,
+                                                set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_what_was_heard_last_reads_what_its_asker_sees,
+                                                set_up,
+                                                tear_down),
                 cmocka_unit_test_setup_teardown(
                         test_the_pages_of_vehicles_read_what_their_asker_sees, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(
