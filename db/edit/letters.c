@@ -229,19 +229,25 @@ static void letters_say_refused(const PGresult *result, int row) {
 int db_letters_claim(DbConn *conn,
                      const char *epoch,
                      const char *session,
+                     int64_t *after,
                      DbDeadLetterFn fn,
                      void *arg) {
         static const char sql[] =
                 "SELECT c.letter, (extract(epoch FROM d.received_at) * 1000000)::bigint, d.topic,"
                 " d.payload, d.reason, coalesce(d.element, 0), c.refused"
-                " FROM tidegate_claim_replays($1, $2, 16) c LEFT JOIN dead_letters d"
+                " FROM tidegate_claim_replays($1, $2, $3::bigint, 16) c LEFT JOIN dead_letters d"
                 " ON d.id = c.letter ORDER BY 1";
         CLEANUP(PQclear) PGresult *result = NULL;
-        const char *args[] = { epoch, session };
+        char behind[LETTERS_ID_SIZE];
+        const char *args[] = { epoch, session, behind };
         int r;
 
+        snprintf(behind, sizeof(behind), "%lld", (long long)*after);
         r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        if (r == 0)
+                *after = 0;
         for (int i = 0; r == 0 && i < PQntuples(result); ++i) {
+                *after = strtoll(PQgetvalue(result, i, 0), NULL, 10);
                 if (!PQgetisnull(result, i, 6))
                         letters_say_refused(result, i);
                 else if (!PQgetisnull(result, i, 1))

@@ -44,10 +44,12 @@ MUST_CHECK int db_letters_states(DbConn *conn, Answer *answer);
 MUST_CHECK int db_letters_ask(DbConn *conn, const Query *query, Answer *answer);
 MUST_CHECK int db_letters_state(DbConn *conn, const Query *query, Answer *answer);
 
-/* For the gateway: the next few that are to be journalled in this @session of it. */
+/* For the gateway: the next few that are to be journalled in this @session of it, behind @after,
+ * which goes on to the last that was looked at; 0: there was none. */
 MUST_CHECK int db_letters_claim(DbConn *conn,
                                 const char *epoch,
                                 const char *session,
+                                int64_t *after,
                                 DbDeadLetterFn fn,
                                 void *arg);
 /* It could not be journalled. */

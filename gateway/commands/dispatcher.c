@@ -31,19 +31,17 @@ enum {
         DISPATCHER_FULL_MS = 100,   /* between tries while the journal is full */
         DISPATCHER_OUTBOX_MS = 100, /* an outbox that stays full is looked at again */
         DISPATCHER_PAGE = 256,
-        DISPATCHER_TOPIC_BYTES =
-                65000,           /* of a letter: with its mark it is a journal's topic still */
-        DISPATCHER_BEATS = 3,    /* that are missed: then nobody tells us what is new */
-        DISPATCHER_PATIENCE = 5, /* refusals in a row before they are worth a line: a schema that is
-                                   being made is none */
+        DISPATCHER_LETTER_PAGES = 8,
+        DISPATCHER_TOPIC_BYTES = 65000, /* of a letter: a journal's topic still, with its mark */
+        DISPATCHER_BEATS = 3,           /* that are missed: then nobody tells us what is new */
+        DISPATCHER_PATIENCE = 5, /* refusals that are worth a line: a schema being made is none */
 };
 
 struct Dispatcher {
         pthread_t thread;
         bool has_thread;
-        bool is_abandoned; /* the thread did not end: all of this is still its own */
-        int stop_fd;
-        int ended_fd; /* readable once the thread has nothing more to do */
+        bool is_abandoned;     /* the thread did not end: all of this is still its own */
+        int stop_fd, ended_fd; /* the latter: readable once the thread has nothing more to do */
         InboundFn inbound;
         void *inbound_arg;
         Queue *outbox; /* borrowed, as is the next */
@@ -59,10 +57,10 @@ struct Dispatcher {
         int64_t beat_at_us; /* the last one */
         bool is_reported;   /* that the database is away */
         int n_refused;
-        int64_t tick_at_us;
-        Buf heard;      /* ids of new commands, for the sockets */
-        bool wants_all; /* so many that all are to be looked at */
-        Buf published;  /* ids that the broker has and the database does not know of yet */
+        int64_t tick_at_us, letter_id; /* the letter that was looked at last; 0 = none */
+        Buf heard;                     /* ids of new commands, for the sockets */
+        bool wants_all;                /* so many that all are to be looked at */
+        Buf published; /* ids that the broker has and the database does not know of yet */
         char cursor[QUERY_COMMAND_ID_SIZE];
         size_t n_page;
         int fault; /* of a callback */
@@ -321,19 +319,25 @@ static void dispatcher_on_letter(void *arg, const DbDeadLetter *letter) {
                 dispatcher->fault = err_up(r);
 }
 
+/* Commands wait meanwhile: what is more than some goes on in the next turn, which is at once, and
+ * where none could be taken a tick later. */
 static int dispatcher_take_letters(Dispatcher *dispatcher) {
-        int r;
+        int r, n = 0;
 
         do {
                 dispatcher->n_page = 0;
                 r = db_letters_claim(dispatcher->conn,
                                      dispatcher->epoch,
                                      dispatcher->session,
+                                     &dispatcher->letter_id,
                                      dispatcher_on_letter,
                                      dispatcher);
                 if (r == 0)
                         r = dispatcher->fault;
-        } while (r == 0 && dispatcher->n_page > 0 && !dispatcher_is_stopped(dispatcher, 0));
+        } while (r == 0 && dispatcher->n_page > 0 && ++n < DISPATCHER_LETTER_PAGES &&
+                 !dispatcher_is_stopped(dispatcher, 0));
+        if (dispatcher->n_page > 0)
+                dispatcher->tick_at_us = 0;
         return r < 0 ? err_up(r) : r;
 }
 
@@ -429,10 +433,10 @@ static int dispatcher_turn(Dispatcher *dispatcher) {
                 r = dispatcher_tell(dispatcher);
         if (r == 0 && is_news)
                 r = dispatcher_end(dispatcher);
-        if (r == 0 && is_tick)
-                r = dispatcher_take_letters(dispatcher);
         if (is_tick)
                 dispatcher->tick_at_us = now_us + DISPATCHER_TICK_MS * INT64_C(1000);
+        if (r == 0 && is_tick)
+                r = dispatcher_take_letters(dispatcher);
         if (r == 0) /* what came meanwhile has been read already: the descriptor is silent */
                 r = dispatcher_hear(dispatcher);
         return r < 0 ? err_up(r) : r;

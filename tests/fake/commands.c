@@ -356,6 +356,7 @@ void db_command_rows_format(const DbCommand *command, Buf *buf) {
 int db_letters_claim(DbConn *conn,
                      const char *epoch,
                      const char *session,
+                     int64_t *after,
                      DbDeadLetterFn fn,
                      void *arg) {
         int r, n = 0;
@@ -375,6 +376,7 @@ int db_letters_claim(DbConn *conn,
                 fn(arg, &letter);
                 pthread_mutex_lock(&fake_lock);
         }
+        *after = n > 0 ? (int64_t)fake_world.n_claimed : 0;
         pthread_mutex_unlock(&fake_lock);
         return r;
 }

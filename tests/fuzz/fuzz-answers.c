@@ -297,12 +297,12 @@ static void check_letters(void) {
         LetterQuery query = LETTER_QUERY_INIT(5, 5);
         CLEANUP_BUF Buf body = { 0 };
         bool exists;
-        int64_t cursor;
+        int64_t cursor, after = 0;
         size_t n = 0;
 
         FUZZ_CHECK(db_letters_request(conn, "{1}") >= 0);
         FUZZ_CHECK(db_letters_outcomes(conn, "{1}", on_outcome, &n) >= 0);
-        FUZZ_CHECK(db_letters_claim(conn, EPOCH, "s", on_letter, &n) >= 0);
+        FUZZ_CHECK(db_letters_claim(conn, EPOCH, "s", &after, on_letter, &n) >= 0);
         FUZZ_CHECK(db_letters_refuse(conn, 1, "gone") >= 0);
         FUZZ_CHECK(db_letters_exists(conn, 1, 1, &exists) >= 0);
         FUZZ_CHECK(db_letters_withdraw(conn, "{1}") >= 0);
