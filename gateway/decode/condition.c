@@ -9,8 +9,9 @@ typedef struct Part Part;
 struct Part {
         JsonPath *path; /* owned */
         bool is_not;    /* it must not be so */
+        unsigned types; /* bits by JsonType, one of which it is; 0 = whichever */
         Text values[CONDITION_MAX_VALUES];
-        size_t n_values; /* none: is it there at all? */
+        size_t n_values; /* none, and no types: is it there at all? */
 };
 
 struct Condition {
@@ -82,6 +83,43 @@ static int read_values(Part *part, Text text, const char **ret_why) {
         return r;
 }
 
+static unsigned types_named(Text name) {
+        static const struct {
+                const char *name;
+                unsigned types;
+        } names[] = {
+                { "object", 1U << JSON_OBJECT },
+                { "array", 1U << JSON_ARRAY },
+                { "text", 1U << JSON_STRING },
+                { "number", 1U << JSON_NUMBER },
+                { "bool", 1U << JSON_TRUE | 1U << JSON_FALSE },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(names); ++i)
+                if (text_equal(name, text_of(names[i].name)))
+                        return names[i].types;
+        return 0;
+}
+
+/* How long the pointer is before ` is TYPES`: all of @text where that is not behind it. */
+static size_t find_types(Text text, unsigned *ret_types) {
+        size_t n_path = text_find_unquoted(text, TEXT(" is "));
+        Text rest = n_path < text.n ? (Text){ text.data + n_path + 4, text.n - n_path - 4 }
+                                    : (Text){ 0 };
+        unsigned found = 0;
+        Text name;
+
+        while (text_next_item(&rest, ",", &name)) {
+                unsigned types = types_named(text_trim(name));
+
+                if (types == 0)
+                        return text.n;
+                found |= types;
+        }
+        *ret_types = found;
+        return found == 0 ? text.n : n_path;
+}
+
 static int read_part(Part *part, Text text, const char **ret_why) {
         const char *sign = memchr(text.data, '=', text.n);
         Text path = text;
@@ -90,7 +128,9 @@ static int read_part(Part *part, Text text, const char **ret_why) {
         if (!sign && text.n > 0 && text.data[0] == '!') {
                 part->is_not = true;
                 path = (Text){ text.data + 1, text.n - 1 };
-        } else if (sign) {
+        } else if (!sign) {
+                path.n = find_types(text, &part->types);
+        } else {
                 part->is_not = sign > text.data && sign[-1] == '!';
                 path.n = (size_t)(sign - text.data) - part->is_not;
                 r = read_values(part,
@@ -100,7 +140,7 @@ static int read_part(Part *part, Text text, const char **ret_why) {
         if (r == 0)
                 r = json_path_new(&part->path, text_trim(path));
         if (r == JSON_PATH_E_INVALID)
-                return invalid(ret_why, "wants /POINTER, ! /POINTER, /POINTER = VALUE or !=");
+                return invalid(ret_why, "wants /POINTER, ! /POINTER, /POINTER = VALUE, != or `is`");
         return r;
 }
 
@@ -160,6 +200,8 @@ static bool is_one_of(const Part *part, const JsonTree *tree, const JsonNode *va
 static bool part_holds(const Part *part, const JsonTree *tree) {
         const JsonNode *value = json_path_find(part->path, tree, json_root(tree));
 
+        if (part->types != 0)
+                return value && (part->types >> value->type & 1U) != 0;
         if (part->n_values == 0)
                 return (value && value->type != JSON_NULL) != part->is_not;
         return (value && is_one_of(part, tree, value)) != part->is_not;

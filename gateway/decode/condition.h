@@ -6,6 +6,8 @@
  *   /_type = location               that value, or one of several: /type = a, b
  *   /_type != waypoint and /lat     another, or none; it is there, and not null
  *   ! /test                         it is not there, or null
+ *   / is object                     of that type, or one of several: object, array, text, number,
+ * bool
  *
  * All of the parts between `and` have to hold. A value is compared with the content of a string,
  * with the digits of a number, or with true, false and null; it may be in quotes. Compiled once;

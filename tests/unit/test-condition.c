@@ -69,6 +69,25 @@ static void test_something_is_there_or_is_not(void **state) {
         assert_false(holds("!/test", "{\"test\":false}"));
 }
 
+static void test_it_is_of_a_type(void **state) {
+        (void)state;
+        assert_true(holds("/ is object", "{}"));
+        assert_true(holds("/ is object", "{\"action\":null}"));
+        assert_false(holds("/ is object", "[]"));
+        assert_false(holds("/ is object", "254"));
+        assert_true(holds("/a is array", "{\"a\":[]}"));
+        assert_true(holds("/a is text,number", "{\"a\":\"\"}"));
+        assert_true(holds("/a is text , number", "{\"a\":-1.5}"));
+        assert_false(holds("/a is text, number", "{\"a\":true}"));
+        assert_true(holds("/a is bool", "{\"a\":true}"));
+        assert_true(holds("/a is bool", "{\"a\":false}"));
+        assert_false(holds("/a is bool", "{\"a\":null}"));
+        assert_false(holds("/a is object", "[]")); /* there is none */
+        assert_true(holds("/b and / is object and /a is number", "{\"a\":1,\"b\":2}"));
+        assert_true(holds("/this is a name", "{\"this is a name\":1}"));
+        assert_true(holds("/what is text is number", "{\"what is text is number\":1}"));
+}
+
 static void test_all_parts_have_to_hold(void **state) {
         (void)state;
         assert_true(holds("/a = 1 and /b and ! /c", "{\"a\":1,\"b\":2}"));
@@ -117,6 +136,7 @@ int main(void) {
                 cmocka_unit_test(test_what_is_in_quotes_is_one_value),
                 cmocka_unit_test(test_another_value_or_none_is_not_that),
                 cmocka_unit_test(test_something_is_there_or_is_not),
+                cmocka_unit_test(test_it_is_of_a_type),
                 cmocka_unit_test(test_all_parts_have_to_hold),
                 cmocka_unit_test(test_what_is_no_condition_is_refused),
         };
