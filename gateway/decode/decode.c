@@ -113,6 +113,12 @@ static Text body_of(Text payload) {
         return without_nuls(payload);
 }
 
+/* NULs alone are a text without characters, where text is what a route takes: so it can be said. */
+static bool may_be_empty(Format format, Text payload) {
+        return payload.n > 0 && !format.is_base64 &&
+               (format.kind == FORMAT_TEXT || format.kind == FORMAT_NUMBER_OR_TEXT);
+}
+
 static int check_payload(Decoder *decoder) {
         Text payload = decoder->record->payload;
         bool is_json = decoder->record->element != 0; /* an element that is taken in again */
@@ -126,7 +132,7 @@ static int check_payload(Decoder *decoder) {
                                       most);
         decoder->body =
                 format_is_binary(decoder->route->format) && !is_json ? payload : body_of(payload);
-        if (decoder->body.n == 0)
+        if (decoder->body.n == 0 && !may_be_empty(decoder->route->format, payload))
                 return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
         return 0;
 }

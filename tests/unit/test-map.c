@@ -63,15 +63,19 @@ static void route_of(Fixture *f, Kind kind, const char *topic, const char *const
         }
 }
 
-static const Record *decoded(Fixture *f, const char *topic, const char *payload) {
+static const Record *decoded_bytes(Fixture *f, const char *topic, Text payload) {
         Record envelope = { .received_us = RECEIVED_US,
                             .topic = text_of(topic),
-                            .payload = text_of(payload) };
+                            .payload = payload };
         TopicMatch match;
 
         assert_true(topic_template_match(f->route.topic, envelope.topic, &match));
         assert_int_equal(decode(f->arena, &f->route, &match, &envelope, &f->record), 0);
         return &f->record;
+}
+
+static const Record *decoded(Fixture *f, const char *topic, const char *payload) {
+        return decoded_bytes(f, topic, text_of(payload));
 }
 
 static const Record *good(Fixture *f, const char *topic, const char *payload) {
@@ -432,6 +436,26 @@ static void test_a_name_of_the_topic_has_to_be_text(void **state) {
         check_text(f->record.device, "caf\xc3\xa9");
 }
 
+static void test_nuls_alone_are_a_text_without_characters(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "text = /", NULL };
+        static const Format formats[] = { { .kind = FORMAT_TEXT },
+                                          { .kind = FORMAT_NUMBER_OR_TEXT } };
+
+        for (size_t i = 0; i < N_ELEMENTS(formats); ++i) {
+                route_of(f, KIND_TELEMETRY, "x/{device}", lines);
+                f->route.format = formats[i];
+                decoded_bytes(f, "x/d", TEXT("\0"));
+                assert_int_equal(f->record.reason, REASON_NONE);
+                check_text(f->record.data, "{\"text\":\"\"}");
+                decoded_bytes(f, "x/d", TEXT(""));
+                assert_int_equal(f->record.reason, REASON_BAD_JSON);
+        }
+        f->route.format = (Format){ .kind = FORMAT_NUMBER };
+        decoded_bytes(f, "x/d", TEXT("\0"));
+        assert_int_equal(f->record.reason, REASON_BAD_JSON);
+}
+
 static void test_what_grows_beyond_measure_is_too_large(void **state) {
         Fixture *f = *state;
         const char *const lines[] = { "text = /", NULL };
@@ -735,6 +759,7 @@ int main(void) {
                 TEST(test_a_time_that_cannot_be_is_kept_as_it_was_said),
                 TEST(test_what_is_no_time_is_kept_as_it_was_said),
                 TEST(test_a_name_of_the_topic_has_to_be_text),
+                TEST(test_nuls_alone_are_a_text_without_characters),
                 TEST(test_what_grows_beyond_measure_is_too_large),
                 TEST(test_a_member_that_two_lines_read_is_noted_once),
                 TEST(test_a_name_is_joined_of_several),
