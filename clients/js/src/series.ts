@@ -83,13 +83,13 @@ const POINTS = 800;
 const MOST_EARLY = 5_000;
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 30_000;
-/** History that does not come as far is read so often (half a minute). */
+/** History that does not come as far, and not further than before, is read so often (half a minute). */
 const MOST_SHORT = 6;
 
 /**
  * History and live as one. First it subscribes, then it reads history: what came meanwhile, and history has, is told by
- * its number. What was on the socket before, for another subscription, does not come again, so it could not go on
- * behind the cursor of history.
+ * its number. History that does not come as far as live begins is read again while it gets further, and where it does
+ * not the subscription begins anew behind its cursor.
  */
 export class Series {
   #client: Client;
@@ -104,7 +104,8 @@ export class Series {
   #isLost = true; /* a complete snapshot will say from where on live is whole */
   #from: string | undefined; /* live begins there: history has to come as far */
   #tries = 0;
-  #nShort = 0; /* answers that did not come as far */
+  #nShort = 0; /* answers that did not come as far, nor further than the one before */
+  #upToOfHistory: string | null | undefined; /* of the last answer */
   #retry: ReturnType<typeof setTimeout> | undefined;
   #state: SeriesState["state"] = "loading";
   #error: unknown;
@@ -118,11 +119,11 @@ export class Series {
   }
 
   /* @left: it was there, and has been seen to go. */
-  #look(left = false): Subscription {
+  #look(left = false, since?: string): Subscription {
     const { thing, sensor } = this.#options;
     const type = thing.startsWith("device") ? "telemetry" : sensor === undefined ? "vehicle_log" : "sensor_log";
 
-    return this.#client.subscribe({ to: [thing], types: [type] }, {
+    return this.#client.subscribe({ to: [thing], types: [type], ...(since && { since }) }, {
       onEvent: (push) => this.#hear(push),
       onGap: () => this.#state !== "failed" && this.#lose(),
       onLeft: (_, reason) => {
@@ -183,6 +184,7 @@ export class Series {
     this.#lose();
     this.#isLost = false;
     this.#nShort = 0;
+    this.#upToOfHistory = undefined;
     this.#from = this.#sub.cursor;
   }
 
@@ -215,14 +217,27 @@ export class Series {
       return;
     }
     if (this.#ended.signal.aborted || this.#early !== early) return;
-    this.#take(answer, from);
-    if (this.#reaches(answer.cursor) || ++this.#nShort > MOST_SHORT) {
-      this.#tries = 0;
-      this.#early = undefined;
-    } else {
-      this.#later(this.#read);
+    const { cursor } = answer;
+    const reaches = this.#reaches(cursor);
+
+    this.#nShort = cursor === this.#upToOfHistory ? this.#nShort + 1 : 0;
+    this.#upToOfHistory = cursor;
+    if (!reaches && (!cursor || this.#nShort < MOST_SHORT)) {
+      this.#take(answer, from);
+      return this.#later(this.#read);
     }
+    if (!reaches) this.#early = []; /* all of it comes again */
+    this.#take(answer, from);
+    this.#tries = 0;
+    this.#early = undefined;
+    if (!reaches) this.#goOnBehind(cursor!);
   };
+
+  /* Where history stands still the gateway itself says what is behind it, or that it cannot. */
+  #goOnBehind(cursor: string): void {
+    this.#sub.unsubscribe();
+    this.#sub = this.#look(false, cursor);
+  }
 
   /* Has history all that came before live? What is shown is stored a little later where the database was away. Where nothing
    * was stored since the gateway has started it never has, and nothing is missing. */

@@ -99,6 +99,23 @@ for (const how of ["cut", "kill"])
     await hasAll(series);
   });
 
+test("behind the cursor of history the gateway has all, also where it has stored nothing since it started", async () => {
+  await stack.act("kill");
+  await stack.act("start");
+  const client = connect();
+  const { cursor } = await readSeries(client, { thing: device(), member: "n" });
+  const heard: number[] = [];
+  let nGaps = 0;
+
+  await client.subscribe({ to: [device()], types: ["telemetry"], since: cursor! }, {
+    onEvent: (push) => heard.push((push as unknown as { data: { n: number } }).data.n), onGap: () => void nGaps++,
+  }).ready;
+  await publish(3);
+  await until(() => heard.at(-1) === n - 1, "the newest is there");
+  expect(heard).toEqual([n - 3, n - 2, n - 1]);
+  expect(nGaps).toBe(0);
+});
+
 test("by polls, too", async () => {
   const client = connect({ WebSocket: class { constructor() { throw new Error("blocked"); } } as unknown as SocketMaker, fallback: [poll()] });
   const series = chart(client);
