@@ -116,6 +116,45 @@ static void test_what_cannot_be_done_is_answered_and_costs_itself(void **state) 
         fixture_done(&f);
 }
 
+static void test_what_a_request_cannot_use_is_refused_and_changes_nothing(void **state) {
+        static const char *const rows[][2] = {
+                { "\"op\":\"move\",\"subscription\":\"s1\",\"types\":[\"alert\"]", "types: no m" },
+                { "\"op\":\"move\",\"subscription\":\"s1\",\"bbox\":[0,0,1,1],\"set\":true",
+                  "set: no m" },
+                { "\"op\":\"move\",\"subscription\":\"s1\",\"maxHz\":2", "maxHz: no m" },
+                { "\"op\":\"subscribe\",\"type\":[\"alert\"]", "type: no m" },
+                { "\"op\":\"subscribe\",\"subscription\":\"s1\"", "subscription: no m" },
+                { "\"op\":\"subscribe\",\"to types\":1", "a name: no m" },
+                { "\"op\":\"subscribe\",\"\":1", "a name: no m" },
+                { "\"op\":\"unsubscribe\",\"subscription\":\"s1\",\"to\":[\"user\"]", "to: no m" },
+                { "\"op\":\"pause\",\"subscription\":\"s1\",\"at\":\"2026-04-27T10:00:00Z\"",
+                  "at: no m" },
+                { "\"op\":\"seek\",\"subscription\":\"s1\",\"snapshot\":true", "snapshot: no m" },
+                { "\"op\":\"live\",\"subscription\":\"s1\",\"rate\":2", "rate: no m" },
+        };
+        char request[256];
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        expect_answer(&f,
+                      "{\"op\":\"subscribe\",\"id\":1,\"to\":[\"device/"
+                      "*\"],\"types\":null,\"x\":null}",
+                      "\"subscription\":\"s1\"");
+        for (size_t i = 0; i < N_ELEMENTS(rows); ++i) {
+                snprintf(request, sizeof(request), "{\"id\":2,%s}", rows[i][0]);
+                viewer_send(&f.ana, request);
+                viewer_expect(&f.ana, "{\"id\":2,\"ok\":false,\"error\":{\"code\":\"bad_request\"");
+                if (!strstr(f.ana.text, rows[i][1]))
+                        fail_msg("%s: %s", rows[i][0], f.ana.text);
+        }
+        expect_answer(&f,
+                      "{\"op\":\"move\",\"id\":3,\"subscription\":\"s1\",\"types\":null,\"bbox\":"
+                      "null}",
+                      "{\"id\":3,\"ok\":true,\"subscription\":\"s1\"");
+        fixture_done(&f);
+}
+
 /* Nothing but that is answered before, and it is the same user afterwards as by the handshake. */
 static void test_who_says_who_he_is_in_the_first_message_is_welcome(void **state) {
         CLEANUP(free) char *jwt = NULL;
@@ -154,6 +193,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_an_answer_has_the_id_of_its_request),
                 cmocka_unit_test(test_what_cannot_be_done_is_answered_and_costs_itself),
+                cmocka_unit_test(test_what_a_request_cannot_use_is_refused_and_changes_nothing),
                 cmocka_unit_test(test_who_says_who_he_is_in_the_first_message_is_welcome),
                 cmocka_unit_test(test_a_token_of_another_does_not_refresh),
         };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "base/timestamp.h"
 
 static json_object *ws_native_request_member(const WsNativeRequest *ask, const char *name) {
@@ -167,6 +168,59 @@ static void ws_native_request_read_token(WsNativeRequest *ask) {
                 ask->fault = "token: a text";
 }
 
+/* Of requests that say what is shown: what they cannot use they must not pass over, or too much is
+ * shown, or nothing changes, and the answer is that all is well. */
+static const struct {
+        WsOp op;
+        const char *members; /* beside op and id */
+} ws_native_request_uses[] = {
+        { WS_OP_SUBSCRIBE, "to types since snapshot set max_hz bbox at rate" },
+        { WS_OP_UNSUBSCRIBE, "subscription" },
+        { WS_OP_MOVE, "subscription to max_hz bbox" },
+        { WS_OP_PAUSE, "subscription" },
+        { WS_OP_SEEK, "subscription at rate" },
+        { WS_OP_LIVE, "subscription snapshot" },
+};
+
+static bool ws_native_request_uses_member(const char *members, const char *name) {
+        Text rest = text_of(members);
+        Text item;
+
+        while (text_next_item(&rest, " ", &item))
+                if (text_equal(item, text_of(name)))
+                        return true;
+        return false;
+}
+
+/* What goes back is a name, and not whatever somebody has sent. */
+static void ws_native_request_cannot_use(WsNativeRequest *ask, const char *name) {
+        static const char letters[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+        size_t n = strspn(name, letters);
+
+        snprintf(ask->words,
+                 sizeof(ask->words),
+                 "%s: no member of this request",
+                 n > 0 && n <= 32 && name[n] == '\0' ? name : "a name");
+        ask->fault = ask->words;
+}
+
+static void ws_native_request_check_names(WsNativeRequest *ask) {
+        struct json_object_iter at;
+        const char *members = NULL;
+
+        for (size_t i = 0; i < N_ELEMENTS(ws_native_request_uses); ++i)
+                if (ws_native_request_uses[i].op == ask->op)
+                        members = ws_native_request_uses[i].members;
+        if (!members)
+                return;
+        json_object_object_foreachC(ask->command.root, at) {
+                if (at.val && strcmp(at.key, "op") != 0 && strcmp(at.key, "id") != 0 &&
+                    !ws_native_request_uses_member(members, at.key))
+                        ws_native_request_cannot_use(ask, at.key);
+        }
+}
+
 static void ws_native_request_read_members(WsNativeRequest *ask) {
         switch (ask->op) {
         case WS_OP_AUTH:
@@ -252,6 +306,8 @@ int ws_native_request_read(WsNativeRequest *ask, Text message) {
 
         ask->op = ws_native_request_op(ws_native_request_string(op));
         ws_native_request_read_members(ask);
+        if (!ask->fault)
+                ws_native_request_check_names(ask);
         return 0;
 }
 

@@ -32,7 +32,8 @@ typedef enum WsOp {
 struct WsNativeRequest {
         WsClientMessage command; /* the message */
         WsOp op;
-        const char *fault; /* static: what is wrong with its members; NULL = nothing */
+        const char *fault; /* what is wrong with its members, static or in @words; NULL = nothing */
+        char words[96];
 
         Text token;                    /* auth, refresh */
         Text subscription;             /* unsubscribe, move, pause, seek, live */
