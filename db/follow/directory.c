@@ -214,6 +214,11 @@ static int directory_add_zones(RegistryDelta *delta, const PGresult *result, int
         "v.id, v.user_id, v.code, v.name, v.is_active, c.clock, c.clock_offset, v.key" \
         " FROM vehicles v LEFT JOIN vehicle_clocks c ON c.vehicle_id = v.id"
 
+/* What no clock has said, as infinity, is not known: whoever reads a table is not to fail at a row.
+ */
+#define MICROS(column)                                                                     \
+        "(extract(epoch FROM CASE WHEN " column " BETWEEN '0001-01-01Z' AND '9999-12-31Z'" \
+        " THEN " column " END) * 1000000)::bigint"
 /* From when on: null and before 1970 is 0, for ever what is ahead of all numbers. */
 #define SINCE(column)                                             \
         "least(greatest(extract(epoch FROM " column ") * 1000000" \
@@ -239,11 +244,9 @@ static const struct {
                 directory_add_device,
         },
         [REGISTRY_DEVICE_STATE] = {
-                "SELECT device_id, status, (extract(epoch FROM last_seen) * 1000000)::bigint,"
-                " (extract(epoch FROM time) * 1000000)::bigint,"
-                " temperature, humidity, latitude, longitude, clock, clock_offset,"
-                " (extract(epoch FROM clock_set_at) * 1000000)::bigint,"
-                " (extract(epoch FROM status_time) * 1000000)::bigint FROM device_states",
+                "SELECT device_id, status, " MICROS("last_seen") ", " MICROS("time") ","
+                " temperature, humidity, latitude, longitude, clock, clock_offset, "
+                MICROS("clock_set_at") ", " MICROS("status_time") " FROM device_states",
                 NULL, /* the processor knows it before the table does */
                 directory_add_state,
         },

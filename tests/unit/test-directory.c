@@ -141,6 +141,34 @@ static void test_changes_follow_one_by_one(void **state) {
         fixture_done(&f);
 }
 
+static void test_a_time_that_cannot_be_counted_costs_nobody_the_registry(void **state) {
+        static const char *const times[] = { "infinity", "-infinity", "294276-12-31" };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(times); ++i) {
+                char sql[sizeof(fleet) + 400];
+                const Device *device;
+                Fixture f;
+
+                (void)snprintf(sql,
+                               sizeof(sql),
+                               "%1$s; UPDATE device_states SET last_seen = '%2$s', time = '%2$s',"
+                               " clock_set_at = '%2$s', status_time = '%2$s';"
+                               " UPDATE users SET tokens_from = '%2$s', id_since = '%2$s'",
+                               fleet,
+                               times[i]);
+                fixture_init(&f, sql);
+                device = registry_device(f.registry, 1);
+                assert_non_null(device);
+                assert_string_equal(device->state.status, "online");
+                assert_true(device->state.last_seen_us == CLOCK_UNKNOWN);
+                assert_true(device->state.time_us == CLOCK_UNKNOWN);
+                assert_true(registry_user(f.registry, 2)->tokens_from_us ==
+                            (i == 1 ? 0 : INT64_MAX));
+                fixture_done(&f);
+        }
+}
+
 static void test_deleting_a_user_takes_the_shares_along(void **state) {
         Fixture f;
 
@@ -358,6 +386,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_load_brings_everything),
                 cmocka_unit_test(test_changes_follow_one_by_one),
+                cmocka_unit_test(test_a_time_that_cannot_be_counted_costs_nobody_the_registry),
                 cmocka_unit_test(test_deleting_a_user_takes_the_shares_along),
                 cmocka_unit_test(test_many_changes_come_as_a_whole),
                 cmocka_unit_test(test_a_locked_table_keeps_only_its_own_news),
