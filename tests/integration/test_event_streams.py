@@ -108,6 +108,12 @@ def test_stream_goes_on_behind_last_event_id(gateway, events, broker):
     assert [again.next()[2]["data"] for _ in range(5)] == [f"log {n}" for n in range(3, 8)]
     broker.publish("seano/USV-1/raw_log", "live")
     assert again.next()[2]["data"] == "live"
+    # a stand-in for EventSource that sets no header, and comes back to the address that it was made with
+    began = f"?to=vehicle/*&types=raw_log&since={seen[0][0]}&lastEventId="
+    for words, first in ((began + seen[3][0], "log 4"), (began, "log 1")):
+        stand_in = events("ana", words)
+        stand_in.next()
+        assert stand_in.next()[2]["data"] == first
 
 
 def test_stream_says_what_it_cannot_do(gateway, broker):
@@ -117,6 +123,7 @@ def test_stream_says_what_it_cannot_do(gateway, broker):
     assert gateway.get("/api/events?to=vehicle/none", ana).status_code == 404
     assert gateway.get("/api/events?to=ships", ana).status_code == 400
     assert gateway.get("/api/events?since=what", ana).json()["code"] == "bad_cursor"
+    assert gateway.get("/api/events?lastEventId=what", ana).json()["code"] == "bad_cursor"
     assert gateway.get("/api/events/poll?wait=x", ana).status_code == 400
     assert gateway.get("/api/events/poll?wait=0", ana).status_code == 204
 

@@ -540,9 +540,11 @@ const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char re
         return NULL;
 }
 
-/* What the lists and the history of our own making are narrowed by. Those of the origin systems
- * take whatever they are asked, as they always did: their clients say more than anybody reads. */
-#define WS_PARAMS_PAGE "from", "to", "limit", "order", "cursor"
+/* What the lists, the history and the streams of our own making are narrowed by. Those of the
+ * origin systems take whatever they are asked, as they always did: their clients say more than
+ * anybody reads. */
+#define WS_PARAMS_PAGE   "from", "to", "limit", "order", "cursor"
+#define WS_PARAMS_EVENTS "to", "types", "bbox", "max_hz", "snapshot", "set", "since"
 
 static const struct {
         const char *path;
@@ -556,6 +558,8 @@ static const struct {
         { "/api/devices", { "limit", "cursor" } },
         { "/api/devices/{id}/telemetry", { WS_PARAMS_PAGE, "interval", "member", "points" } },
         { "/api/devices/{id}/telemetry.csv", { "from", "to", "member" } },
+        { "/api/events", { WS_PARAMS_EVENTS, "ticket", "lastEventId" } },
+        { "/api/events/poll", { WS_PARAMS_EVENTS, "wait" } },
         { "/api/manage/devices", { "limit", "cursor" } },
         { "/api/manage/groups", { "limit", "cursor" } },
         { "/api/manage/users", { "limit", "cursor" } },

@@ -130,16 +130,18 @@ static void ws_events_refuse(WsResponse *response, int r) {
                                     "to, types, bbox or max_hz cannot be understood.");
 }
 
-/* `Last-Event-ID` is what the browser itself knows best; `since` is how a page began. Of no parts:
- * from now on. */
+/* `Last-Event-ID` is what the browser itself knows best, `lastEventId` the same of stand-ins for
+ * EventSource, which set no header either; `since` is how a page began. Of no parts: from now on.
+ */
 static bool ws_events_since(WsCall *call, Cursor *ret_since) {
         char text[CURSOR_TEXT_SIZE];
         const char *cursor = call->request->last_event_id;
 
         ret_since->n = 0;
         if (*cursor == '\0') {
-                if (!ws_request_param(call->request, "since", text, sizeof(text)))
-                        text[0] = '\0';
+                text[0] = '\0';
+                if (!ws_request_param(call->request, "lastEventId", text, sizeof(text)) || !*text)
+                        (void)ws_request_param(call->request, "since", text, sizeof(text));
                 cursor = text;
         }
         if (*cursor == '\0')
