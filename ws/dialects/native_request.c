@@ -168,8 +168,9 @@ static void ws_native_request_read_token(WsNativeRequest *ask) {
                 ask->fault = "token: a text";
 }
 
-/* Of requests that say what is shown: what they cannot use they must not pass over, or too much is
- * shown, or nothing changes, and the answer is that all is well. */
+/* Of requests that say what is shown. What is another's of them, and they cannot use, they must not
+ * pass over: nothing would change, and the answer be that all is well. Who knows none of them has
+ * some purpose of his own. */
 static const struct {
         WsOp op;
         const char *members; /* beside op and id */
@@ -192,17 +193,11 @@ static bool ws_native_request_uses_member(const char *members, const char *name)
         return false;
 }
 
-/* What goes back is a name, and not whatever somebody has sent. */
-static void ws_native_request_cannot_use(WsNativeRequest *ask, const char *name) {
-        static const char letters[] =
-                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
-        size_t n = strspn(name, letters);
-
-        snprintf(ask->words,
-                 sizeof(ask->words),
-                 "%s: no member of this request",
-                 n > 0 && n <= 32 && name[n] == '\0' ? name : "a name");
-        ask->fault = ask->words;
+static bool ws_native_request_is_member(const char *name) {
+        for (size_t i = 0; i < N_ELEMENTS(ws_native_request_uses); ++i)
+                if (ws_native_request_uses_member(ws_native_request_uses[i].members, name))
+                        return true;
+        return false;
 }
 
 static void ws_native_request_check_names(WsNativeRequest *ask) {
@@ -215,9 +210,11 @@ static void ws_native_request_check_names(WsNativeRequest *ask) {
         if (!members)
                 return;
         json_object_object_foreachC(ask->command.root, at) {
-                if (at.val && strcmp(at.key, "op") != 0 && strcmp(at.key, "id") != 0 &&
-                    !ws_native_request_uses_member(members, at.key))
-                        ws_native_request_cannot_use(ask, at.key);
+                if (!at.val || ws_native_request_uses_member(members, at.key) ||
+                    !ws_native_request_is_member(at.key))
+                        continue;
+                snprintf(ask->words, sizeof(ask->words), "%s: no member of this request", at.key);
+                ask->fault = ask->words;
         }
 }
 

@@ -33,7 +33,7 @@ struct WsNativeRequest {
         WsClientMessage command; /* the message */
         WsOp op;
         const char *fault; /* what is wrong with its members, static or in @words; NULL = nothing */
-        char words[96];
+        char words[64];
 
         Text token;                    /* auth, refresh */
         Text subscription;             /* unsubscribe, move, pause, seek, live */
