@@ -146,6 +146,8 @@ int decode_telemetry(Decoder *decoder) {
                 return r;
 
         r = decoder_name(decoder, device_members, &record->device);
+        if (r == 0)
+                r = member_said_of_device(decoder);
         if (r != 0)
                 return err_up(r);
         member_time(decoder, decoder->root, "timestamp", &record->time_us);

@@ -104,6 +104,12 @@ static int member_said_one(Decoder *decoder, const char *name, Text *said) {
 int member_said(Decoder *decoder) {
         int r = member_said_one(decoder, "name", &decoder->record->said_name);
 
+        return r == 0 ? member_said_of_device(decoder) : r;
+}
+
+int member_said_of_device(Decoder *decoder) {
+        int r = member_said_one(decoder, "device_name", &decoder->record->said_name);
+
         if (r == 0)
                 r = member_said_one(decoder, "location", &decoder->record->said_location);
         return r;

@@ -153,6 +153,8 @@ MUST_CHECK int member_text(Decoder *decoder,
 /* What the device says that it is called, and where it is, unless that was announced. Of kinds that
  * may have something else under these names: only text counts, and nothing is set aside. */
 MUST_CHECK int member_said(Decoder *decoder);
+/* The same where a `name` is as often that of a measurement: only `device_name` is one. */
+MUST_CHECK int member_said_of_device(Decoder *decoder);
 MUST_CHECK int member_word(Decoder *decoder,
                            const char *name,
                            const MemberWord words[],

@@ -54,7 +54,9 @@ SAYS = {  # each kind that says what its device is called, on a device that ther
     "status of the hub": ("devices/dev-1/status", {"status": "warning", "device_code": "dev-1"}),
     "camera": ("surveillance/camera/dev-1/event", {"event_type": "motion", "data": {"location": {"top": 1}}}),
     "detections": ("tfg/detections/raw", {"device_id": "dev-1", "detections": [HEARD]}),
+    "telemetry": ("ems/dev-1/telemetry", {"voltage": 230}),
 }
+NAMES = {"telemetry": "device_name"}  # a `name` there is as often that of a measurement
 
 
 @pytest.mark.parametrize("kind", SAYS)
@@ -63,7 +65,7 @@ def test_every_door_says_what_a_device_calls_itself(gateway, broker, database, v
     hub = viewer("/ws/devices", "ana")
     hub.next_of("device_list")
     for name, location in (("Boiler", "Cellar"), ("Heater", "Roof")):
-        broker.publish(topic, json.dumps({**message, "name": name, "location": location}))
+        broker.publish(topic, json.dumps({**message, NAMES.get(kind, "name"): name, "location": location}))
         wait_named(database, name, location, "dev-1")
         hub.wait_for(lambda texts: any(f'"name":"{name}","location":"{location}"' in t for t in texts), "a live update")  # noqa: B023
         wait_until(lambda: gateway.get("/api/devices/dev-1", "ana").json()["name"] == name, "REST")  # noqa: B023
@@ -72,6 +74,14 @@ def test_every_door_says_what_a_device_calls_itself(gateway, broker, database, v
     gateway.start()
     device = viewer("/ws/devices", "ana").next_of("device_list")["devices"][0]
     assert (device["name"], device["location"]) == ("Heater", "Roof")
+
+
+def test_a_measurement_names_no_device(gateway, broker, database):
+    broker.publish("ems/dev-1/telemetry", json.dumps({"name": "voltage", "value": 230, "location": {"lat": 1}}))
+    database.wait_for("SELECT count(*) FROM telemetry", 1)
+    broker.publish("ems/dev-1/telemetry", json.dumps({"name": "current", "device_name": "Meter"}))
+    wait_named(database, "Meter", None, "dev-1")
+    assert database.value("SELECT said_name FROM devices WHERE code = 'dev-1'") == "Meter"
 
 
 def test_what_somebody_chose_stays(gateway, broker, database):

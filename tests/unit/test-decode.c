@@ -196,6 +196,19 @@ static void test_a_status_and_a_camera_say_what_they_are_called(void **state) {
         assert_int_equal(record->n_notes, 0);
         record = decode_good(f, KIND_TELEMETRY, "{\"name\":\"voltage\",\"value\":230}");
         assert_int_equal(record->said_name.n, 0); /* that is of a measurement */
+        record = decode_good(f,
+                             KIND_DEVICE_STATUS,
+                             "{\"status\":\"online\",\"device_name\":\"Boiler\"}");
+        check_text(record->said_name, "Boiler");
+        record = decode_good(f,
+                             KIND_TELEMETRY,
+                             "{\"name\":\"voltage\",\"device_name\":\"Meter\",\"location\":"
+                             "\"Hall\"}");
+        check_text(record->said_name, "Meter");
+        check_text(record->said_location, "Hall");
+        record = decode_good(f, KIND_TELEMETRY, "{\"device_name\":{\"a\":1},\"location\":[1,2]}");
+        assert_int_equal(record->said_name.n + record->said_location.n, 0);
+        assert_int_equal(record->n_notes, 0);
 }
 
 static void test_status_null_and_missing_members_are_unknown(void **state) {
