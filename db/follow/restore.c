@@ -28,11 +28,11 @@ struct RestoreSource {
 };
 
 /* Rows of a clock that was ahead, a device's from when such were believed, or ours, are passed
- * over; what is ahead by less counts as its receipt, so that of the last minute of each the newest
- * may be another than the last. The b-tree on (device or vehicle, time) answers each row with two
- * probes a partition. */
-#define RESTORE_BELIEVED                                 \
-        " AND time <= received_at + interval '1 minute'" \
+ * over, and such as cannot be counted; what is ahead by less counts as its receipt, so that of the
+ * last minute of each the newest may be another than the last. The b-tree on (device or vehicle,
+ * time) answers each row with two probes a partition. */
+#define RESTORE_BELIEVED                                                           \
+        " AND time >= '0001-01-01Z' AND time <= received_at + interval '1 minute'" \
         " AND time <= to_timestamp($2::bigint / 1000000)"
 #define RESTORE_NEWEST(table, key)                                                \
         " LEFT JOIN LATERAL (SELECT * FROM " table " WHERE " key RESTORE_BELIEVED \

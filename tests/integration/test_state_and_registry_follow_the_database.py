@@ -2,6 +2,8 @@
 import datetime
 import json
 
+import pytest
+
 from waiting import wait_until
 
 YESTERDAY = f"{datetime.date.today() - datetime.timedelta(days=1)}"  # a time that is believed
@@ -57,6 +59,21 @@ def test_the_state_survives_a_restart(gateway, broker, database, viewer):
     gateway.start()
     [device] = viewer("/ws/devices", "ana").next_of("device_list")["devices"]
     assert (device["status"], device["temperature"]) == ("online", 21.5)
+
+
+@pytest.mark.parametrize("time", ["-infinity", "infinity"])
+def test_history_with_a_time_that_cannot_be_counted_stops_no_start(gateway, broker, database, time):
+    """As somebody may move it in by SQL, where it is all that there is of a thing."""
+    broker.publish("seano/USV-1/vehicle_log", json.dumps({"speed": 1}))
+    broker.publish("seano/USV-2/vehicle_log", json.dumps({"speed": 2}))
+    database.wait_for("SELECT count(*) FROM vehicle_logs", 2)
+    database.rows("UPDATE vehicle_logs SET time = %s WHERE speed = 1", time)
+    database.rows("INSERT INTO telemetry (seq, received_at, time, journal_id, device_id, payload)"
+                  " SELECT seq, received_at, time, journal_id, %s, '{}' FROM vehicle_logs WHERE speed = 1", gateway.ids["dev-1"])
+    gateway.kill()
+    gateway.start()
+    broker.publish("seano/USV-1/vehicle_log", json.dumps({"speed": 3}))
+    database.wait_for("SELECT count(*) FROM vehicle_logs WHERE speed = 3", 1)
 
 
 def test_a_vehicle_that_is_added_while_it_runs_is_known(gateway, broker, database, viewer):
