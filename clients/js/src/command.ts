@@ -1,4 +1,6 @@
 import type { Client } from "./client.js";
+import type { Ask } from "./link.js";
+import { refusal } from "./subscription.js";
 import type { Answer, CommandUpdate } from "./wire.js";
 
 export interface Order {
@@ -36,58 +38,62 @@ export function command(client: Client, order: Order, { signal }: CommandOptions
   const early: CommandUpdate[] = [];
   const states: CommandState[] = [];
   let id: string | undefined;
-  let wake = (): void => {};
+  let wake: (() => void) | undefined;
   let settle!: [(state: CommandState) => void, (error: unknown) => void];
   const result = new Promise<CommandState>((...both) => (settle = both));
-  let isOver = false;
   let shown = 0;
 
   const tell = (state: CommandState): void => {
-    if (isOver || states.at(-1)?.state === state.state) return;
+    if (sub.isOver || states.at(-1)?.state === state.state) return;
     states.push(state);
     if (LAST.includes(state.state)) {
-      isOver = true;
       sub.unsubscribe();
       settle[0](state);
     }
-    wake();
+    wake?.();
   };
   const take = (update: CommandUpdate): void => {
     const { command_id: commandId, state, message = null } = update;
     if (!id) early.push(update);
     else if (commandId === id) tell({ commandId, state, message });
   };
+  const fail = (error: unknown): void => {
+    sub.unsubscribe();
+    settle[1](error);
+    wake?.();
+  };
   const sub = client.subscribe({ to: [`device/${device}`], types: ["command_update"] }, {
     onEvent: (push) => take(push as CommandUpdate),
+    onGap: () => give().catch(fail), /* by its key it is the same, and what became of it is told */
+    onLeft: (_, reason) => fail(refusal(reason, "")),
+    onRefused: fail,
+  });
+  const ask = async (request: Ask): Promise<void> => {
+    const { command_id, state } = await client.ask(request);
+    tell({ commandId: (id = command_id!), state: state! });
+  };
+  const give = (): Promise<void> => ask({
+    op: "command", device, action, idempotency_key: idempotencyKey,
+    ...(payload && { payload }), ...(timeoutMs && { timeout_ms: timeoutMs }),
   });
   const run = async (): Promise<void> => {
     await sub.ready;
-    const answer = await client.ask({
-      op: "command", device, action, idempotency_key: idempotencyKey,
-      ...(payload && { payload }), ...(timeoutMs && { timeout_ms: timeoutMs }),
-    });
-    id = answer.command_id!;
-    tell({ commandId: id, state: answer.state! });
-    early.splice(0).forEach(take);
-    const cancel = (): void => void client.ask({ op: "cancel", command_id: id! })
-      .then(({ state }) => tell({ commandId: id!, state: state! }), () => {});
+    await give();
+    early.forEach(take);
+    const cancel = (): void => void ask({ op: "cancel", command_id: id! }).catch(() => {});
+
     if (signal?.aborted) cancel();
     else signal?.addEventListener("abort", cancel);
   };
 
   result.catch(() => {});
-  run().catch((error) => {
-    isOver = true;
-    sub.unsubscribe();
-    settle[1](error);
-    wake();
-  });
+  run().catch(fail);
   return {
     result,
     async *[Symbol.asyncIterator]() {
       for (;;) {
         while (shown < states.length) yield states[shown++]!;
-        if (isOver) break;
+        if (sub.isOver) break;
         await new Promise<void>((resolve) => (wake = resolve));
       }
       await result;

@@ -13,6 +13,8 @@ const SHORT_WAIT_S = 1;
 /** A stream of which nothing arrives in this time is held back on its way. */
 const FIRST_MS = 5_000;
 
+const REVOKED = 4004;
+
 class Ended extends Error {
   constructor(readonly code: number, reason: string) {
     super(reason);
@@ -92,6 +94,8 @@ async function follow(link: Link, peer: Peer, sub: Subscription, controller: Abo
   const response = await get(peer, query("api/events", sub.ask()),
     { signal: controller.signal, headers: { Accept: "text/event-stream" } });
   for await (const [type, data] of read(response.body!, alive)) {
+    /* Who is not welcome any more is told so when he asks again, and so is who asks for what is gone or another's. */
+    if (type === "close" && JSON.parse(data).code === REVOKED) return follow(link, peer, sub, controller);
     goesOn(type, data);
     const told = JSON.parse(data) as Told & Answer;
     if (type === "subscribed") sub.answered(told);
