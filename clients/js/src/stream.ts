@@ -5,11 +5,13 @@ import type { Push } from "./wire.js";
 export interface Bounds {
   /** So many wait for the reader at the most (1,000). */
   limit?: number;
-  /** What gives way when there are more: the oldest; the newest; the older of the same thing and type; or the stream, which ends
+  /** What gives way when there are more: the oldest; the newest; the older state of the same thing and type, else the oldest; or the stream, which ends
    * with an error. */
   policy?: "oldest" | "newest" | "same" | "end";
   signal?: AbortSignal;
 }
+
+const STATES = ["vehicle_log", "sensor_log", "telemetry", "device_update", "stats_update", "statistics_update"];
 
 type Lost = { type: "gap" } & Missed;
 
@@ -43,8 +45,9 @@ class Waiting {
     this.#n += 1;
   }
 
-  /** Makes room for one that is newer of the same thing. */
+  /** Makes room for one that is newer of the same thing, where that is a state, of which the newest counts. */
   replaces(push: Push): boolean {
+    if (!STATES.includes(push.type)) return false;
     const at = this.#all.findIndex((one) => sameAs(one, push));
     if (at < 0) return false;
     this.#all.splice(at, 1);
@@ -92,7 +95,7 @@ export async function* stream(client: Client, filter: Filter, bounds: Bounds = {
   };
   const take = (push: Push): void => {
     if (isOver) return;
-    if (!(policy === "same" && waiting.replaces(push)) && waiting.n >= limit) {
+    if (waiting.n >= limit && !(policy === "same" && waiting.replaces(push))) {
       if (policy === "end") return end(new Error("the reader is too slow"));
       if (policy === "newest") return waiting.lose({ dropped: 1 });
       waiting.loseOldest();

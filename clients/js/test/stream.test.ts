@@ -58,6 +58,18 @@ test("the newer of the same thing and type takes the place of the older", async 
   expect(await read(reader, 3)).toEqual(["gap 1", "5", "6"]);
 });
 
+test("an older state gives way only where there is no room, and what is no state to nothing that is like it", async () => {
+  const { reader, first, handlers } = begin({ limit: 3, policy: "same" });
+  const alert = (n: number): Push => ({ ...push(n, 12), type: "alert" }) as unknown as Push;
+
+  handlers.onEvent!(push(1));
+  await first;
+  for (const one of [push(2, 12), push(3, 12), alert(4)]) handlers.onEvent!(one);
+  expect(await read(reader, 3)).toEqual(["2", "3", "4"]);
+  for (const one of [alert(5), push(6, 12), alert(7), push(8, 12), alert(9)]) handlers.onEvent!(one);
+  expect(await read(reader, 4)).toEqual(["gap 1", "7", "8", "9"]);
+});
+
 test("a reader that is too slow is told so, behind all that there was room for, where it wants that", async () => {
   const { reader, first, send, isOver } = begin({ limit: 2, policy: "end" });
 
