@@ -88,6 +88,7 @@ int event_new_message(Event **ret_event,
         event->is_whole = record->merged.data != NULL;
         event->is_change = record->merges;
         event->seq = event->place = record->seq;
+        event->journal_id = record->journal_id;
         event->received_us = record->received_us;
         event->time_us = record->time_us;
         event->vehicle_id = record->vehicle_id;

@@ -49,6 +49,7 @@ struct Event {
         uint64_t seq, last_seq;
         uint64_t before_seq; /* of several journals: the one that was shown before it where it comes
                                 from; 0: nothing is known of that */
+        int64_t journal_id;  /* as in Record */
         uint64_t place; /* in the order in which a loop shows events: the loop's to fill in, once */
         int64_t received_us;
         int64_t time_us;

@@ -146,6 +146,7 @@ typedef enum Metric {
         METRIC_LIVE_UNHEARD,    /* messages: the outbox was full, and they are read */
         METRIC_LIVE_CAUGHT,     /* messages of others that were read in place of heard */
         METRIC_LIVE_FORKED,     /* slots taken over of which more was shown than stored */
+        METRIC_LIVE_EQUAL,      /* messages whose number another journal gave as well */
         METRIC_LIVE_CONNECTED,  /* gauge, 0 or 1: it hears others */
         METRIC_NODES_SERVING,   /* gauge: that have a slot of ours; 0: there is one slot */
 

@@ -273,6 +273,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_LIVE_FORKED] = { "tidegate_live_forked_total", NULL, METRIC_COUNTER,
                                  "Take-overs of a slot of which more had been shown here than was "
                                  "stored." },
+        [METRIC_LIVE_EQUAL] = { "tidegate_live_equal_total", NULL, METRIC_COUNTER,
+                "Messages of others whose number another journal of the slot has given as well: both were shown." },
         [METRIC_LIVE_CONNECTED] = { "tidegate_live_connected", NULL, METRIC_GAUGE,
                 "1: it hears at the broker what other gateways show." },
         [METRIC_NODES_SERVING] = { "tidegate_nodes_serving", NULL, METRIC_GAUGE,

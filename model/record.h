@@ -189,6 +189,7 @@ struct Record {
         uint64_t vehicle_key, device_key;       /* key_hash of these, likewise */
         bool is_there;       /* the database has it already: nothing of it is written again */
         bool retained;       /* kept by the broker from before: what was, not what is */
+        int64_t journal_id;  /* of what is read from the database: whose seq is; 0: not said */
         int64_t letter_id;   /* a dead letter that is taken in again; 0 = news */
         int64_t first_us;    /* of a letter, or of what has an origin: when it first came */
         Origin origin;       /* the gateway that brought it, which speaks for what is its owner's */

@@ -17,6 +17,10 @@ enum {
         REPLAY_SLACK_S = 86400, /* by how much clocks may have been set back */
 };
 
+#define REPLAY_REST                                                                          \
+        "said, v, d, n, data, type, severity, message, command, lat, lon, temp, hum, late, " \
+        "journal"
+
 typedef struct ReplaySpan ReplaySpan;
 
 /* What is asked for, as parameters. */
@@ -47,7 +51,7 @@ static void replay_select(const ReplaySource *source, Buf *sql) {
                                      : "received_at, time, device_time, ");
         buf_append_string(sql, source->columns);
         buf_printf(sql,
-                   " FROM %s WHERE seq > $1::bigint AND seq <= $2::bigint"
+                   ", journal_id FROM %s WHERE seq > $1::bigint AND seq <= $2::bigint"
                    " AND journal_id = ANY ($3::int[]) AND received_at >= to_timestamp($4::float8)",
                    source->table);
         buf_append_string(sql, source->filter);
@@ -60,11 +64,9 @@ static void replay_sql(const QueryReplay *replay, Buf *sql) {
         size_t n = 0;
 
         buf_append_string(sql,
-                          "WITH typed AS (SELECT $5::bigint[], $6::bigint[]) SELECT kind, seq, "
-                          "(extract(epoch FROM received_at) * 1000000)::bigint,"
-                          " (extract(epoch FROM time) * 1000000)::bigint, said, v, d, n, data, "
-                          "type,"
-                          " severity, message, command, lat, lon, temp, hum, late FROM (");
+                          "WITH typed AS (SELECT $5::bigint[], $6::bigint[]) SELECT kind, seq,"
+                          " (extract(epoch FROM received_at) * 1000000)::bigint,"
+                          " (extract(epoch FROM time) * 1000000)::bigint, " REPLAY_REST " FROM (");
         for (size_t i = 0; i < N_ELEMENTS(replay_sources); ++i) {
                 if (!replay_wants(replay, &replay_sources[i]))
                         continue;
@@ -73,10 +75,8 @@ static void replay_sql(const QueryReplay *replay, Buf *sql) {
                 replay_select(&replay_sources[i], sql);
         }
         buf_append_string(sql,
-                          ") AS u (kind, seq, received_at, time, said, v, d, n, data, type, "
-                          "severity,"
-                          " message, command, lat, lon, temp, hum, late) ORDER BY seq"
-                          " LIMIT $7::int");
+                          ") AS u (kind, seq, received_at, time, " REPLAY_REST
+                          ") ORDER BY seq LIMIT $7::int");
 }
 
 static void replay_array(Buf *buf, const int64_t *ids, size_t n) {
@@ -111,7 +111,7 @@ static int replay_prepare(const QueryReplay *replay,
         snprintf(span->after, sizeof(span->after), "%" PRIu64, after_seq);
         snprintf(span->upto, sizeof(span->upto), "%" PRIu64, span->upto_seq);
         snprintf(span->since, sizeof(span->since), "%.6f", since_s > 0 ? since_s : 0);
-        snprintf(span->limit, sizeof(span->limit), "%d", replay->limit);
+        snprintf(span->limit, sizeof(span->limit), "%d", replay->limit + 1); /* is there more? */
         if (!replay->all_vehicles)
                 replay_array(&span->vehicles, replay->vehicle_ids, replay->n_vehicle_ids);
         if (!replay->all_devices)
@@ -182,7 +182,6 @@ static DeviceState replay_state(const PGresult *result, int row, const Record *r
 }
 
 static int replay_tell(const PGresult *result, int row, size_t slot, DbMissedFn fn, void *arg) {
-        bool is_status;
         DeviceState state;
         Record record = {
                 .kind = (Kind)replay_int(result, row, COLUMN_KIND),
@@ -194,13 +193,14 @@ static int replay_tell(const PGresult *result, int row, size_t slot, DbMissedFn 
                 .device_id = replay_int(result, row, COLUMN_DEVICE),
                 .data = replay_text(result, row, COLUMN_DATA),
                 .late = *PQgetvalue(result, row, COLUMN_LATE) == 't',
+                .journal_id = replay_int(result, row, COLUMN_JOURNAL),
         };
 
-        is_status = record.kind == KIND_DEVICE_STATUS;
         replay_details(result, row, &record);
-        if (is_status)
-                state = replay_state(result, row, &record);
-        return fn(arg, slot, &record, is_status ? &state : NULL);
+        if (record.kind != KIND_DEVICE_STATUS)
+                return fn(arg, slot, &record, NULL);
+        state = replay_state(result, row, &record);
+        return fn(arg, slot, &record, &state);
 }
 
 static int replay_page(DbConn *conn,
@@ -286,6 +286,7 @@ static int replay_journals(DbConn *conn,
  * that is the number, and of what was received last before it; of a playback, of when it begins. */
 static int replay_check_retention(DbConn *conn, const QueryReplay *replay) {
         CLEANUP(PQclear) PGresult *result = NULL;
+        uint64_t from_us = replay->is_playback ? (uint64_t)replay->from_us : replay->after_seq;
         char after[REPLAY_ARG_SIZE], from[REPLAY_ARG_SIZE];
         const char *args[] = { after, NULL, from };
         CLEANUP_BUF Buf tables = { 0 };
@@ -294,14 +295,10 @@ static int replay_check_retention(DbConn *conn, const QueryReplay *replay) {
         int r;
 
         snprintf(after, sizeof(after), "%" PRIu64, replay->after_seq);
-        snprintf(from,
-                 sizeof(from),
-                 "%" PRIu64,
-                 replay->is_playback ? (uint64_t)replay->from_us : replay->after_seq);
+        snprintf(from, sizeof(from), "%" PRIu64, from_us);
         buf_append_string(&sql,
-                          "SELECT coalesce((SELECT max(d) FROM (SELECT min(right(c.relname, 8)) AS "
-                          "d"
-                          " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+                          "SELECT coalesce((SELECT max(d) FROM (SELECT min(right(c.relname, 8))"
+                          " AS d FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
                           " WHERE i.inhparent::regclass::text = ANY ($2::text[])"
                           " GROUP BY i.inhparent) t), '') <= to_char(greatest("
                           "to_timestamp($3::bigint / 1000000.0), (SELECT max(r) FROM (");
@@ -359,9 +356,8 @@ static void replay_whence_sql(const QueryReplay *replay, Buf *sql) {
         buf_append_string(
                 sql,
                 ") d UNION ALL"
-                " SELECT CASE WHEN l.received_at >= to_timestamp($4::float8) THEN s.lo ELSE m.mid "
-                "END,"
-                " CASE WHEN l.received_at >= to_timestamp($4::float8) THEN l.seq ELSE s.hi END"
+                " SELECT CASE WHEN l.received_at >= to_timestamp($4::float8) THEN s.lo ELSE m.mid"
+                " END, CASE WHEN l.received_at >= to_timestamp($4::float8) THEN l.seq ELSE s.hi END"
                 " FROM step s CROSS JOIN LATERAL (SELECT s.lo + (s.hi - s.lo) / 2) m (mid)"
                 " LEFT JOIN LATERAL (SELECT seq, received_at FROM (");
         replay_last(replay, "seq > s.lo AND seq <= m.mid", sql);
@@ -392,20 +388,29 @@ static int replay_whence(DbConn *conn,
         if (buf_failed(&sql))
                 return err_new(-ENOMEM);
         r = db_conn_exec(conn, &(DbQuery){ sql.data, N_ELEMENTS(args), args }, &result);
-        if (r != 0)
-                return r < 0 ? err_up(r) : r;
-        *ret_after_seq = (uint64_t)replay_int(result, 0, 0);
-        return 0;
+        if (r == 0)
+                *ret_after_seq = (uint64_t)replay_int(result, 0, 0);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* No page ends between two rows of one number, as the next one begins behind a number. */
+static bool replay_is_equal(const PGresult *result, int row) {
+        return row > 0 && row < PQntuples(result) &&
+               replay_int(result, row, COLUMN_SEQ) == replay_int(result, row - 1, COLUMN_SEQ);
+}
+
+static bool replay_has_room(const QueryReplay *replay, int n, size_t n_bytes) {
+        return n < replay->limit && (replay->max_bytes == 0 || n_bytes < replay->max_bytes);
 }
 
 /* How many rows there is room for: one at least, if there are any. */
-static int replay_fit(const PGresult *result, size_t max_bytes) {
+static int replay_fit(const PGresult *result, const QueryReplay *replay) {
         int n = PQntuples(result), i = 0;
         size_t n_bytes = 0;
 
-        for (; i < n && (max_bytes == 0 || n_bytes < max_bytes); ++i)
+        for (; i < n && replay_has_room(replay, i, n_bytes); ++i)
                 n_bytes += (size_t)PQgetlength(result, i, COLUMN_DATA);
-        return i;
+        return i + replay_is_equal(result, i);
 }
 
 static void replay_span_done(ReplaySpan *span) {
@@ -435,31 +440,38 @@ static int replay_begin(DbConn *conn,
         return r < 0 ? err_up(r) : r;
 }
 
+static int replay_ask(DbConn *conn,
+                      const QueryReplay *replay,
+                      uint64_t *ret_upto_seq,
+                      PGresult **ret_result) {
+        __attribute__((cleanup(replay_span_done))) ReplaySpan span = { 0 };
+        uint64_t after_seq = replay->after_seq;
+        int r;
+
+        r = replay_begin(conn, replay, &span, &after_seq);
+        if (r == 0)
+                *ret_upto_seq = span.upto_seq;
+        if (r == 0 && replay->kinds != 0 && span.upto_seq > after_seq)
+                r = replay_page(conn, replay, &span, ret_result);
+        return r < 0 ? err_up(r) : r;
+}
+
 int db_missed(DbConn *conn,
               const QueryReplay *replay,
               DbMissedFn fn,
               void *arg,
               uint64_t *ret_upto_seq) {
-        __attribute__((cleanup(replay_span_done))) ReplaySpan span = { 0 };
         CLEANUP(PQclear) PGresult *result = NULL;
-        uint64_t after_seq = replay->after_seq;
         int n, n_told, r;
 
-        r = replay_begin(conn, replay, &span, &after_seq);
+        r = replay_ask(conn, replay, ret_upto_seq, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        *ret_upto_seq = span.upto_seq;
-        if (replay->kinds == 0 || span.upto_seq <= after_seq)
-                return 0;
-        r = replay_page(conn, replay, &span, &result);
-        if (r != 0)
-                return r < 0 ? err_up(r) : r;
-
         n = PQntuples(result);
-        n_told = replay_fit(result, replay->max_bytes);
+        n_told = replay_fit(result, replay);
         for (int i = 0; r == 0 && i < n_told; ++i)
                 r = replay_tell(result, i, 0, fn, arg);
-        if (n_told < n || n >= replay->limit)
+        if (n_told < n || n > replay->limit)
                 *ret_upto_seq = (uint64_t)replay_int(result, n_told - 1, COLUMN_SEQ);
         return err_up(r);
 }
@@ -472,7 +484,7 @@ typedef struct ReplayPage ReplayPage;
 struct ReplayPage {
         PGresult *result; /* owned; NULL: nothing is asked for */
         int n, at;
-        bool is_full; /* there may be more behind it */
+        bool is_full; /* there is more behind it */
         uint64_t upto_seq;
 };
 
@@ -487,26 +499,18 @@ static void replay_pages_done(struct replay_pages *pages) {
 }
 
 static int replay_read(DbConn *conn, const QueryReplay *replay, size_t i, ReplayPage *page) {
-        __attribute__((cleanup(replay_span_done))) ReplaySpan span = { 0 };
-        const QueryPart *part = &replay->parts[i];
         QueryReplay one = *replay; /* borrows what it has */
         int r;
 
-        memcpy(one.epoch, part->epoch, sizeof(one.epoch));
-        memcpy(one.own_epoch, part->own_epoch, sizeof(one.own_epoch));
-        one.after_seq = part->after_seq;
+        memcpy(one.epoch, replay->parts[i].epoch, sizeof(one.epoch));
+        memcpy(one.own_epoch, replay->parts[i].own_epoch, sizeof(one.own_epoch));
+        one.after_seq = replay->parts[i].after_seq;
         one.upto_seq = UINT64_MAX;
-        r = replay_begin(conn, &one, &span, &one.after_seq);
-        if (r != 0)
-                return r < 0 ? err_up(r) : r;
-        page->upto_seq = span.upto_seq;
-        if (replay->kinds == 0 || span.upto_seq <= one.after_seq)
-                return 0;
-        r = replay_page(conn, &one, &span, &page->result);
+        r = replay_ask(conn, &one, &page->upto_seq, &page->result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         page->n = PQntuples(page->result);
-        page->is_full = page->n >= replay->limit;
+        page->is_full = page->n > replay->limit;
         return 0;
 }
 
@@ -539,9 +543,10 @@ static int replay_merge(struct replay_pages *pages,
         ReplayPage *page;
         int n = 0, r = 0;
 
-        while (r == 0 && n++ < replay->limit &&
-               (replay->max_bytes == 0 || n_bytes < replay->max_bytes) &&
-               (page = replay_least(pages))) {
+        while (r == 0 && (page = replay_least(pages)) &&
+               (replay_has_room(replay, n, n_bytes) ||
+                (n <= replay->limit && replay_is_equal(page->result, page->at)))) {
+                ++n;
                 n_bytes += (size_t)PQgetlength(page->result, page->at, COLUMN_DATA);
                 r = replay_tell(page->result, page->at, (size_t)(page - pages->pages), fn, arg);
                 ++page->at;

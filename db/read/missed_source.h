@@ -29,6 +29,7 @@ enum {
         COLUMN_TEMPERATURE,
         COLUMN_HUMIDITY,
         COLUMN_LATE,
+        COLUMN_JOURNAL,
 };
 
 typedef struct ReplaySource ReplaySource;
@@ -36,7 +37,7 @@ typedef struct ReplaySource ReplaySource;
 struct ReplaySource {
         Kind kind;
         const char *table;
-        const char *columns; /* from COLUMN_VEHICLE on */
+        const char *columns; /* from COLUMN_VEHICLE on, to COLUMN_LATE */
         const char *filter;
         const char *group; /* or "" */
 };
@@ -68,7 +69,7 @@ static const ReplaySource replay_sources[] = {
           "ble_detections",
           "NULL::bigint, device_id, count(*), NULL::text" NO_TEXTS NO_PLACE,
           OF_DEVICE,
-          " GROUP BY seq, device_id" },
+          " GROUP BY seq, journal_id, device_id" },
         { KIND_TELEMETRY,
           "telemetry",
           "NULL::bigint, device_id, 0::bigint, payload::text" NO_TEXTS NO_PLACE,

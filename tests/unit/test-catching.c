@@ -170,6 +170,33 @@ static void answer(uint64_t after_seq, int64_t vehicle_id, uint64_t from, uint64
         assert_int_equal(ws_questions_answer(&questions, event), 0);
 }
 
+/* Of one number that two journals have given, and of one that one journal has in two rows. */
+static void answer_equal(uint64_t after_seq,
+                         const uint64_t seqs[],
+                         const int64_t journals[],
+                         int n) {
+        CLEANUP(event_unref) Event *event = NULL;
+        Answer *answer = NULL;
+        void *query = NULL;
+
+        turn();
+        assert_int_equal(queue_pop(asked, &query, 1, 0), 1);
+        assert_int_equal(((Query *)query)->replay->after_seq, after_seq);
+        assert_int_equal(answer_new(&answer, query), 0);
+        answer->status = 200;
+        answer->upto_seq = seqs[n - 1];
+        answer->events = calloc((size_t)n, sizeof(*answer->events));
+        for (int i = 0; i < n; ++i) {
+                Event *row = event_of(0, seqs[i], 0, BOAT);
+
+                row->journal_id = journals[i];
+                answer->events[answer->n_events++] = row;
+        }
+        query_free(query);
+        assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);
+        assert_int_equal(ws_questions_answer(&questions, event), 0);
+}
+
 static void expect_shown(size_t n, const uint64_t wanted[]) {
         assert_int_equal(n_shown, n);
         for (size_t i = 0; i < n; ++i)
@@ -206,7 +233,21 @@ static void test_what_was_lost_comes_from_the_database_with_what_came_meanwhile(
         assert_false(is_asked());
 }
 
-/* It is stored before it is shown, but perhaps not where we read. */
+/* No two owners give one number; should they, both are messages. */
+static void test_what_two_journals_have_under_one_number_is_shown_twice_and_said(void **state) {
+        (void)state;
+        assert_false(comes(13, 12));
+        answer_equal(10,
+                     (uint64_t[]){ 11, 11, 12, 12, 13, 13 },
+                     (int64_t[]){ 1, 2, 1, 1, 2, 1 },
+                     6);
+        expect_shown(5, (uint64_t[]){ 11, 11, 12, 13, 13 });
+        assert_int_equal(metric_get(METRIC_LIVE_EQUAL), 2);
+        assert_false(comes(13, 12)); /* what comes live says no more than its number */
+        assert_true(comes(14, 13));
+        assert_false(is_asked());
+}
+
 /* The next owner begins behind what is stored: what is beyond that, it was perhaps sent as well. */
 static void test_what_a_former_owner_had_shown_and_not_stored_is_in_vain(void **state) {
         const uint64_t ours = UINT64_C(0xbbbbbbbbbbbbbbbb), first = UINT64_C(0xdddddddddddddddd);
@@ -260,6 +301,7 @@ static void test_nor_is_what_it_had_shown_where_nothing_was_ever_stored(void **s
         assert_int_equal(seen, 0);
 }
 
+/* It is stored before it is shown, but perhaps not where we read. */
 static void test_while_the_database_is_behind_it_is_asked_again_and_not_at_once(void **state) {
         (void)state;
         assert_false(comes(13, 12));
@@ -362,6 +404,7 @@ int main(void) {
                                           tear_down),
                 TEST(test_what_follows_on_the_last_is_shown_and_what_was_shown_is_not),
                 TEST(test_what_was_lost_comes_from_the_database_with_what_came_meanwhile),
+                TEST(test_what_two_journals_have_under_one_number_is_shown_twice_and_said),
                 TEST(test_what_a_former_owner_had_shown_and_not_stored_is_in_vain),
                 TEST(test_one_that_gives_other_numbers_to_what_it_had_shown_says_so),
                 TEST(test_nor_is_what_it_had_shown_where_nothing_was_ever_stored),

@@ -179,12 +179,86 @@ static void test_who_catches_up_gets_what_is_stored(void **state) {
         fixture_done(&f);
 }
 
+typedef struct Row Row;
+
+struct Row {
+        uint64_t seq;
+        int64_t journal_id;
+};
+
+static Row rows[16];
+static size_t n_rows;
+
+static int note(void *arg, size_t slot, const Record *record, const DeviceState *state) {
+        (void)arg;
+        (void)slot;
+        (void)state;
+        assert_true(n_rows < N_ELEMENTS(rows));
+        rows[n_rows++] = (Row){ record->seq, record->journal_id };
+        return 0;
+}
+
+static void expect_rows(const Fixture *f, const Row wanted[], size_t n) {
+        assert_int_equal(n_rows, n);
+        for (size_t i = 0; i < n; ++i) {
+                assert_int_equal(rows[i].seq, f->base + wanted[i].seq);
+                assert_int_equal(rows[i].journal_id, wanted[i].journal_id);
+        }
+        n_rows = 0;
+}
+
+/* Two journals of a slot have given one number, which is a fault: whoever reads it gets both, and
+ * by which journal each is. */
+static void test_no_page_ends_between_two_of_one_number(void **state) {
+        static const Row both[] = { { 1, 1 }, { 2, 1 }, { 2, 4 } };
+        static const Row detections[] = { { 50, 1 }, { 50, 4 } };
+        Fixture f;
+        uint64_t upto = 0;
+
+        (void)state;
+        fixture_init(&f);
+        postgres_run(
+                "INSERT INTO journal_positions (epoch, slot, seq)"
+                " SELECT 'dddddddddddddddd', 0, seq + 100 FROM base;"
+                "INSERT INTO raw_logs (seq, received_at, time, vehicle_id, journal_id, logs)"
+                " SELECT seq + 2, now(), now(), 1, 4, 'x' FROM base;"
+                "INSERT INTO ble_detections (seq, received_at, time, device_id, journal_id, item,"
+                " device_hash, rssi, zone) SELECT seq + 50, now(), now(), 1, j, i,"
+                " repeat('a', 64), -50, 'near' FROM base, (VALUES (1, 1), (4, 1), (4, 2)) v (j, "
+                "i)");
+        f.replay.limit = 2;
+        f.replay.n_parts = 1;
+        f.n_pages = 1;
+        assert_int_equal(db_missed_several(f.conn, &f.replay, note, NULL, f.upto, &f.is_cut), 0);
+        expect_rows(&f, both, N_ELEMENTS(both));
+        assert_true(f.is_cut);
+        assert_int_equal(f.upto[0], f.base + 2);
+
+        memcpy(f.replay.own_epoch, "aaaaaaaaaaaaaaaa", sizeof(f.replay.own_epoch));
+        f.replay.n_parts = 0;
+        f.replay.is_first = false;
+        f.replay.is_stored = true;
+        f.replay.upto_seq = UINT64_MAX;
+        f.replay.after_seq = f.base;
+        assert_int_equal(db_missed(f.conn, &f.replay, note, NULL, &upto), 0);
+        expect_rows(&f, both, N_ELEMENTS(both));
+        assert_int_equal(upto, f.base + 2);
+
+        f.replay.kinds = 1U << KIND_BLE_DETECTIONS;
+        f.replay.all_devices = true;
+        assert_int_equal(db_missed(f.conn, &f.replay, note, NULL, &upto), 0);
+        expect_rows(&f, detections, N_ELEMENTS(detections));
+        assert_int_equal(upto, f.base + 100);
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_pages_go_on_where_they_ended),
                 cmocka_unit_test(test_each_begins_where_it_is),
                 cmocka_unit_test(test_bytes_end_a_page),
                 cmocka_unit_test(test_all_of_them_have_to_be_whole),
+                cmocka_unit_test(test_no_page_ends_between_two_of_one_number),
                 cmocka_unit_test(test_who_catches_up_gets_what_is_stored),
         };
 

@@ -171,6 +171,25 @@ static int ws_catching_query(const WsCatching *catching, size_t slot, Query **re
         return 0;
 }
 
+/* The one before it in the page has its number, and is another journal's: no two owners of a slot
+ * give one number, and should they, neither message is to pass for the other. */
+static bool ws_catching_is_equal(const Answer *answer, size_t i) {
+        const Event *event = answer->events[i], *before = i > 0 ? answer->events[i - 1] : NULL;
+
+        return before && before->seq == event->seq && before->journal_id != event->journal_id;
+}
+
+static void ws_catching_say_equal(const Event *event, const Event *before) {
+        metric_add(METRIC_LIVE_EQUAL, 1);
+        log_error("live_number_twice slot=%u number=%llu journals=%lld,%lld hint=\"two gateways "
+                  "gave "
+                  "one number; both messages are stored, and shown. A bug: please report it\"",
+                  (unsigned)event->slot,
+                  (unsigned long long)event->seq,
+                  (long long)before->journal_id,
+                  (long long)event->journal_id);
+}
+
 /* *ret_is_whole: all of it; else what comes next waits for its thing to be known. */
 static int ws_catching_show(struct WsCaught *caught,
                             size_t slot,
@@ -178,16 +197,20 @@ static int ws_catching_show(struct WsCaught *caught,
                             bool *ret_is_whole) {
         WsCatching *catching = caught->catching;
         const WsJournal *journal = &catching->loop->numbers.journals[slot];
+        uint64_t begin_seq = journal->last_seq;
         int r = 0;
 
         *ret_is_whole = true;
         for (size_t i = 0; r == 0 && i < answer->n_events; ++i) {
                 Event *event = answer->events[i];
+                bool is_equal = ws_catching_is_equal(answer, i) && event->seq > begin_seq;
 
                 event->slot = (uint16_t)slot;
-                if (event->seq <= journal->last_seq)
+                if (event->seq <= journal->last_seq && !is_equal)
                         continue;
-                if (ws_catching_waits(catching, slot, event)) {
+                if (is_equal) { /* the next page begins behind it: it waits for nothing */
+                        ws_catching_say_equal(event, answer->events[i - 1]);
+                } else if (ws_catching_waits(catching, slot, event)) {
                         *ret_is_whole = false;
                         return 0;
                 }
