@@ -46,20 +46,43 @@ int succession_learn(DbConn *conn,
         return r < 0 ? DB_E_OFFLINE : r;
 }
 
-static int succession_reserve(DbConn *conn,
-                              const DbHolder *holder,
-                              uint64_t last_seq,
-                              Journal *journal,
-                              uint64_t *ret_used_seq) {
+/* What is left of the numbers that we may show is half of them: more. @position: behind which what
+ * is in doubt goes; 0: known by now. */
+static int succession_reserve_more(DbConn *conn,
+                                   const DbHolder *holder,
+                                   Journal *journal,
+                                   uint64_t position) {
+        uint64_t until_seq = journal_until(journal), used_seq;
         DbHolder reaching = *holder;
-        uint64_t until_seq;
         int r;
 
-        reaching.last_seq = last_seq;
-        r = db_slots_reserve(conn, &reaching, ret_used_seq, &until_seq);
+        reaching.last_seq = journal_reach(journal, position);
+        if (until_seq == UINT64_MAX || reaching.last_seq + SUCCESSION_LOW_NUMBERS < until_seq)
+                return 0;
+        r = db_slots_reserve(conn, &reaching, &used_seq, &until_seq);
         if (r == 0)
                 journal_set_until(journal, until_seq);
         return r;
+}
+
+/* None of them is shown before it is noted behind which they are. */
+static int succession_share(DbConn *conn,
+                            const DbHolder *holder,
+                            uint64_t stored_seq,
+                            uint64_t others_seq,
+                            Journal *journal) {
+        uint64_t now = (uint64_t)clock_now_us(), used_seq, until_seq;
+        DbHolder reaching = *holder;
+        int r;
+
+        reaching.last_seq = journal_reach(journal, stored_seq > now ? stored_seq : now);
+        r = db_slots_reserve(conn, &reaching, &used_seq, &until_seq);
+        if (r != 0)
+                return r;
+        if (journal_go_behind(journal, others_seq, used_seq) != 0)
+                return DB_E_OFFLINE; /* nothing may come yet: ask again */
+        journal_set_until(journal, until_seq);
+        return succession_reserve_more(conn, holder, journal, stored_seq);
 }
 
 int succession_go_behind(DbConn *conn,
@@ -67,37 +90,19 @@ int succession_go_behind(DbConn *conn,
                          bool had_it,
                          bool shares,
                          Journal *journal) {
-        uint64_t last_seq = journal_last_seq(journal), now = (uint64_t)clock_now_us();
-        uint64_t stored_seq = 0, used_seq = 0, from = last_seq > now ? last_seq : now;
+        uint64_t last_seq = journal_last_seq(journal), stored_seq = 0, others_seq;
         int r = had_it || shares ? db_slots_stored(conn, holder->slot, &stored_seq) : 0;
 
+        others_seq = had_it ? stored_seq : 0; /* else the journal's own position says it */
         if (r == 0 && shares)
-                r = succession_reserve(conn,
-                                       holder,
-                                       stored_seq > from ? stored_seq : from,
-                                       journal,
-                                       &used_seq);
-        if (r != 0)
-                return r;
-        if (!had_it) /* the journal's own position says it */
-                stored_seq = 0;
-        if (journal_go_behind(journal, stored_seq, used_seq) != 0)
-                return DB_E_OFFLINE; /* nothing may come yet: ask again */
-        if (last_seq < stored_seq)
+                r = succession_share(conn, holder, stored_seq, others_seq, journal);
+        else if (r == 0 && journal_go_behind(journal, others_seq, 0) != 0)
+                r = DB_E_OFFLINE;
+        if (r == 0 && last_seq < others_seq)
                 log_info("journal_behind_others last=%llu position=%llu",
                          (unsigned long long)last_seq,
-                         (unsigned long long)stored_seq);
-        return 0;
-}
-
-/* What is left of the numbers that we may show is half of them: more. */
-static int succession_reserve_more(DbConn *conn, const DbHolder *holder, Journal *journal) {
-        uint64_t last_seq = journal_last_seq(journal), until_seq = journal_until(journal);
-        uint64_t used_seq;
-
-        if (until_seq == UINT64_MAX || last_seq + SUCCESSION_LOW_NUMBERS < until_seq)
-                return 0;
-        return succession_reserve(conn, holder, last_seq, journal, &used_seq);
+                         (unsigned long long)others_seq);
+        return r;
 }
 
 int succession_go_on(DbConn *conn, const DbHolder *holder, Journal *journal) {
@@ -108,5 +113,5 @@ int succession_go_on(DbConn *conn, const DbHolder *holder, Journal *journal) {
         reaching.last_seq = journal_last_seq(journal);
         r = db_slots_reach(conn, &reaching, &n_left);
         metric_set(METRIC_JOURNALS_LEFT, n_left);
-        return r == 0 ? succession_reserve_more(conn, holder, journal) : r;
+        return r == 0 ? succession_reserve_more(conn, holder, journal, 0) : r;
 }

@@ -21,7 +21,8 @@ MUST_CHECK int succession_learn(DbConn *conn,
                                 uint64_t after_fence,
                                 Journal *journal);
 /* What comes from now on has numbers above those that others of the slot have stored (if @had_it,
- * they may have since), or may have shown (if @holder's slot is one of several: @shares). 0,
+ * they may have since), or may have shown (if @holder's slot is one of several: @shares; as many
+ * are reserved as what is there will need). May be asked again, whatever came of it before. 0,
  * DB_E_OFFLINE (also if the disk does not take it: ask again), DB_E_REJECTED. */
 MUST_CHECK int succession_go_behind(DbConn *conn,
                                     const DbHolder *holder,

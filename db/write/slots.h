@@ -73,7 +73,8 @@ MUST_CHECK int db_slots_leave(DbConn *conn, const char *epoch, const DbHolder *h
  * DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_stored(DbConn *conn, int slot, uint64_t *ret_seq);
 /* Of the owner, several slots: what it is to show alone has numbers above @holder->last_seq and
- * *ret_used_seq, up to which any owner may have used them before, and up to *ret_until_seq: 0, if
+ * *ret_used_seq, up to which others may have used them before its own, however often it asks, and
+ * up to *ret_until_seq: 0, if
  * @holder->fence is not its turn any more. Without a schema for it 0 and UINT64_MAX. Likewise. */
 MUST_CHECK int db_slots_reserve(DbConn *conn,
                                 const DbHolder *holder,

@@ -401,7 +401,8 @@ int journal_go_behind(Journal *journal, uint64_t stored_seq, uint64_t used_seq) 
         if (journal->next_seq <= last)
                 r = journal_skip_to(journal, last + 1, now_us);
         if (r == 0) {
-                journal->shown_seq = used_seq;
+                if (journal->shown_seq < used_seq) /* what is in doubt stays so */
+                        journal->shown_seq = used_seq;
                 atomic_store(&journal->others_seq, stored_seq);
         }
         pthread_mutex_unlock(&journal->lock);

@@ -116,6 +116,9 @@ void journal_end_connection(Journal *journal);
 /* What comes now may have gone to another gateway, too, which nobody can be asked about: it is to
  * be stored before it is shown. Any thread. */
 void journal_set_unsure(Journal *journal, bool is_unsure);
+/* Up to where numbers are given, or will be once journal_confirm() knows that @position, or what
+ * journal_go_behind() said, is where the database is. Any thread. */
+uint64_t journal_reach(Journal *journal, uint64_t position);
 /* Numbers up to @seq are ours to show; UINT64_MAX: all, as at first. Any thread. */
 void journal_set_until(Journal *journal, uint64_t seq);
 uint64_t journal_until(const Journal *journal);

@@ -336,6 +336,22 @@ static int numbers_settle(JournalNumbers *numbers, NumbersPlace *place, size_t n
         return 0;
 }
 
+/* By how much what comes from @from_raw on is to be moved; 0: it need not be. */
+static uint64_t numbers_by(const JournalNumbers *numbers,
+                           uint64_t from_raw,
+                           uint64_t next,
+                           uint64_t position) {
+        uint64_t from = shifts_begin(numbers->shifts, atomic_load(&numbers->n_shifts), from_raw);
+
+        return from_raw > 0 && from < next && from <= position ? position + 1 - from : 0;
+}
+
+uint64_t journal_numbers_next(const JournalNumbers *numbers, uint64_t next, uint64_t position) {
+        uint64_t by = numbers_by(numbers, numbers->unconfirmed, next, position);
+
+        return by > 0 || next > position ? next + by : position + 1;
+}
+
 int journal_numbers_judge(JournalNumbers *numbers,
                           uint64_t from_raw,
                           uint64_t next,
@@ -344,13 +360,13 @@ int journal_numbers_judge(JournalNumbers *numbers,
                           uint64_t *ret_by) {
         NumbersPlace place = numbers_place(numbers);
         uint64_t ahead = numbers->reserved > next ? numbers->reserved - next : 0;
-        uint64_t from, by = 0, after = next;
+        uint64_t by, after = next;
         int r = 0;
 
         if (from_raw == 0)
                 from_raw = numbers->unconfirmed;
-        from = shifts_begin(place.shifts, place.n_shifts, from_raw);
-        if (from_raw > 0 && from < next && from <= position) {
+        by = numbers_by(numbers, from_raw, next, position);
+        if (by > 0) {
                 r = numbers_shift(numbers, &place, from_raw, next, position);
                 if (r != 0)
                         return r;

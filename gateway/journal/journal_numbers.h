@@ -86,6 +86,9 @@ MUST_CHECK int journal_numbers_judge(JournalNumbers *numbers,
                                      uint64_t *ret_next,
                                      uint64_t *ret_by);
 
+/* *ret_next as that would say it, of those that are unconfirmed. */
+uint64_t journal_numbers_next(const JournalNumbers *numbers, uint64_t next, uint64_t position);
+
 uint64_t journal_numbers_shifted(const JournalNumbers *numbers, uint64_t raw);
 /* The last raw number that is at or below @seq when it is shifted. */
 uint64_t journal_numbers_raw(const JournalNumbers *numbers, uint64_t seq);

@@ -78,6 +78,17 @@ void journal_set_until(Journal *journal, uint64_t seq) {
         atomic_store(&journal->until_seq, seq);
 }
 
+uint64_t journal_reach(Journal *journal, uint64_t position) {
+        uint64_t next;
+
+        pthread_mutex_lock(&journal->lock);
+        if (position < journal->shown_seq)
+                position = journal->shown_seq;
+        next = journal_numbers_next(&journal->numbers, journal->next_seq, position);
+        pthread_mutex_unlock(&journal->lock);
+        return next - 1;
+}
+
 uint64_t journal_until(const Journal *journal) {
         return atomic_load(&journal->until_seq);
 }

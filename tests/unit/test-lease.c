@@ -44,7 +44,9 @@ static _Atomic uint64_t left_seq;
 static _Atomic uint64_t n_beats; /* of the other one */
 static _Atomic uint64_t n_more;  /* signs of life since, another one's among them; 0: none */
 static _Atomic int fence;        /* of our own, and so far behind others that stored up to this: */
-static _Atomic uint64_t others_seq, behind_seq, used_seq, until_seq, learnt_behind_seq;
+static _Atomic uint64_t others_seq, behind_seq, used_seq, until_seq, learnt_behind_seq, reach_seq;
+static _Atomic uint64_t moved_seq; /* up to where numbers go once it is noted; 0: as they are */
+static _Atomic uint64_t begun_until_seq;          /* what was reserved as the turn began */
 static _Atomic int n_reserved, n_reached, n_said; /* n_said: that the node is there */
 static _Atomic int n_ended;                       /* connections */
 static _Atomic int n_learnt; /* flights of others: of both passes, and one that is held */
@@ -193,6 +195,7 @@ void journal_begin_turn(Journal *journal, uint64_t begun) {
         (void)journal;
         assert_int_equal(begun, turn());
         assert_int_equal(n_learnt, 3);
+        atomic_store(&begun_until_seq, until_seq);
 }
 
 /* What comes from the broker comes when we are known to have it: not before. */
@@ -202,6 +205,8 @@ int journal_go_behind(Journal *journal, uint64_t stored_seq, uint64_t used) {
                 return JOURNAL_E_FULL;
         atomic_store(&behind_seq, stored_seq);
         atomic_store(&used_seq, used);
+        if (moved_seq > 0)
+                atomic_store(&reach_seq, moved_seq);
         return 0;
 }
 
@@ -225,6 +230,13 @@ void journal_set_until(Journal *journal, uint64_t seq) {
 uint64_t journal_until(const Journal *journal) {
         (void)journal;
         return atomic_load(&until_seq);
+}
+
+uint64_t journal_reach(Journal *journal, uint64_t position) {
+        uint64_t reach = reach_seq;
+
+        (void)journal;
+        return reach > position ? reach : position;
 }
 
 uint64_t journal_last_seq(const Journal *journal) {
@@ -304,6 +316,8 @@ static int setup_of(int n_slots, bool is_silent) {
         others_seq = n_slots > 1 ? STORED_SEQ : 0;
         behind_seq = used_seq = learnt_behind_seq = 0;
         until_seq = UINT64_MAX;
+        reach_seq = 7;
+        moved_seq = begun_until_seq = 0;
         n_reserved = n_reached = n_said = 0;
         is_full = is_unsure = false;
         slow_ms = 0;
@@ -536,6 +550,40 @@ static void test_who_has_one_of_several_reserves_what_it_may_show(void **state) 
         assert_int_equal(until_seq, 7 + (UINT64_C(1) << 28));
 }
 
+/* Where that cannot be noted, what comes has numbers that the owner before may have shown. */
+static void test_who_cannot_note_behind_which_shows_nothing_more(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        is_full = true;
+        others_seq = 2 * STORED_SEQ;
+        fence = 3;
+        for (int ms = 0; n_reserved < 3 && ms < PATIENCE_MS; ++ms)
+                (void)poll(NULL, 0, 1);
+        assert_int_equal(n_reserved, 3);
+        assert_int_equal(until_seq, STORED_SEQ + (UINT64_C(1) << 28));
+        is_full = false;
+        for (int ms = 0; begun_until_seq < 2 * STORED_SEQ && ms < PATIENCE_MS; ++ms)
+                (void)poll(NULL, 0, 1);
+        assert_int_equal(begun_until_seq, 2 * STORED_SEQ + (UINT64_C(1) << 28));
+}
+
+/* What is in doubt goes behind others, and what comes after it behind that. */
+static void test_what_the_database_will_move_is_reserved_before_it_is_opened(void **state) {
+        const uint64_t far = STORED_SEQ + (UINT64_C(1) << 30);
+
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        assert_int_equal(begun_until_seq, STORED_SEQ + (UINT64_C(1) << 28));
+        moved_seq = far; /* which is known once it is noted behind which they go */
+        fence = 3;
+        wait_for_attempts();
+        wait_for_attempts();
+        assert_int_equal(begun_until_seq, far + (UINT64_C(1) << 28));
+        assert_int_equal(n_reserved, 3);
+}
+
 /* Each slot has numbers of its own, whichever of them speaks for the node. */
 static void test_who_does_not_speak_for_the_node_reserves_as_well(void **state) {
         (void)state;
@@ -615,6 +663,14 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
                         test_who_has_one_of_several_reserves_what_it_may_show,
+                        setup_of_several,
+                        teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_who_cannot_note_behind_which_shows_nothing_more,
+                        setup_of_several,
+                        teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_what_the_database_will_move_is_reserved_before_it_is_opened,
                         setup_of_several,
                         teardown),
                 cmocka_unit_test_setup_teardown(

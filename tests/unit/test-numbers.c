@@ -422,6 +422,36 @@ static void test_what_is_unconfirmed_goes_there_too_and_not_further(void **state
         assert_int_equal(f->last, used + 1);
 }
 
+/* The next one is told of none that it does not know, and what came before is in doubt as it was.
+ */
+static void test_nor_is_it_forgotten_by_who_is_told_of_nothing_new(void **state) {
+        Fixture *f = *state;
+        uint64_t begin = journal_begin_seq(f->journal), used = begin + FAR, last;
+
+        append(f, "a");
+        assert_int_equal(journal_go_behind(f->journal, begin + 1, used), 0);
+        assert_int_equal(journal_go_behind(f->journal, begin + 1, 0), 0);
+        confirm(f, 0, begin + 1);
+        assert_string_equal(read_after(f, used, &last), "a");
+}
+
+/* Whatever is moved takes what comes with it: that, too, is to be reserved. */
+static void test_it_is_known_before_how_far_numbers_will_be(void **state) {
+        Fixture *f = *state;
+        uint64_t begin = journal_begin_seq(f->journal), used = begin + FAR, last;
+
+        append(f, "a");
+        assert_int_equal(journal_reach(f->journal, 0), f->last);
+        assert_int_equal(journal_go_behind(f->journal, begin + 1, used), 0);
+        last = journal_reach(f->journal, begin + 1);
+        assert_int_equal(last, used + FAR);
+        confirm(f, 0, begin + 1);
+        append(f, "b");
+        assert_int_equal(f->last, last + 1);
+        assert_int_equal(journal_reach(f->journal, 0), f->last);
+        assert_int_equal(journal_reach(f->journal, f->last + FAR), f->last + FAR);
+}
+
 static void test_what_is_not_reserved_is_not_ours_to_show(void **state) {
         Fixture *f = *state;
 
@@ -700,6 +730,11 @@ int main(void) {
                         teardown),
                 cmocka_unit_test_setup_teardown(
                         test_what_is_unconfirmed_goes_there_too_and_not_further, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_nor_is_it_forgotten_by_who_is_told_of_nothing_new, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_it_is_known_before_how_far_numbers_will_be,
+                                                setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(test_what_is_not_reserved_is_not_ours_to_show,
                                                 setup,
                                                 teardown),

@@ -220,6 +220,9 @@ static void test_who_takes_it_over_knows_which_numbers_were_reserved(void **stat
         next = side_reserve(&b, 7);
         assert_int_equal(next.used_seq, more.until_seq);
         assert_int_equal(next.until_seq, more.until_seq + (1 << 28));
+        next = side_reserve(&b, 7); /* the first answer was lost, or not noted */
+        assert_int_equal(next.used_seq, more.until_seq);
+        assert_int_equal(next.until_seq, more.until_seq + (2 << 28));
         assert_int_equal(side_reserve(&a, 7).until_seq, 0);
 
         b.claim.holder.slot = 1; /* that is another matter */
