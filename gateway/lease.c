@@ -399,10 +399,11 @@ static int lease_tell(Lease *lease, int wait_ms) {
 
         if (!db_conn_is_open(lease->conn))
                 return wait_ms;
-        if (!lease->options.is_silent)
+        if (!lease->options.is_silent) {
                 r = node_turn(&lease->node, lease->conn, !lease->is_told);
-        if (r == 0 && !lease->options.is_silent && lease_is_of_several(lease))
-                r = lease_look_at_shares(lease);
+                if (r == 0 && lease_is_of_several(lease))
+                        r = lease_look_at_shares(lease);
+        }
         lease->is_refused = r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
         if (r == 0 && lease_state(lease) == LEASE_HELD)
                 r = succession_go_on(lease->conn, &holder, lease->options.journal);
