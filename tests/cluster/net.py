@@ -13,7 +13,10 @@ RULES = """table inet cut {
         set away { type ipv4_addr; }
         set deaf { type ipv4_addr; }
         chain from { type filter hook input priority 0; ip saddr @away drop; }
-        chain to { type filter hook output priority 0; ip daddr @away drop; ip daddr @deaf drop; }
+        chain to {
+                type filter hook output priority 0; ip daddr @away drop;
+                ip daddr @deaf tcp flags & (fin | syn | rst | psh) != 0 drop
+        }
 }
 """
 
@@ -55,7 +58,9 @@ class Net:
         self._cuts.add((kind, one, other))
 
     def mute(self, one, other):
-        """What the other one says still comes."""
+        """What the other one says still comes, and that it has come is heard: without that it would end after what the
+        other had under way, a few hundred milliseconds' worth. Nothing that the one writes goes out, as the last piece of
+        that is pushed."""
         self.cut(one, other, "deaf")
 
     def unplug(self, name):
