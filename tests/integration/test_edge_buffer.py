@@ -120,6 +120,34 @@ def test_on_a_full_disk_the_newest_are_kept(tmp_path, fill):
     assert 500 < len(kept) and kept == list(range(N_FULL - len(kept), N_FULL))
 
 
+@pytest.mark.parametrize("arrives", [True, False])
+def test_what_waits_in_memory_keeps_its_place_when_the_disk_takes_it(path, arrives):
+    """Also while it is on its way."""
+    buffer = Buffer(path, limit_bytes=64 << 10)
+    buffer.limit_bytes = 1 << 30  # more than the file, which may not grow, has room for
+    pages = buffer._db.execute("PRAGMA page_count").fetchone()[0]  # pylint: disable=protected-access
+    buffer._db.execute(f"PRAGMA max_page_count = {pages}")  # pylint: disable=protected-access
+    n, ids = 0, []
+    while sum(one < 0 for one in ids) < 3:
+        buffer.add("t", str(n) + " " * 500)
+        n += 1
+        ids = [one.id for one in buffer.take(10**6)]
+        buffer.give_back()
+    buffer.take(10**6)
+    buffer._db.execute("PRAGMA max_page_count = 100000")  # pylint: disable=protected-access
+    for n in range(n, n + 2):
+        assert buffer.add("t", str(n))
+    assert numbers(buffer) == [n - 1, n], "the others are on their way"
+    if arrives:
+        buffer.arrived(ids)
+    left = [n - 1, n] if arrives else list(range(n + 1))
+    assert len(buffer) == len(left)
+    buffer.give_back()
+    assert numbers(buffer) == left
+    buffer.close()
+    assert numbers(Buffer(path)) == left
+
+
 def test_a_disk_that_others_fill_later_does_not_matter(tmp_path):
     buffer = Buffer(tmp_path / "buffer", limit_bytes=1 << 20)
     before = sum(one.stat().st_size for one in tmp_path.iterdir())

@@ -52,6 +52,7 @@ class Buffer:
         self._in_memory = collections.OrderedDict()  # id -> (is_urgent, topic, payload)
         self._last_id = 0  # of those
         self._taken = set()  # ids that are on their way
+        self._moved = {}  # of those that were in memory then, and are not any more: id -> that of the row
         self._arrived = set()  # ids of rows that could not be deleted yet
         self._alone = self._keep_others_out()
         self._db = self._open()
@@ -167,15 +168,16 @@ class Buffer:
         return True
 
     def _insert(self, is_urgent, topic, payload):
+        """The id of its row, or None."""
         try:
-            self._db.execute("INSERT INTO messages (is_urgent, topic, payload) VALUES (?, ?, ?)",
-                             (int(is_urgent), topic, payload))
+            row = self._db.execute("INSERT INTO messages (is_urgent, topic, payload) VALUES (?, ?, ?)",
+                                   (int(is_urgent), topic, payload)).lastrowid
         except sqlite3.OperationalError as error:
             LOG.warning("the disk takes nothing (%s): kept in memory", error)
-            return False
+            return None
         self._n += 1
         self._bytes += len(payload) + len(topic) + _ROW
-        return True
+        return row
 
     def _remember(self, *message):
         if len(self._in_memory) >= self.memory and (self.keep == OLDEST or not self._forget_oldest()):
@@ -188,10 +190,13 @@ class Buffer:
         """What the disk did not take goes there as soon as it does. False: it does not."""
         if self._arrived and self._delete(self._arrived):
             self._arrived.clear()
-        for one in [one for one in self._in_memory if one not in self._taken]:
-            if not self._insert(*self._in_memory[one]):
+        for one in list(self._in_memory):
+            row = self._insert(*self._in_memory[one])
+            if not row:
                 return False
             del self._in_memory[one]
+            if one in self._taken:
+                self._moved[one] = row
         return True
 
     # what goes out
@@ -200,7 +205,7 @@ class Buffer:
         """Up to @n messages that are not on their way yet: they are, from now on."""
         with self._lock:
             self._settle()
-            unwanted = self._taken | self._arrived
+            unwanted = self._taken | self._arrived | set(self._moved.values())
             found = [Message(*row) for row in self._db.execute(
                 "SELECT id, topic, payload FROM messages ORDER BY is_urgent DESC, id LIMIT ?", (n + len(unwanted),))]
             found += [Message(one, *message[1:]) for one, message in self._in_memory.items()]
@@ -212,10 +217,12 @@ class Buffer:
         """None is on its way any more: they are taken again, in order."""
         with self._lock:
             self._taken.clear()
+            self._moved.clear()
 
     def arrived(self, ids):
         with self._lock:
             self._taken.difference_update(ids)
+            ids = [self._moved.pop(one, one) for one in ids]
             for one in ids:
                 self._in_memory.pop(one, None)
             rows = [one for one in ids if one > 0]
