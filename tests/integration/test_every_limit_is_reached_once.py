@@ -21,17 +21,22 @@ def started(make_gateway, **settings):
     return gateway.start()
 
 
-def n_refused(gateway, reason):
-    """The counter, which /api/ws/stats must agree with."""
-    value = gateway.metric("tidegate_ws_refused_total", reason=reason)
-    assert gateway.get("/api/ws/stats", "root").json()["refused_by_reason"][reason] == value
+def agreed(gateway, metric, member, reason):
+    """The counter, which /api/ws/stats must agree with: asked between two looks at it that are the same."""
+    value, told = gateway.metric(metric, reason=reason), None
+    while value != told:
+        told, before = gateway.get("/api/ws/stats", "root").json()[member][reason], value
+        value = gateway.metric(metric, reason=reason)
+        assert before <= told <= value
     return value
+
+
+def n_refused(gateway, reason):
+    return agreed(gateway, "tidegate_ws_refused_total", "refused_by_reason", reason)
 
 
 def n_closed(gateway, reason):
-    value = gateway.metric("tidegate_ws_closed_by_gateway_total", reason=reason)
-    assert gateway.get("/api/ws/stats", "root").json()["closed_by_reason"][reason] == value
-    return value
+    return agreed(gateway, "tidegate_ws_closed_by_gateway_total", "closed_by_reason", reason)
 
 
 def upgrade(gateway, path, user, source="127.0.0.1"):

@@ -270,13 +270,11 @@ def test_replaying_client_does_not_slow_the_others(make_gateway, publisher):
     for one in back:
         one.send({"op": "subscribe", "id": 1, "to": ["vehicle/*"], "types": ["raw_log"],
                   "since": begin})
-    slowest = 0
     for n in range(30):
-        sent = time.monotonic()
         publisher.publish("seano/USV-1/vehicle_log", json.dumps({"battery_voltage": n}))
         assert live.push("vehicle_log")["data"] == {"battery_voltage": n}
-        slowest = max(slowest, time.monotonic() - sent)
-    assert slowest < 2 * SLOW
+        if n == 0:  # it came between theirs: in one line it would have stood behind all of them
+            assert all(sum('"raw_log"' in f for f in one.frames) < 20000 for one in back)
     for one in back:
         one.wait_for(lambda frames: sum('"raw_log"' in f for f in frames) >= 20000, "the replay",
                      PATIENCE * SLOW)

@@ -1,6 +1,7 @@
 """Last seen and status of a device follow its messages whatever their kind: by REST, in lists, live, and
 over a restart."""
 import json
+import time
 
 import pytest
 
@@ -124,13 +125,15 @@ def test_a_crowd_of_messages_is_one_update(make_gateway, broker, viewer):
     populate(gateway)
     gateway.start()
     c, e = viewer("/ws/devices", "ana"), viewer("/ws/device/dev-1", "ana")
+    begin = time.monotonic()
     for i in range(200):
         broker.publish("ems/dev-1/telemetry", json.dumps({"n": i}))
     e.wait_for(lambda texts: '{"n": 199}' in texts, "all of them")
     update = c.next_of("device_update")["device"]
     wait_until(lambda: device(gateway)["last_seen"] == update["last_seen"] or c.rest(),
                "the last to be shown")
-    assert len(c.frames) <= 4
+    n_turns = (time.monotonic() - begin) / 2  # a busy machine publishes them over many seconds
+    assert len(c.frames) <= 3 + n_turns  # the list, the first, the last, and one each two seconds
 
 
 def test_a_new_name_is_shown(gateway, database, viewer):
