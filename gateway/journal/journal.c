@@ -36,7 +36,7 @@ static int journal_recover_into(Journal *journal) {
 
         journal_note_open(&journal->note, journal->dir.fd, "stored");
         journal_note_open(&journal->newest_note, journal->dir.fd, "newest");
-        r = journal_recover(&journal->dir, journal->sessions, &found);
+        r = journal_recover(&journal->dir, journal->sessions, &journal->taken, &found);
         if (r < 0)
                 return err_up(r);
 

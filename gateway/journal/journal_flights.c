@@ -241,7 +241,8 @@ void journal_flights_hold(const JournalLearner *learner,
 void journal_flights_recover(Sessions *sessions,
                              uint32_t seed,
                              const SegmentRecord *record,
-                             bool is_new) {
+                             bool is_new,
+                             JournalTaken *taken) {
         const JournalLearner learner = {
                 .sessions = sessions,
                 .seed = seed,
@@ -253,7 +254,7 @@ void journal_flights_recover(Sessions *sessions,
 
         if (record->device_id & JOURNAL_LEARNT_BEGIN)
                 redelivery_resume_again(sessions_current(sessions));
-        journal_flights_learn(&learner, segment_payload(record), NULL);
+        journal_flights_learn(&learner, segment_payload(record), taken);
         if (journal_flights_are_held(segment_payload(record)))
                 journal_flights_hold(&learner, segment_payload(record), NULL, NULL);
 }

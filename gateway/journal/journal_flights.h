@@ -67,7 +67,8 @@ void journal_flights_learn(const JournalLearner *learner, Text flights, JournalT
 void journal_flights_recover(Sessions *sessions,
                              uint32_t seed,
                              const SegmentRecord *record,
-                             bool is_new);
+                             bool is_new,
+                             JournalTaken *taken);
 
 void journal_taken_sort(JournalTaken *taken);
 /* Ascending numbers, one after the other; *i begins with 0. */

@@ -22,7 +22,8 @@ struct SegmentScan {
 static void journal_recover_record(JournalRecovery *recovery,
                                    const Segment *segment,
                                    const SegmentRecord *record,
-                                   Sessions *sessions) {
+                                   Sessions *sessions,
+                                   JournalTaken *taken) {
         uint32_t crc;
 
         recovery->last_seq = segment_record_last(record);
@@ -36,7 +37,8 @@ static void journal_recover_record(JournalRecovery *recovery,
                 journal_flights_recover(sessions,
                                         segment->seed,
                                         record,
-                                        recovery->last_message_seq == 0);
+                                        recovery->last_message_seq == 0,
+                                        taken);
         if (record->type == SEGMENT_AGAIN)
                 redelivery_note_again(sessions_current(sessions), record->packet_id);
         if (record->type == SEGMENT_RECENT && recovery->n_segments == 0)
@@ -69,6 +71,7 @@ static void journal_recover_damage(JournalRecovery *recovery, uint64_t until_seq
 static void journal_recover_scan(JournalRecovery *recovery,
                                  const Segment *segment,
                                  Sessions *sessions,
+                                 JournalTaken *taken,
                                  SegmentScan *ret_scan) {
         const SegmentRecord *record;
         size_t offset = 0;
@@ -82,7 +85,7 @@ static void journal_recover_scan(JournalRecovery *recovery,
                 ret_scan->end = offset;
                 if (n_skipped > 0)
                         journal_recover_damage(recovery, record->seq, n_skipped);
-                journal_recover_record(recovery, segment, record, sessions);
+                journal_recover_record(recovery, segment, record, sessions, taken);
         }
 }
 
@@ -148,6 +151,7 @@ static void journal_recover_link(JournalRecovery *recovery, Segment *segment) {
 static int journal_recover_segment(const JournalDir *dir,
                                    size_t i,
                                    Sessions *sessions,
+                                   JournalTaken *taken,
                                    JournalRecovery *recovery) {
         CLEANUP(segment_unref) Segment *segment = NULL;
         bool is_last = i + 1 == dir->n_names;
@@ -160,7 +164,7 @@ static int journal_recover_segment(const JournalDir *dir,
         if (r != 0)
                 return err_up(r);
 
-        journal_recover_scan(recovery, segment, sessions, &scan);
+        journal_recover_scan(recovery, segment, sessions, taken, &scan);
         journal_recover_report(segment, &scan, is_last);
         if (scan.n_records == 0) {
                 journal_recover_drop(recovery, segment);
@@ -185,12 +189,15 @@ bool journal_recover_misses(JournalRecovery *recovery, uint64_t noted_index) {
         return true;
 }
 
-int journal_recover(const JournalDir *dir, Sessions *sessions, JournalRecovery *ret_recovery) {
+int journal_recover(const JournalDir *dir,
+                    Sessions *sessions,
+                    JournalTaken *taken,
+                    JournalRecovery *ret_recovery) {
         JournalRecovery recovery = { 0 };
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < dir->n_names; ++i)
-                r = journal_recover_segment(dir, i, sessions, &recovery);
+                r = journal_recover_segment(dir, i, sessions, taken, &recovery);
         if (r < 0) {
                 segment_unref(recovery.oldest);
                 return err_up(r);

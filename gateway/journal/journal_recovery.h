@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "gateway/journal/journal_dir.h"
+#include "gateway/journal/journal_flights.h"
 #include "gateway/journal/segment.h"
 #include "gateway/journal/sessions.h"
 
@@ -34,6 +35,9 @@ struct JournalRecovery {
  * the next one follows it. */
 bool journal_recover_misses(JournalRecovery *recovery, uint64_t noted_index);
 
+/* @taken: gets what others were known to have stored of it, of which some may not be noted yet;
+ * NULL: of no interest. */
 MUST_CHECK int journal_recover(const JournalDir *dir,
                                Sessions *sessions,
+                               JournalTaken *taken,
                                JournalRecovery *ret_recovery);

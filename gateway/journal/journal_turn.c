@@ -99,7 +99,6 @@ uint64_t journal_turn(const Journal *journal) {
 
 void journal_learn_begin(Journal *journal) {
         pthread_mutex_lock(&journal->lock);
-        journal->taken.n = 0;
         journal->is_new = atomic_load(&journal->last_seq) == 0;
         atomic_store(&journal->late_seq, atomic_load(&journal->last_seq));
         redelivery_resume_again(sessions_current(journal->sessions));

@@ -332,6 +332,26 @@ static void test_all_of_it_may_be_his(void **state) {
         done(&row, 1);
 }
 
+/* It ends before it has looked: its next turn is not told of them again, as this one was. */
+static void test_what_was_learnt_and_not_looked_at_is_left_to_him_after_a_start(void **state) {
+        Fixture *f = *state;
+        Text row;
+
+        connect_to(&f->a);
+        (void)take_some(&f->a, 1, 4);
+        connect_to(&f->b);
+        row = store(&f->b, take_some(&f->b, 2, 4));
+        learn(&f->a, &row, 1);
+        restart(&f->a);
+        journal_learn_begin(f->a.journal); /* nothing */
+        assert_int_equal(passed(&f->a), 3);
+        assert_string_equal(waiting(&f->a), "1 ");
+        restart(&f->a);
+        assert_int_equal(passed(&f->a), 0);
+        assert_string_equal(waiting(&f->a), "1 ");
+        done(&row, 1);
+}
+
 /* What is stored already was judged as it came, and stays. */
 static void test_what_is_stored_is_not_taken_back(void **state) {
         Fixture *f = *state;
@@ -563,6 +583,7 @@ int main(void) {
                 TEST(test_a_new_session_has_nothing_in_flight),
                 TEST(test_what_the_other_one_got_as_well_is_left_to_him),
                 TEST(test_all_of_it_may_be_his),
+                TEST(test_what_was_learnt_and_not_looked_at_is_left_to_him_after_a_start),
                 TEST(test_what_is_stored_is_not_taken_back),
                 TEST(test_of_three_the_first_to_store_it_has_it),
                 TEST(test_late_ones_are_in_nobody_s_way),

@@ -133,7 +133,7 @@ static off_t file_bytes(const char *name) {
 }
 
 static void recover(void) {
-        assert_int_equal(journal_recover(&dir, sessions, &found), 0);
+        assert_int_equal(journal_recover(&dir, sessions, NULL, &found), 0);
 }
 
 /* Of the segment at @at, its numbers, one after the other. */
@@ -526,7 +526,7 @@ static void test_a_fault_leaves_nothing_open_and_answers_nothing(void **state) {
         begin(2, 20);
         unlinkat(dir.fd, names[1], 0);
         assert_int_equal(symlinkat("/etc/passwd", dir.fd, names[1]), 0);
-        assert_true(journal_recover(&dir, sessions, &found) < 0);
+        assert_true(journal_recover(&dir, sessions, NULL, &found) < 0);
         assert_memory_equal(&found, &before, sizeof(found));
         assert_true(file_bytes(names[0]) == BYTES);
 }
