@@ -96,7 +96,8 @@ static void test_targets_are_words_and_things_that_one_sees(void **state) {
         assert_int_equal(aim(&world, &world.ana, "device/d-1"), 0);
         assert_int_equal(aim(&world, &world.ana, "group/7"), 0);
         assert_int_equal(aim(&world, &world.ana, "group/id:7"), 0);
-        assert_int_equal(aim(&world, &world.ana, "group/8"), WS_SUBSCRIPTION_E_NOT_FOUND);
+        assert_int_equal(aim(&world, &world.ana, "group/8"), 0); /* which there are is not told */
+        assert_int_equal(aim(&world, &world.root, "group/8"), WS_SUBSCRIPTION_E_NOT_FOUND);
         assert_int_equal(aim(&world, &world.ana, "group/x"), WS_SUBSCRIPTION_E_BAD);
         assert_int_equal(aim(&world, &world.ana, "group/99999999999999999999"),
                          WS_SUBSCRIPTION_E_BAD);
@@ -356,15 +357,16 @@ static void test_a_group_that_is_gone_is_no_target_any_more(void **state) {
 
         (void)state;
         world_init(&world);
-        assert_int_equal(aim(&world, &world.ana, "group/7"), 0);
-        assert_int_equal(aim(&world, &world.ana, "vehicle/1"), 0);
-        assert_int_equal(ws_subscription_narrow(&world.subscription, &world.ana), 2);
+        assert_int_equal(aim(&world, &world.root, "group/7"), 0);
+        assert_int_equal(aim(&world, &world.root, "vehicle/1"), 0);
+        assert_int_equal(ws_subscription_narrow(&world.subscription, &world.root), 2);
         assert_int_equal(registry_delta_new(&delta, false), 0);
         row(delta,
             &(RegistryRow){ .table = REGISTRY_GROUP, .deleted = true, .group = { .id = 7 } });
         assert_int_equal(registry_apply(world.registry, delta, &narrowed), 0);
         assert_true(narrowed);
-        assert_int_equal(ws_subscription_narrow(&world.subscription, &world.ana), 1);
+        assert_int_equal(ws_subscription_narrow(&world.subscription, &world.ana), 2);
+        assert_int_equal(ws_subscription_narrow(&world.subscription, &world.root), 1);
         assert_true(matches(&world, KIND_RAW_LOG, 1, 0));
         world_done(&world);
 }

@@ -142,14 +142,19 @@ static int ws_subscription_aim_device(WsSubscription *subscription, const WsEye 
         return ws_subscription_add(subscription, WS_TARGET_DEVICE, device->id);
 }
 
-/* A group is no secret and no right: of its devices everybody gets what he sees anyway. */
+/* A group is no right: of its devices everybody gets what he sees anyway. Which there are is for
+ * admins: to all others one that is not there is as one of which they see nothing. */
+static bool ws_eye_lacks_group(const WsEye *eye, int64_t id) {
+        return eye->sees_all && !registry_has_group(eye->registry, id);
+}
+
 static int ws_subscription_aim_group(WsSubscription *subscription, const WsEye *eye, Text name) {
         int64_t said = name_said_id(name);
         int64_t id = said != 0 ? said : name_spelt_id(name);
 
         if (id == 0)
                 return WS_SUBSCRIPTION_E_BAD;
-        if (!registry_has_group(eye->registry, id))
+        if (ws_eye_lacks_group(eye, id))
                 return WS_SUBSCRIPTION_E_NOT_FOUND;
         return ws_subscription_add(subscription, WS_TARGET_GROUP, id);
 }
@@ -229,7 +234,7 @@ static bool ws_target_is_lost(const WsTarget *target, const WsEye *eye) {
         case WS_TARGET_DEVICE:
                 return !ws_eye_sees_device(eye, registry_device(eye->registry, target->id));
         case WS_TARGET_GROUP:
-                return !registry_has_group(eye->registry, target->id);
+                return ws_eye_lacks_group(eye, target->id);
         default:
                 return false;
         }
