@@ -203,7 +203,7 @@ static bool time_is_believed(const Decoder *decoder, int64_t time_us) {
 }
 
 static bool time_of_text(const Decoder *decoder, Text text, int64_t *ret_time_us) {
-        return timestamp_parse_near(text,
+        return timestamp_parse_near(text_bare(text),
                                     decoder->route->zone,
                                     record_first_us(decoder->record),
                                     route_ahead_us(decoder->route),
@@ -248,7 +248,7 @@ static int time_read(Decoder *decoder,
         if (r != 0)
                 return err_up(r);
         *ret_is_time = is_text || timestamp_of_number(number, ret_time_us);
-        *ret_has_zone = is_text && timestamp_has_offset(said);
+        *ret_has_zone = is_text && timestamp_has_offset(text_bare(said));
         return 0;
 }
 
@@ -312,7 +312,7 @@ int decoder_take_time(Decoder *decoder, int64_t time_us, Text said) {
         int r = time_judge(decoder,
                            time_us,
                            said,
-                           timestamp_has_offset(said),
+                           timestamp_has_offset(text_bare(said)),
                            &decoder->record->time_us);
 
         decoder->has_time = true;

@@ -388,7 +388,7 @@ static int run_time(const MapOp *op,
         int64_t time_us = 0;
         double read = (double)NAN;
         bool is_time = value->type == MAP_TEXT && (int)op->a <= MAP_UNIT_ISO &&
-                       timestamp_parse_near(value->text,
+                       timestamp_parse_near(text_bare(value->text),
                                             setting->zone,
                                             setting->near_us,
                                             setting->ahead_us,

@@ -464,6 +464,9 @@ static void test_times_are_read_in_every_form(void **state) {
                 { "\"2025-10-18T16:30:00.123Z\"", RECEIVED_US },
                 { "\"2025-10-18T23:30:00.123+07:00\"", RECEIVED_US },
                 { "\"2025-10-18 23:30:00.123\"", RECEIVED_US }, /* the route's zone */
+                { "\" 2025-10-18T16:30:00.123Z\\r\\n\"", RECEIVED_US },
+                { "\"\\t2025-10-18 23:30:00.123 \"", RECEIVED_US },
+                { "\" 1760805000.123\\n\"", RECEIVED_US },
                 { "1760805000.123", RECEIVED_US },
                 { "1760805000123", RECEIVED_US },
                 { "1760805000", RECEIVED_US - 123000 },

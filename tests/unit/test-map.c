@@ -341,6 +341,16 @@ static void test_text_logs_and_alerts_take_a_message(void **state) {
         check_text(f->record.alert.severity, "critical");
 }
 
+static void test_white_space_is_no_part_of_a_time(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "time = /t", NULL };
+
+        route_of(f, KIND_TELEMETRY, "l/{device}", lines);
+        assert_true(good(f, "l/d", "{\"t\":\" 2025-10-18T16:29:00.123Z\\r\\n\"}")->time_us ==
+                    RECEIVED_US - 60000000);
+        assert_int_equal(f->record.said_time.n, 0);
+}
+
 static void test_the_topic_wins_where_both_name_somebody(void **state) {
         Fixture *f = *state;
         const char *const lines[] = { "device = /id", "user = 'ana'", NULL };
@@ -753,6 +763,7 @@ int main(void) {
                 TEST(test_sensors_and_cameras_have_their_members_in_data),
                 TEST(test_a_level_of_unknown_name_is_found),
                 TEST(test_text_logs_and_alerts_take_a_message),
+                TEST(test_white_space_is_no_part_of_a_time),
                 TEST(test_the_topic_wins_where_both_name_somebody),
                 TEST(test_a_time_is_one_behind_as_many_operations_as_there_may_be),
                 TEST(test_a_time_of_a_map_is_read_as_any_other),
