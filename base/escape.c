@@ -10,10 +10,12 @@ struct Range {
         uint32_t first, last;
 };
 
-/* Of the plane that is used: controls, spaces without a width, line ends, turns of direction. */
+/* Of the plane that is used: controls, spaces but that of ASCII, which nobody tells from it, those
+ * without a width, line ends, turns of direction. */
 static const Range hidden[] = {
-        { 0x80, 0x9f },     { 0xad, 0xad },     { 0x61c, 0x61c },   { 0x200b, 0x200f },
-        { 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb },
+        { 0x80, 0xa0 },     { 0xad, 0xad },     { 0x61c, 0x61c },   { 0x1680, 0x1680 },
+        { 0x180e, 0x180e }, { 0x2000, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x206f },
+        { 0x3000, 0x3000 }, { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb },
 };
 
 /* A sequence of two to four bytes that is well formed. */

@@ -3,9 +3,9 @@
 /*
  * Escape: bytes of others as text that people may read and a terminal may get.
  *
- * Printable UTF-8 stands as it is. Control characters, what is not UTF-8, what cannot be seen and
- * what turns the direction of writing become \n, \x1b, \xff, \u202e; a backslash is doubled, so
- * that each of these means one thing. Pure, any thread.
+ * Printable UTF-8 stands as it is. Control characters, what is not UTF-8, what cannot be seen or
+ * looks like a space and is another, and what turns the direction of writing become \n, \x1b, \xff,
+ * \u202e; a backslash is doubled, so that each of these means one thing. Pure, any thread.
  */
 
 #include "base/base.h"

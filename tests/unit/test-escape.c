@@ -35,6 +35,8 @@ static void test_what_cannot_says_what_it_was(void **state) {
                 { TEXT("a\xe2\x80\xae"
                        "b\xef\xbb\xbf"),
                   "a\\u202eb\\ufeff" },
+                { TEXT("\xc2\xa0\xe2\x80\xaf\xe3\x80\x80"),
+                  "\\u00a0\\u202f\\u3000" }, /* no space */
                 { TEXT(""), "" },
         };
 
