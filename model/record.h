@@ -232,6 +232,7 @@ struct Record {
 
         RecordNote *notes; /* members that were set aside: of a message that is no letter */
         size_t n_notes;
+        Text misnamed; /* the detail of the last that should have named whose it is; absent: none */
 
         Text data;   /* JSON value shown to viewers as "data": raw_log a string, telemetry the
                         payload's very bytes, sensor_log and camera_event their data, vehicle_log the

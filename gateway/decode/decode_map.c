@@ -210,23 +210,36 @@ static int value_of(MapRun *run, const MapAssignment *assignment, MapValue *ret_
 
 /* ---- who and when ---- */
 
-static int take_name(MapRun *run, const MapValue *value, Text *name) {
-        if (value->type == MAP_NOTHING || name->data)
+static int name_of_value(MapRun *run, const MapValue *value, Text *name) {
+        int r = 0;
+
+        if (value->type == MAP_NOTHING) /* an operation may have noted why */
                 return 0;
         if (value->type != MAP_TEXT && value->type != MAP_NUMBER)
                 return value_is_useless(run, value->text, "not a name");
-        if (json_check_text(value->text) != REASON_NONE) /* of the topic */
-                return decoder_set_aside_text(run->decoder,
-                                              REASON_BAD_UTF8,
-                                              "topic",
-                                              "a name in it is not UTF-8",
-                                              value->text);
+        if (json_check_text(value->text) != REASON_NONE) { /* of the topic */
+                r = decoder_set_aside_text(run->decoder,
+                                           REASON_BAD_UTF8,
+                                           "topic",
+                                           "a name in it is not UTF-8",
+                                           value->text);
+                run->note = run->decoder->noted;
+                return r == 0 ? 0 : err_up(r);
+        }
         if (!decoder_is_name(value->text))
                 return value_is_useless(run,
                                         value->text,
                                         "empty, too long or with control characters");
         *name = value->text;
         return 0;
+}
+
+static int take_name(MapRun *run, const MapValue *value, Text *name) {
+        int r = name->data ? 0 : name_of_value(run, value, name);
+
+        if (r == 0 && !name->data && run->note)
+                run->decoder->record->misnamed = run->note->detail;
+        return r == 0 ? 0 : err_up(r);
 }
 
 /* What is no time is one that cannot be. */

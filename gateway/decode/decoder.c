@@ -411,6 +411,18 @@ static bool is_whole_number(const JsonNode *value, Text text) {
                !memchr(text.data, 'e', text.n) && !memchr(text.data, 'E', text.n);
 }
 
+/* Should the message lack whom it is of, that is why. */
+static int decoder_misname(Decoder *decoder,
+                           Reason reason,
+                           const JsonNode *value,
+                           const char *why) {
+        int r = decoder_set_aside(decoder, reason, value, "%s", why);
+
+        if (r == 0 && decoder->noted)
+                decoder->record->misnamed = decoder->noted->detail;
+        return r == 0 ? 0 : err_up(r);
+}
+
 /* A name may be written as a number: it is then an id. */
 int decoder_name(Decoder *decoder, const char *const members[], Text *name) {
         const JsonNode *value = NULL;
@@ -428,14 +440,14 @@ int decoder_name(Decoder *decoder, const char *const members[], Text *name) {
         if (value->type == JSON_STRING)
                 r = json_content(&decoder->tree, value, decoder->arena, &text);
         else if (!is_whole_number(value, text))
-                return decoder_set_aside(decoder, REASON_WRONG_TYPE, value, "not a name");
+                return decoder_misname(decoder, REASON_WRONG_TYPE, value, "not a name");
         if (r != 0)
                 return err_up(r);
         if (!decoder_is_name(text))
-                return decoder_set_aside(decoder,
-                                         REASON_OUT_OF_RANGE,
-                                         value,
-                                         "empty, too long or with control characters");
+                return decoder_misname(decoder,
+                                       REASON_OUT_OF_RANGE,
+                                       value,
+                                       "empty, too long or with control characters");
         *name = text;
         return 0;
 }

@@ -72,6 +72,11 @@ static void resolve_vehicle(const Registry *registry, Record *record) {
         }
 }
 
+/* Nothing says whose it is, or what should is no name. */
+static void resolve_refuse_nameless(Record *record, Reason reason, Text detail) {
+        resolve_refuse(record, reason, record->misnamed.data ? record->misnamed : detail);
+}
+
 /* Every kind is about a vehicle or a device; an alert may be about either. */
 void resolve_subject(Record *record) {
         bool has_vehicle = record->vehicle_id != 0 || record->vehicle.data;
@@ -82,16 +87,18 @@ void resolve_subject(Record *record) {
         case KIND_SENSOR_LOG:
         case KIND_VEHICLE_LOG:
                 if (!has_vehicle)
-                        resolve_refuse(record, REASON_UNKNOWN_VEHICLE, TEXT("no vehicle is named"));
+                        resolve_refuse_nameless(record,
+                                                REASON_UNKNOWN_VEHICLE,
+                                                TEXT("no vehicle is named"));
                 return;
         case KIND_ALERT:
-                if (!has_vehicle && !has_device)
-                        resolve_refuse(record, REASON_UNKNOWN_DEVICE, TEXT("no device is named"));
-                return;
+                has_device = has_device || has_vehicle;
+                break;
         default:
-                if (!has_device)
-                        resolve_refuse(record, REASON_UNKNOWN_DEVICE, TEXT("no device is named"));
+                break;
         }
+        if (!has_device)
+                resolve_refuse_nameless(record, REASON_UNKNOWN_DEVICE, TEXT("no device is named"));
 }
 
 /* Does it name a thing that is not of @edge? */

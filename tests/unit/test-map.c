@@ -341,6 +341,27 @@ static void test_text_logs_and_alerts_take_a_message(void **state) {
         check_text(f->record.alert.severity, "critical");
 }
 
+static void test_what_is_no_name_is_told_where_one_is_missing(void **state) {
+        static const struct {
+                const char *payload, *said;
+        } cases[] = {
+                { "{\"id\":\"a\\nb\"}",
+                  "/id: empty, too long or with control characters: \"a\\\\nb\"" },
+                { "{\"id\":{\"a\":1}}", "/id: not a name: {...}" },
+                { "{}", "" },
+        };
+        Fixture *f = *state;
+        const char *const lines[] = { "device = /id", NULL };
+        const char *const by_operation[] = { "device = /id | int", NULL };
+
+        route_of(f, KIND_TELEMETRY, "l", lines);
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i)
+                check_text(good(f, "l", cases[i].payload)->misnamed, cases[i].said);
+        route_of(f, KIND_TELEMETRY, "l", by_operation);
+        check_text(good(f, "l", "{\"id\":\"x\"}")->misnamed, "/id: not a number: \"x\"");
+        assert_null(good(f, "l", "{\"id\":\"7\"}")->misnamed.data);
+}
+
 static void test_white_space_is_no_part_of_a_time(void **state) {
         Fixture *f = *state;
         const char *const lines[] = { "time = /t", NULL };
@@ -763,6 +784,7 @@ int main(void) {
                 TEST(test_sensors_and_cameras_have_their_members_in_data),
                 TEST(test_a_level_of_unknown_name_is_found),
                 TEST(test_text_logs_and_alerts_take_a_message),
+                TEST(test_what_is_no_name_is_told_where_one_is_missing),
                 TEST(test_white_space_is_no_part_of_a_time),
                 TEST(test_the_topic_wins_where_both_name_somebody),
                 TEST(test_a_time_is_one_behind_as_many_operations_as_there_may_be),

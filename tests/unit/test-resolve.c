@@ -123,6 +123,9 @@ static void test_each_kind_needs_its_subject(void **state) {
         (void)state;
         assert_int_equal(resolved(nameless).reason, REASON_UNKNOWN_VEHICLE);
         assert_int_equal(resolved(lost).reason, REASON_UNKNOWN_DEVICE);
+        assert_true(text_equal(resolved(lost).detail, TEXT("no device is named")));
+        lost.misnamed = TEXT("/id: not a name: {...}");
+        assert_true(text_equal(resolved(lost).detail, lost.misnamed));
         alert = resolved(alert);
         assert_int_equal(alert.reason, REASON_NONE);
         assert_int_equal(alert.vehicle_id, 20);
