@@ -147,13 +147,17 @@ class Town:
     def newest(self):
         return max(one.number() for one in self.publishers.all)
 
+    def wait_more(self, node, name, n, what):
+        """So many more than it says now, and not than nothing where it does not answer at once."""
+        begin = self.wait_until(lambda: [m for m in [self.metric(node, name)] if m is not None], f"{node.name} to answer")
+        self.wait_until(lambda: (self.metric(node, name) or 0) >= begin[0] + n, what)
+
     def wait_journalled(self, node, n):
-        """So many that it cannot store."""
-        self.wait_until(lambda: (self.metric(node, "tidegate_in_journal") or 0) >= n, f"{n} in the journal of {node.name}")
+        """So many that it cannot store: what it had under way as it was cut off may have got there."""
+        self.wait_more(node, "tidegate_in_journal", n, f"{n} more in the journal of {node.name}")
 
     def wait_committed(self, node, n):
-        goal = (self.metric(node, "tidegate_committed_total") or 0) + n
-        self.wait_until(lambda: (self.metric(node, "tidegate_committed_total") or 0) >= goal, f"{node.name} to commit {n} more")
+        self.wait_more(node, "tidegate_committed_total", n, f"{node.name} to commit {n} more")
 
     def has_all_stored(self):
         """Nothing is on a disk alone."""
