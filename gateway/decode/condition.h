@@ -6,12 +6,11 @@
  *   /_type = location               that value, or one of several: /type = a, b
  *   /_type != waypoint and /lat     another, or none; it is there, and not null
  *   ! /test                         it is not there, or null
- *   / is object                     of that type, or one of several: object, array, text, number,
- * bool
+ *   / is object                     of that type, or one of several: text, number
  *
  * All of the parts between `and` have to hold. A value is compared with the content of a string,
- * with the digits of a number, or with true, false and null; it may be in quotes. Compiled once;
- * then any thread.
+ * with the digits of a number, or with true, false and null; it may be in quotes. Types are object,
+ * array, text, number and bool. Compiled once; then any thread.
  */
 
 #include "base/base.h"
