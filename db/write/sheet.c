@@ -222,10 +222,11 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_ROW_NOTES] = {
                 "row_notes",
                 "WITH u AS MATERIALIZED (SELECT *, (received_at AT TIME ZONE 'UTC')::date AS day"
-                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u (seq, received_at,"
-                " kind, topic, route, device_id, vehicle_id, member, reason, detail)),"
+                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) WITH ORDINALITY"
+                " AS u (seq, received_at, kind, topic, route, device_id, vehicle_id, member, reason,"
+                " detail, nth)),"
                 " ranked AS (SELECT u.*, row_number() OVER (PARTITION BY day, device_id, vehicle_id"
-                " ORDER BY seq) AS rank FROM u),"
+                " ORDER BY seq, nth) AS rank FROM u),"
                 " held AS MATERIALIZED (SELECT * FROM row_note_days"
                 " WHERE (day, device_id, vehicle_id) IN (SELECT day, device_id, vehicle_id FROM u)"
                 " ORDER BY day, device_id, vehicle_id FOR UPDATE),"
@@ -241,7 +242,7 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 " INSERT INTO row_notes (journal_id, seq, received_at, kind, topic, route,"
                 " device_id, vehicle_id, member, reason, detail) SELECT $1, seq, received_at, kind,"
                 " topic, route, nullif(device_id, 0), nullif(vehicle_id, 0), member, reason, detail"
-                " FROM judged WHERE fits ORDER BY seq",
+                " FROM judged WHERE fits ORDER BY seq, nth",
                 "kt" "sllkk" "lsl",
                 true,
         },
