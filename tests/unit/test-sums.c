@@ -38,7 +38,8 @@ static const char crowd[] =
 
 static DbConn *conn;
 static Buf bodies[N_BODIES];
-static size_t n_bodies;
+static size_t n_bodies, n_times, n_tests;
+static bool asks_all;
 
 static int setup(void **state) {
         (void)state;
@@ -46,6 +47,8 @@ static int setup(void **state) {
         postgres_run(crowd);
         conn = postgres_connect(20000);
         n_bodies = 0;
+        asks_all = false;
+        ++n_tests;
         return 0;
 }
 
@@ -80,11 +83,23 @@ static const char *said(const Buf *body, PageKind kind) {
         return begin;
 }
 
+/* All of it takes minutes: a third of the questions is asked, by each test another one. Of two
+ * tests the first time asks all, and each later one another third. */
+static bool is_asked(bool is_first) {
+        if (asks_all)
+                return is_first || (n_bodies + n_times) % 3 == 0;
+        return (n_bodies + n_tests) % 3 == 0;
+}
+
 /* The first time keeps what it says, later ones compare. */
 static void ask(const PageQuery *page, bool is_first) {
         CLEANUP_BUF Buf again = { 0 };
         Buf *body = is_first ? &bodies[n_bodies] : &again;
 
+        if (!is_asked(is_first)) {
+                ++n_bodies;
+                return;
+        }
         assert_int_equal(db_page(conn, page, body), 0);
         buf_append_char(body, '\0');
         assert_false(buf_failed(body));
@@ -186,6 +201,7 @@ static void ask_all(bool is_first) {
         uint64_t seed = 4;
 
         n_bodies = 0;
+        ++n_times;
         for (size_t i = 0; i < N_ELEMENTS(zones); ++i)
                 for (size_t k = 0; k < N_ELEMENTS(askers); ++k) {
                         PageQuery page = { .from_us = CLOCK_UNKNOWN, .to_us = CLOCK_UNKNOWN };
@@ -238,6 +254,7 @@ static void assert_all_counts(void) {
 
 static void test_sums_say_what_the_rows_say(void **state) {
         (void)state;
+        asks_all = true;
         ask_all(true);
         postgres_run("SELECT tidegate_watch_detections(day) FROM detection_leaves");
         postgres_run("SELECT tidegate_count_detections(day) FROM detection_leaves"
@@ -264,6 +281,7 @@ static void count_hours(const char *up_to) {
 
 static void test_sums_of_hours_say_what_the_rows_say(void **state) {
         (void)state;
+        asks_all = true;
         ask_all(true);
         count_hours("10 hours");
         assert_string_equal(postgres_text("SELECT string_agg(DISTINCT (counted_to -"
