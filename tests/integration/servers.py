@@ -156,6 +156,13 @@ def sanitizer_library():
     return re.findall(r"=> (\S*/lib[at]san\.so\S*)", out)
 
 
+def run_statement(conn, statement, values):
+    """Its rows; none of a statement that has no answer."""
+    with conn.cursor() as cursor:
+        cursor.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
 class Postgres:
     """A cluster of its own on a unix socket; fsync is off, as no test cuts the power.
 
@@ -249,16 +256,16 @@ class Postgres:
     def url(self, database):
         return f"postgresql://tidegate@/{database}?host={self.folder}"
 
+    def connect(self, database):
+        """A connection on which each statement is committed."""
+        conn = psycopg2.connect(self.url(database))
+        conn.autocommit = True
+        return conn
+
     def execute(self, database, statement, *values):
         """One statement, committed; its rows."""
-        conn = psycopg2.connect(self.url(database))
-        try:
-            conn.autocommit = True
-            with conn.cursor() as cursor:
-                cursor.execute(statement, values or None)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            conn.close()
+        with contextlib.closing(self.connect(database)) as conn:
+            return run_statement(conn, statement, values)
 
 
 class Database:
@@ -278,20 +285,25 @@ class Database:
         return rows[0][0] if rows else None
 
     def wait_for(self, statement, expected, *values, timeout=PATIENCE * SLOW):
-        """Until the single value of the statement is @expected. By one connection: each is a process there."""
-        seen, conn = None, psycopg2.connect(self.url)
-        conn.autocommit = True
+        """Until the single value of the statement is @expected. By one connection, as each is a process there; by
+        another one where the server has ended it meanwhile."""
+        seen, conn = None, self.postgres.connect(self.name)
 
         def same():
-            nonlocal seen
-            with conn.cursor() as cursor:
-                cursor.execute(statement, values or None)
-                row = cursor.fetchone()
-            seen = row[0] if row else None
+            nonlocal seen, conn
+            try:
+                rows = run_statement(conn, statement, values)
+            except psycopg2.Error:
+                if not conn.closed:  # the statement is wrong
+                    raise
+                conn = self.postgres.connect(self.name)
+                rows = run_statement(conn, statement, values)
+            seen = rows[0][0] if rows else None
             return seen == expected
 
-        with contextlib.closing(conn), contextlib.suppress(AssertionError):
+        with contextlib.suppress(AssertionError):
             wait_until(same, statement, timeout)
+        conn.close()
         if seen != expected:
             letters = self.rows("SELECT topic, reason, detail FROM dead_letters LIMIT 20")
             raise AssertionError(f"{statement}: {seen!r}, expected {expected!r}; "

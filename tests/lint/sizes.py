@@ -76,14 +76,11 @@ def room_faults(files, tests):
 
 def order_faults(path):
     """Of the lists of tests, in which a name is found where its letters are."""
-    names = {}
-    for what, name in re.findall(r"^(?:(\w+) = \{|        '([\w-]+)': .*)$", path.read_text("utf-8"), re.M):
-        if what:
-            listed = names.setdefault(what, [])
-        elif names and name < max(listed, default=""):
+    last = ""
+    for begins, name in re.findall(r"^(?:(\w+ = \{)|        '([\w-]+)': .*)$", path.read_text("utf-8"), re.M):
+        if not begins and name < last:
             yield f"{path}: '{name}' is not in order of name"
-        else:
-            listed.append(name)
+        last = name
 
 
 def main(root):
