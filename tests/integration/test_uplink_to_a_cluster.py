@@ -1,4 +1,5 @@
 """An edge whose central gateways share slots: any node takes it, in one of its slots, and all is stored once."""
+import psycopg2
 import pytest
 
 from commanding import command, wait_for_state
@@ -82,6 +83,20 @@ def test_who_lets_go_of_the_slot_sends_the_edge_away(fleet):
     fleet.lead_to(other)
     fleet.publish(20)
     assert fleet.is_whole()
+
+
+def test_a_node_that_is_letting_go_tells_an_edge_to_come_again(fleet):
+    one = fleet.nodes[0]
+    token = (fleet.edge.folder.parent / "token").read_text("ascii").strip()
+    operator = psycopg2.connect(fleet.database.url)
+    operator.cursor().execute("LOCK TABLE dead_letters IN ACCESS EXCLUSIVE MODE")
+    for device in range(16):  # of nobody, some in each slot: none is let go of before they are kept
+        one.broker.publish(f"ems/there-{device}/telemetry", "{}")
+    wait_until(lambda: one.metric("tidegate_in_journal") > 0, "something to wait for the table")
+    one.cli("cluster", "drain")
+    wait_until(lambda: one.metric("tidegate_slots_leaving") == 2, "it to be letting go")
+    assert refused(one, "/ws/uplink/boat", token) == 503
+    operator.close()
 
 
 @pytest.mark.parametrize("asked", [0, 1], ids=["its own node", "the other one"])

@@ -259,6 +259,8 @@ static WsRefusal ws_gate_refuse_admission(int status) {
                                     .retry_after_s = 5,
                                     .metric = METRIC_WS_REFUSED_PER_USER,
                                     .key = "ws.max_connections_per_user,ws.user_share" };
+        case 503:
+                return ws_gate_unavailable("unavailable", "not to be had here at the moment", 1);
         default:
                 return (WsRefusal){ .status = 403,
                                     .code = "forbidden",
