@@ -62,15 +62,21 @@ static int live_watch_tell(LiveWatch *watch, unsigned place, const DbHead *head)
         return 0;
 }
 
-/* Where a slot is at the start is told at once. */
+/* Where a slot is at the start is told at once. Whoever has just got it back is still where it was
+ * in its last turn, or stores what it had left of that: the line is where the furthest is, behind
+ * which it goes on. From before that it would be read as if it were news. */
 static int live_watch_see(LiveWatch *watch, const DbHead *head) {
         unsigned place = (unsigned)(head->slot - watch->options.first_slot);
         DbHead before = watch->slots[place].seen;
-        bool is_new = before.epoch == 0;
 
         watch->slots[place].seen = *head;
-        watch->n_known += is_new;
-        return err_up(live_watch_tell(watch, place, is_new ? head : &before));
+        if (before.epoch == 0) {
+                before = *head;
+                if (before.seq < head->before_seq)
+                        before.seq = head->before_seq;
+                ++watch->n_known;
+        }
+        return err_up(live_watch_tell(watch, place, &before));
 }
 
 static int live_watch_read_keys(LiveWatch *watch) {

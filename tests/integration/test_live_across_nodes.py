@@ -1,14 +1,16 @@
 """Live across nodes: whoever stores a message, each viewer of each node is shown all that is his, once, in order."""
+import contextlib
 import json
 import os
 import re
 import time
 
 import paho.mqtt.client as mqtt
+import psycopg2
 
 from servers import SLOW
 from test_native_protocol import Native
-from test_several_slots import LEASE_S, SLOTS, VEHICLES, make_node, publish, start, wait_for_owners  # pylint: disable=unused-import
+from test_several_slots import LEASE_S, SLOTS, VEHICLES, make_node, publish, start, wait_for_all, wait_for_owners  # pylint: disable=unused-import
 from viewers import Viewer, refused
 from waiting import PATIENCE, wait_until
 
@@ -192,6 +194,30 @@ def test_what_has_just_been_made_is_shown_to_its_owner_at_each(make_node, databa
     publisher.flush()
     for watcher in watchers:
         watcher.wait_for(all_of(codes, [0]))
+
+
+def test_who_has_its_slots_again_begins_where_others_have_left_them(make_node, database, publisher):
+    """Its viewers are shown nothing of before: it looks at how far its slots are before it has taken its place in one
+    of them, which is where it was in its own last turn."""
+    first, second = make_node("n1"), make_node("n2")
+    first.start()
+    publish(publisher, range(3))
+    wait_for_all(database, 3)
+    assert first.terminate() == 0
+    second.start()
+    publish(publisher, range(3, 40))
+    wait_for_all(database, 40)
+    assert second.terminate() == 0
+    with contextlib.closing(psycopg2.connect(database.url)) as other:
+        cursor = other.cursor()
+        cursor.execute("SELECT FROM journal_positions WHERE slot = 3 ORDER BY seq LIMIT 1 FOR UPDATE")
+        first.start(wait=False)
+        wait_for_owners(database, n1=SLOTS)
+        wait_until(lambda: refused(first, "/api/ws", first.token("root")) == 101, "it to take viewers")
+        watcher = Watcher(first, "root")
+        other.rollback()
+    publish(publisher, [40])
+    watcher.wait_for(all_of(VEHICLES, [40]))
 
 
 def test_who_is_at_the_other_one_sees_a_death_by_nothing(make_node, database, publisher):
