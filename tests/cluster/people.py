@@ -1,6 +1,8 @@
 """Who publishes and who looks on, on nv, each keeping its own list."""
 import asyncio
+import collections
 import contextlib
+import datetime
 import logging
 import random
 import struct
@@ -17,6 +19,7 @@ CONNECT, CONNACK, PUBLISH, PUBACK = 0x10, 0x20, 0x32, 0x40
 logging.getLogger("asyncio").setLevel(logging.ERROR)  # who writes to a connection that is over hears so elsewhere
 WINDOW = 200       # messages without an acknowledgement
 PUBACK_S = 3.0     # without one for so long, the connection is given up
+STORY = 20000      # frames of each viewer that are kept beside the logs of a run that failed
 
 
 def packet(first, body):
@@ -187,6 +190,7 @@ class Viewer(watching.Follower):
         self.lives = {}     # of a number: how often it had been told by then
         self._n_lives = 0
         self._taking = threading.Lock()  # the thread that is shown it, and who judges
+        self.story = collections.deque(maxlen=STORY)  # to be read where it was shown what it should not have been
         super().__init__(nodes[0], user, True)
 
     def uri(self):
@@ -194,14 +198,19 @@ class Viewer(watching.Follower):
         order = [first, *(node for node in self.nodes if node is not first)]
         node = order[self._n_tried % len(order)]
         self._n_tried += 1
+        self._tell(f"asks {node.name} since {self.cursor}")
         return f"{node.url.replace('http', 'ws')}/api/ws"
 
     def _take(self, frame):
         with self._taking:
             self._take_one(frame)
 
+    def _tell(self, what):
+        self.story.append(f"{datetime.datetime.utcnow().isoformat(timespec='milliseconds')}Z {what}")  # as in the logs
+
     def _take_one(self, frame):
         n_before = self.n_unrecovered
+        self._tell(" ".join(f"{name}={str(value)[:100]}" for name, value in frame.items()))
         super()._take(frame)
         if self.n_unrecovered > n_before and (self.n_connects > 1 or frame.get("type") == "gap"):
             self.n_told += 1

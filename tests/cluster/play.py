@@ -311,10 +311,12 @@ def play(town, args):
     return n_held
 
 
-def keep_logs():
+def keep_logs(viewers):
     kept = pathlib.Path(tempfile.mkdtemp(prefix="tidegate-cluster.", dir="/tmp"))
     for log in [*FOLDER.glob("*/log"), *FOLDER.glob("*/*/log"), *FOLDER.glob("*.log"), *FOLDER.glob("*/tidegate.conf")]:
         shutil.copy(log, kept / f"{log.parent.name}-{log.name}")
+    for number, viewer in enumerate(viewers):
+        (kept / f"viewer-{number}-{viewer.user}").write_text("".join(f"{line}\n" for line in viewer.story.copy()))
     return kept
 
 
@@ -362,7 +364,7 @@ def main():
     town.close()
     print(*(f"    {fault}\n" for fault in town.faults), end="", sep="")
     if town.faults:
-        print(f"failed first: seed {args.seed} step {n_held + 1}; logs: {keep_logs()}")
+        print(f"failed first: seed {args.seed} step {n_held + 1}; logs: {keep_logs(town.viewers)}")
     print(f"{n_held} passed, {int(bool(town.faults))} failed", flush=True)
     return 1 if town.faults else 0
 
