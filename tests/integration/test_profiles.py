@@ -264,6 +264,14 @@ def test_vehicles_say_the_time_of_jakarta(of_profile, broker, client, database):
         "the time to be Jakarta's")
 
 
+def test_the_page_of_nobody_may_write_its_empty_token_into_the_address(of_profile):
+    gateway = of_profile(printed("vehicles"))
+    viewer = Viewer(gateway, "/api/ws?token=", headers={"Origin": "null"})
+    assert viewer.next_json()["type"] == "connection"
+    assert gateway.get("/vehicles/?token=").status_code == 200
+    assert refused(gateway, "/api/ws?token=null") == 401  # a word is a wrong token, and told
+
+
 def test_the_camera_dashboard_keeps_its_token_for_a_month(of_profile, broker, client, database):
     gateway = of_profile(printed("cameras"))
     page = client("camera-dashboard.mjs", base=gateway.url, url=url(gateway, "/api/ws/statistics"),

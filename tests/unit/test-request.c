@@ -317,6 +317,23 @@ static void test_anonymous_path_needs_no_credential_but_honours_one(void **state
         assert_int_equal(identify(f), WS_REQUEST_E_NONE);
 }
 
+static void test_a_token_with_nothing_in_it_is_no_credential(void **state) {
+        static const char *const queries[] = { "token=", "x=1&token=&y", "token" };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < N_ELEMENTS(queries); ++i) {
+                strcpy(f->request.query, queries[i]);
+                make_auth(f, "/api/ws", true);
+                assert_int_equal(identify(f), 0);
+                assert_true(f->identity.is_anonymous);
+                make_auth(f, NULL, true);
+                assert_int_equal(identify(f), WS_REQUEST_E_NONE);
+        }
+        make_auth(f, "/api/ws", true);
+        strcpy(f->request.query, "token=null"); /* a word is a wrong one */
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+}
+
 static void issue(Fixture *f, int64_t user_id, char ticket[WS_TICKET_SIZE]) {
         const WsHolder holder = { .user_id = user_id, .expires_us = NOW_US + 600000000 };
 
@@ -525,6 +542,7 @@ int main(void) {
                 TEST(test_token_in_the_url_counts_only_where_it_is_switched_on),
                 TEST(test_first_credential_decides),
                 TEST(test_anonymous_path_needs_no_credential_but_honours_one),
+                TEST(test_a_token_with_nothing_in_it_is_no_credential),
                 TEST(test_ticket_opens_one_socket_within_thirty_seconds),
                 TEST(test_ticket_may_come_as_a_subprotocol),
                 TEST(test_ticket_is_for_handshakes_and_active_users_only),

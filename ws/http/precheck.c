@@ -224,7 +224,7 @@ static bool ws_precheck_is_foreign(const WsCall *call) {
                 return false;
         return ws_endpoint_is_followed(request->path) ||
                (ws_auth_query_token(call->access->auth) &&
-                ws_request_param(request, "token", token, sizeof(token)));
+                ws_request_token(request, token, sizeof(token)));
 }
 
 void ws_precheck_put_off(const WsCall *call,

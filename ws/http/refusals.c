@@ -88,8 +88,8 @@ const char *ws_refusals_key(const WsRequest *request, const char *why) {
                         return keys[i].key;
         if (strcmp(why, "no credential") != 0)
                 return NULL;
-        return ws_request_param(request, "token", token, sizeof(token)) ? "auth.query_token"
-                                                                        : "auth.anonymous";
+        return ws_request_token(request, token, sizeof(token)) ? "auth.query_token"
+                                                               : "auth.anonymous";
 }
 
 bool ws_refusals_say(WsRefusals *refusals, const WsRefused *refused, int64_t now_us) {

@@ -473,17 +473,19 @@ bool ws_request_origin_ok(const WsRequest *request, const char *allowed) {
 
 /* `ticket.<id>` among the offered subprotocols. */
 static bool ws_request_protocol_ticket(const WsRequest *request, char *ret_value, size_t n_value) {
-        Text rest = text_of(request->protocols);
-        Text item;
+        Text rest = text_of(request->protocols), item;
 
-        while (text_next_item(&rest, ", \t", &item)) {
+        while (text_next_item(&rest, ", \t", &item))
                 if (item.n > 7 && item.n - 7 < n_value && memcmp(item.data, "ticket.", 7) == 0) {
                         memcpy(ret_value, item.data + 7, item.n - 7);
                         ret_value[item.n - 7] = '\0';
                         return true;
                 }
-        }
         return false;
+}
+
+bool ws_request_token(const WsRequest *request, char *ret_value, size_t n_value) {
+        return ws_request_param(request, "token", ret_value, n_value) && *ret_value;
 }
 
 /* For who can set no header: the socket, or the event stream, of a browser. */
@@ -586,7 +588,7 @@ int ws_request_identify(const WsRequest *request,
         } else if (ws_request_ticket(request, value, sizeof(value))) {
                 r = ws_request_identify_ticket(request, access, value, now_us, &identity, ret_why);
         } else if (ws_auth_query_token(access->auth) &&
-                   ws_request_param(request, "token", value, sizeof(value))) {
+                   ws_request_token(request, value, sizeof(value))) {
                 r = ws_request_identify_jwt(access, value, now_us, &identity, ret_why);
         } else {
                 identity.is_anonymous = ws_auth_is_anonymous(access->auth, text_of(request->path));

@@ -84,6 +84,11 @@ bool ws_request_may_have_body(const WsRequest *request); /* by its method: POST,
 /* A parameter of the query (or of a form body), percent-decoded; false if absent or too long,
  * which of the query *request->is_cut tells from absent. */
 bool ws_request_param(const WsRequest *request, const char *name, char *ret_value, size_t n_value);
+
+/* The `?token=` that is there, whether or not it counts here. Nothing behind `=` is none, as it is
+ * behind `Bearer`: the page of nobody writes that. */
+bool ws_request_token(const WsRequest *request, char *ret_value, size_t n_value);
+
 /* One of @allowed, which has commas around each; absent is as good. False: ret_detail says why. */
 bool ws_request_word(const WsRequest *request,
                      const char *name,
