@@ -106,6 +106,14 @@ def test_a_range_counts_what_the_rows_say(counted, user):
         assert body["total"] == {**total(rows), "avg_rssi": None}
 
 
+def test_a_date_alone_is_its_midnight(counted):
+    end = utc_now().astimezone(MADRID).replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = end - datetime.timedelta(days=9)
+    body = counted.get("/api/v1/statistics/range", "root", params={"start_time": f"{begin:%Y-%m-%d}", "end_time": f"{end:%Y-%m-%d}"}).json()
+    assert (when(body["start_time"]), when(body["end_time"])) == (begin, end)
+    assert body["by_zone"] == by_zone(of(counted, "root", begin, end))
+
+
 def test_a_range_counts_one_scanner(counted):
     end, day = utc_now(), datetime.timedelta(days=1)
     params = {"start_time": (end - day).isoformat(), "end_time": end.isoformat()}
@@ -124,6 +132,7 @@ def test_a_range_counts_one_scanner(counted):
     ("?start_time=2026-04-20T15:00:00&end_time=2026-04-20T10:00:00", 400, "before"),
     ("?start_time=2026-04-20T15:00:00&end_time=2026-04-20T15:00:00", 400, "before"),
     ("?start_time=2026-02-30T15:00:00&end_time=2026-04-20T15:00:00", 400, "start_time"),
+    ("?start_time=2026-02-30&end_time=2026-04-20", 400, "start_time"), ("?start_time=2026-04-20&end_time=2026-04-20", 400, "before"),
     ("?start_time=%00&end_time=2026-04-20T15:00:00", 400, ""),
     ("?start_time=" + "9" * 400 + "&end_time=2026-04-20T15:00:00", 400, ""),
 ])

@@ -142,16 +142,6 @@ bool ws_page_word(WsCall *call,
         return ws_page_invalid(call, "query", name, "literal_error", detail);
 }
 
-bool ws_page_time(WsCall *call, const char *name, int64_t *ret_us) {
-        char text[WS_PAGE_TEXT_SIZE], detail[128];
-
-        ws_page_text(call, name, text);
-        if (!*text || ws_request_time(text, call->options->zone, ret_us))
-                return true;
-        snprintf(detail, sizeof(detail), "%s must be a time, as 2025-10-18T16:30:00.", name);
-        return ws_page_refuse(call, 400, detail);
-}
-
 int64_t ws_page_midnight(const WsCall *call, int64_t local_us) {
         if (!call->options->zone)
                 return local_us;
@@ -173,6 +163,18 @@ bool ws_page_date(WsCall *call, const char *name, int n_days, int64_t *ret_us) {
                 }
         }
         snprintf(detail, sizeof(detail), "%s must be a date, as 2025-10-18.", name);
+        return ws_page_refuse(call, 400, detail);
+}
+
+bool ws_page_time(WsCall *call, const char *name, int64_t *ret_us) {
+        char text[WS_PAGE_TEXT_SIZE], detail[128];
+
+        ws_page_text(call, name, text);
+        if (strlen(text) == WS_PAGE_DATE) /* alone it is its midnight */
+                return ws_page_date(call, name, 0, ret_us);
+        if (!*text || ws_request_time(text, call->options->zone, ret_us))
+                return true;
+        snprintf(detail, sizeof(detail), "%s must be a time, as 2025-10-18T16:30:00.", name);
         return ws_page_refuse(call, 400, detail);
 }
 

@@ -12,7 +12,6 @@
 /* The vehicles: docs/protocol.md, 3 D. */
 
 #define WS_VEHICLES_LOGS  1000
-#define WS_VEHICLES_DATE  10 /* characters: YYYY-MM-DD */
 #define WS_VEHICLES_DEPTH 8
 #define WS_VEHICLES_LOGIN 16384 /* bytes of it that are read */
 
@@ -98,15 +97,6 @@ int ws_page_sensor_status(WsCall *call) {
         return ws_page_ask(call, &page);
 }
 
-/* A date alone is its midnight. */
-static bool ws_vehicles_time(WsCall *call, const char *name, int64_t *ret_us) {
-        char text[WS_PAGE_TEXT_SIZE];
-
-        ws_page_text(call, name, text);
-        return strlen(text) == WS_VEHICLES_DATE ? ws_page_date(call, name, 0, ret_us)
-                                                : ws_page_time(call, name, ret_us);
-}
-
 /* Of a vehicle that there is none of, or that is another's, there are no logs. */
 static int ws_vehicles_logs(WsCall *call, PageKind kind, int64_t limit) {
         PageQuery page = ws_page(call, kind);
@@ -115,8 +105,7 @@ static int ws_vehicles_logs(WsCall *call, PageKind kind, int64_t limit) {
         page.limit = limit;
         if (!ws_page_number(call, "vehicle_id", 0, INT64_MAX, &page.vehicle_id) ||
             !ws_page_number(call, "limit", 0, WS_VEHICLES_LOGS, &page.limit) ||
-            !ws_vehicles_time(call, "start", &page.from_us) ||
-            !ws_vehicles_time(call, "end", &page.to_us))
+            !ws_page_time(call, "start", &page.from_us) || !ws_page_time(call, "end", &page.to_us))
                 return 0;
         if (kind == PAGE_SENSOR_LOGS && !ws_page_number(call, "sensor_id", 0, INT32_MAX, &sensor))
                 return 0;
