@@ -118,11 +118,10 @@ static int column_ref(Columns *columns, DbImportValue to, const RowCell *cell) {
 }
 
 static int column_role(Columns *columns, DbImportValue to, const RowCell *cell) {
-        Role role;
-
-        if (!role_from_name(cell->value, &role))
-                return columns_refuse(columns, cell, "is no role: allowed are user, viewer, admin");
-        return columns_set(columns, to, cell->value);
+        for (Role role = ROLE_VIEWER; role <= ROLE_ADMIN; ++role)
+                if (strcasecmp(cell->value, role_name(role)) == 0) /* enums of others: ADMIN */
+                        return columns_set(columns, to, role_name(role));
+        return columns_refuse(columns, cell, "is no role: allowed are user, viewer, admin");
 }
 
 static int column_bool(Columns *columns, DbImportValue to, const RowCell *cell) {

@@ -43,6 +43,19 @@ static void test_a_row_has_what_a_statement_takes(void **state) {
         assert_null(columns.values[DB_IMPORT_TOKEN]);
 }
 
+/* As enums of others are stored, by their names. */
+static void test_a_role_is_a_word_in_any_case(void **state) {
+        static const struct {
+                const char *said, *role;
+        } cases[] = { { "ADMIN", "admin" }, { "User", "user" }, { "viewer", "viewer" } };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                assert_int_equal(begin(ROW_USERS, "role", cases[i].said), 0);
+                assert_string_equal(columns.values[DB_IMPORT_ROLE], cases[i].role);
+        }
+}
+
 static void test_what_no_name_id_or_word_can_be_is_refused(void **state) {
         static const struct {
                 RowKind kind;
@@ -130,6 +143,7 @@ static void test_two_columns_for_one_thing_are_refused(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_row_has_what_a_statement_takes),
+                cmocka_unit_test(test_a_role_is_a_word_in_any_case),
                 cmocka_unit_test(test_what_no_name_id_or_word_can_be_is_refused),
                 cmocka_unit_test(test_what_a_row_needs_must_be_there),
                 cmocka_unit_test(test_secrets_that_cannot_be_checked_are_left_behind),
