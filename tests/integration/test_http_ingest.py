@@ -107,6 +107,12 @@ def test_too_large_or_not_json_by_its_own_word(gateway):
     assert post(gateway, bulk(), **{"Content-Type": "text/plain"}).status_code == 415
 
 
+def test_a_script_that_names_no_type_means_json(gateway, database):
+    assert post(gateway, bulk(), **{"Content-Type": None}).json() == {"status": "ok", "saved": 1}
+    database.wait_for("SELECT count(*) FROM ble_detections", 1)
+    assert post(gateway, "device_id=dev-1", **{"Content-Type": None}).status_code == 422
+
+
 def test_acknowledged_is_safe(gateway, postgres, database):
     """The database is away, the gateway is killed: what was answered with 200 is stored once."""
     postgres.stop()

@@ -288,11 +288,14 @@ static bool ws_precheck_identify(WsCall *call, const WsEndpoint *endpoint) {
         return r == 0;
 }
 
-/* The media type without its parameters. */
+/* The media type without its parameters. Who says none, as small scripts do, means the JSON that
+ * the path takes. */
 static bool ws_precheck_is_type(const char *content_type, const char *wanted) {
         size_t n = strcspn(content_type, "; \t");
 
-        return !wanted || (n == strlen(wanted) && strncasecmp(content_type, wanted, n) == 0);
+        if (!wanted || (!*content_type && strcmp(wanted, "application/json") == 0))
+                return true;
+        return n == strlen(wanted) && strncasecmp(content_type, wanted, n) == 0;
 }
 
 /* The listener for health knows nothing else, so that whoever may reach it learns nothing else. */
