@@ -890,6 +890,7 @@ static void test_other_origins_read_answers_only_if_they_are_listed(void **state
                                  ""),
                          204);
         assert_true(has(f, "Access-Control-Allow-Headers: Authorization, Content-Type"));
+        assert_true(has(f, "X-API-Key, Cache-Control, Pragma, X-Requested-With"));
         assert_true(has(f, "Access-Control-Allow-Methods: POST, OPTIONS"));
         assert_int_equal(request(f, "OPTIONS /api/token", "Origin: https://evil.example\r\n", ""),
                          204);

@@ -95,7 +95,7 @@ static void ws_precheck_preflight(const WsCall *call, const char *allow) {
         ws_response_header(response,
                            "Access-Control-Allow-Headers",
                            "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, "
-                           "X-API-Key");
+                           "X-API-Key, Cache-Control, Pragma, X-Requested-With");
         ws_response_header(response, "Access-Control-Max-Age", "600");
 }
 
