@@ -76,7 +76,7 @@ int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange 
                         ws_census_miss(follow, true, true);
                 follow->is_stale = true;
                 follow->is_moved |= change.targets;
-                follow->census = WS_CENSUS_DONE;
+                (void)ws_census_step(&follow->census, WS_CENSUS_ON_VOID);
         }
         ws_client_touch(feed->client);
         return 0;
@@ -296,7 +296,7 @@ static int ws_census_going(WsFollow *follow) {
                 const char *reason;
 
                 if (thing.vehicle_id == 0 && thing.device_id == 0) {
-                        follow->census = WS_CENSUS_COMING;
+                        (void)ws_census_step(&follow->census, WS_CENSUS_ON_LOOKED);
                         follow->is_moved = false;
                         follow->has_lost &= follow->is_stale; /* what goes from here on */
                         follow->after_id = 0;
@@ -319,7 +319,7 @@ static int ws_census_follow(WsFollow *follow) {
         if (follow->census == WS_CENSUS_DONE) {
                 follow->is_stale = false; /* what changes from here on is looked at once more */
                 follow->looked_at = (WsThing){ 0 };
-                follow->census = WS_CENSUS_GOING;
+                (void)ws_census_step(&follow->census, WS_CENSUS_ON_DUE);
         }
         if (follow->census == WS_CENSUS_GOING)
                 r = ws_census_going(follow);
@@ -327,7 +327,7 @@ static int ws_census_follow(WsFollow *follow) {
                ws_feed_has_room(follow->feed)) {
                 r = ws_snapshot_news(follow, &is_more);
                 if (!is_more)
-                        follow->census = WS_CENSUS_DONE;
+                        (void)ws_census_step(&follow->census, WS_CENSUS_ON_FOUND);
         }
         return err_up(r);
 }

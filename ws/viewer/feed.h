@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "model/event.h"
 #include "ws/loop/turns.h"
+#include "ws/viewer/census_state.h"
 #include "ws/viewer/follow_state.h"
 #include "ws/viewer/push.h"
 #include "ws/viewer/subscription.h"
@@ -34,13 +35,6 @@ typedef struct WsClient WsClient;
 typedef struct WsFeed WsFeed;
 typedef struct WsFollow WsFollow;
 typedef struct WsPlayback WsPlayback;
-
-/* All of a set against what should be there. */
-typedef enum WsCensus {
-        WS_CENSUS_DONE,
-        WS_CENSUS_GOING,  /* looks at members: do they belong here? */
-        WS_CENSUS_COMING, /* looks for what is no member yet */
-} WsCensus;
 
 struct WsFollow {
         WsSubscription subscription;

@@ -249,7 +249,7 @@ void ws_snapshot_begin(WsFollow *follow) {
                 ws_snapshot_set_aside(follow);
         ws_members_clear(&follow->subscription.members);
         follow->has_lost = false;
-        follow->census = WS_CENSUS_DONE;
+        (void)ws_census_step(&follow->census, WS_CENSUS_ON_VOID);
         follow->has_whole = false;
 }
 
