@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -29,7 +30,7 @@ static int live_keys_find(DbConn *conn, bool *ret_is) {
                          &(DbQuery){ .sql = "SELECT to_regclass('live_keys') IS NOT NULL" },
                          &result);
         if (r == 0)
-                *ret_is = *PQgetvalue(result, 0, 0) == 't';
+                *ret_is = db_value_bool(result, 0, 0);
         return r;
 }
 
@@ -54,7 +55,7 @@ int db_live_keys_read(DbConn *conn, const char *cluster, DbLiveKeys *ret_keys) {
                 DbLiveKey *key = &keys.keys[keys.n];
 
                 key->number = strtoull(PQgetvalue(result, i, 0), NULL, 10);
-                keys.must_sign = *PQgetvalue(result, i, 2) == 't';
+                keys.must_sign = db_value_bool(result, i, 2);
                 if (!live_keys_take(PQgetvalue(result, i, 1), key->key))
                         return DB_E_REJECTED;
                 ++keys.n;

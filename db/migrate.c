@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -49,7 +50,7 @@ static int migrate_find_table(DbConn *conn) {
         r = db_conn_exec(conn, &query, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_SCHEMA;
+        return db_value_bool(result, 0, 0) ? 0 : DB_E_SCHEMA;
 }
 
 /* What is applied is a beginning of what we have, unchanged. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -28,8 +29,8 @@ int db_uplinks_positions(DbConn *conn, Origin **positionsp, size_t *ret_n) {
                 return err_new(-ENOMEM);
         for (size_t i = 0; i < n; ++i)
                 positions[i] = (Origin){
-                        .device_id = strtoll(PQgetvalue(result, (int)i, 0), NULL, 10),
-                        .epoch = (uint64_t)strtoll(PQgetvalue(result, (int)i, 1), NULL, 10),
+                        .device_id = db_value_int(result, (int)i, 0),
+                        .epoch = (uint64_t)db_value_int(result, (int)i, 1),
                         .seq = strtoull(PQgetvalue(result, (int)i, 2), NULL, 10),
                 };
         free(*positionsp);
@@ -105,6 +106,6 @@ int db_uplinks_position(DbConn *conn,
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         *ret_seq = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
-        *ret_is_copied = *PQgetvalue(result, 0, 1) == 't';
+        *ret_is_copied = db_value_bool(result, 0, 1);
         return 0;
 }

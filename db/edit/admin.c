@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "db/trouble.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -13,10 +14,6 @@ enum {
         ADMIN_ID_SIZE = 24,
         ADMIN_HASH_SIZE = 2 + 64 + 1, /* bytea as text */
 };
-
-static int64_t admin_int(const PGresult *result, int row, int column) {
-        return strtoll(PQgetvalue(result, row, column), NULL, 10);
-}
 
 /* Runs an INSERT … ON CONFLICT DO NOTHING RETURNING id, or an UPDATE … RETURNING id. */
 static int admin_change(DbConn *conn, const DbQuery *query, int none, int64_t *ret_id) {
@@ -31,7 +28,7 @@ static int admin_change(DbConn *conn, const DbQuery *query, int none, int64_t *r
         if (PQntuples(result) == 0)
                 return none;
         if (ret_id)
-                *ret_id = admin_int(result, 0, 0);
+                *ret_id = db_value_int(result, 0, 0);
         return 0;
 }
 
@@ -88,10 +85,10 @@ int db_admin_user_get(DbConn *conn, const char *name, DbUser *ret_user) {
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
 
-        user.id = admin_int(result, 0, 0);
-        user.generation = admin_int(result, 0, 1);
+        user.id = db_value_int(result, 0, 0);
+        user.generation = db_value_int(result, 0, 1);
         (void)role_from_name(PQgetvalue(result, 0, 2), &user.role);
-        user.is_active = *PQgetvalue(result, 0, 3) == 't';
+        user.is_active = db_value_bool(result, 0, 3);
         *ret_user = user;
         return 0;
 }
@@ -290,7 +287,7 @@ static int admin_vehicle_put(DbConn *conn, const DbQuery *query, DbTaken *ret_ta
                 r = db_conn_exec(conn, query, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        *ret_taken = (DbTaken)admin_int(result, 0, 0);
+        *ret_taken = (DbTaken)db_value_int(result, 0, 0);
         return *ret_taken == DB_TAKEN_NOT ? 0 : DB_E_EXISTS;
 }
 
@@ -326,9 +323,9 @@ static int admin_found_added(DbConn *conn, const DbQuery *query, bool *ret_added
         r = db_conn_exec(conn, query, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (admin_int(result, 0, 0) == 0)
+        if (db_value_int(result, 0, 0) == 0)
                 return DB_E_NOT_FOUND;
-        *ret_added = admin_int(result, 0, 1) > 0;
+        *ret_added = db_value_int(result, 0, 1) > 0;
         return 0;
 }
 
@@ -517,5 +514,5 @@ int db_admin_lock(DbConn *conn, const char *name) {
                          &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_BUSY;
+        return db_value_bool(result, 0, 0) ? 0 : DB_E_BUSY;
 }

@@ -8,6 +8,7 @@
 #include "base/json_out.h"
 #include "db/edit/command_rows_source.h"
 #include "db/trouble.h"
+#include "db/value.h"
 #include "db/visible.h"
 #include "model/event.h"
 
@@ -31,42 +32,31 @@ enum {
 
 /* ---- for the readers ---- */
 
-static Text commands_text(const PGresult *result, int row, int column) {
-        if (PQgetisnull(result, row, column))
-                return (Text){ 0 };
-        return (Text){ .data = PQgetvalue(result, row, column),
-                       .n = (size_t)PQgetlength(result, row, column) };
-}
-
-static int64_t commands_int(const PGresult *result, int row, int column) {
-        return strtoll(PQgetvalue(result, row, column), NULL, 10);
-}
-
 /* The columns of BODY, which begin at @at, as the body of an answer. */
 static int commands_answer(const PGresult *result, int at, Answer *answer) {
-        Text payload = commands_text(result, 0, at + 6);
-        Text id = commands_text(result, 0, at);
-        Text state = commands_text(result, 0, at + 1);
+        Text payload = db_value_text(result, 0, at + 6);
+        Text id = db_value_text(result, 0, at);
+        Text state = db_value_text(result, 0, at + 1);
         Buf *buf = &answer->bodies[0];
         JsonOut out = { .buf = buf };
 
         assert(answer->n_bodies == 1);
         snprintf(answer->command_id, sizeof(answer->command_id), "%s", id.data);
         snprintf(answer->state, sizeof(answer->state), "%s", state.data);
-        answer->device_id = commands_int(result, 0, at + 2);
+        answer->device_id = db_value_int(result, 0, at + 2);
 
         json_out_object(&out, NULL);
         json_out_text(&out, "command_id", id);
         json_out_text(&out, "state", state);
         json_out_int(&out, "device_id", answer->device_id);
-        json_out_text(&out, "device_code", commands_text(result, 0, at + 3));
-        json_out_raw(&out, "user_id", commands_text(result, 0, at + 4)); /* a number, or null */
-        json_out_text(&out, "action", commands_text(result, 0, at + 5));
+        json_out_text(&out, "device_code", db_value_text(result, 0, at + 3));
+        json_out_raw(&out, "user_id", db_value_text(result, 0, at + 4)); /* a number, or null */
+        json_out_text(&out, "action", db_value_text(result, 0, at + 5));
         json_out_raw(&out, "payload", payload.data ? payload : TEXT("{}"));
-        json_out_text(&out, "message", commands_text(result, 0, at + 7));
-        json_out_time(&out, "created_at", commands_int(result, 0, at + 8));
-        json_out_time(&out, "updated_at", commands_int(result, 0, at + 9));
-        json_out_time(&out, "expires_at", commands_int(result, 0, at + 10));
+        json_out_text(&out, "message", db_value_text(result, 0, at + 7));
+        json_out_time(&out, "created_at", db_value_int(result, 0, at + 8));
+        json_out_time(&out, "updated_at", db_value_int(result, 0, at + 9));
+        json_out_time(&out, "expires_at", db_value_int(result, 0, at + 10));
         json_out_object_end(&out);
         return buf_failed(buf) ? err_new(-ENOMEM) : 0;
 }
@@ -119,7 +109,7 @@ static int commands_full(DbConn *conn, const Query *query, Answer *answer) {
                 return r < 0 ? err_up(r) : r;
         answer->status = 429;
         answer->is_own =
-                query->max_own < query->max_pending && commands_int(result, 0, 0) >= query->max_own;
+                query->max_own < query->max_pending && db_value_int(result, 0, 0) >= query->max_own;
         return 0;
 }
 
@@ -151,7 +141,7 @@ int db_command_rows_add(DbConn *conn, const Query *query, Answer *answer) {
                         return r < 0 ? err_up(r) : r;
                 if (PQntuples(result) == 0)
                         continue;
-                answer->status = (int)commands_int(result, 0, 0);
+                answer->status = (int)db_value_int(result, 0, 0);
                 return commands_answer(result, 1, answer);
         }
         r = commands_full(conn, query, answer);
@@ -215,7 +205,7 @@ int db_command_rows_cancel(DbConn *conn, const Query *query, Answer *answer) {
                         return r < 0 ? err_up(r) : r;
                 if (PQntuples(result) == 0)
                         continue;
-                answer->status = (int)commands_int(result, 0, 0);
+                answer->status = (int)db_value_int(result, 0, 0);
                 return commands_answer(result, 1, answer);
         }
         answer->status = 404;
@@ -235,7 +225,7 @@ void db_command_rows_format(const DbCommand *command, Buf *buf) {
 /* Row @i of COLUMNS. */
 /* A row that somebody altered may say any time; 10 years are as good as for ever. */
 static int64_t commands_left_ms(const PGresult *result, int row, int column) {
-        int64_t left_ms = commands_int(result, row, column);
+        int64_t left_ms = db_value_int(result, row, column);
 
         if (left_ms < 0)
                 return 0;
@@ -246,12 +236,12 @@ void db_command_rows_row(const PGresult *result, int i, DbCommand *ret_command) 
         *ret_command = (DbCommand){
                 .command_id = PQgetvalue(result, i, 0),
                 .action = PQgetvalue(result, i, 1),
-                .payload = commands_text(result, i, 2).data,
-                .device_id = commands_int(result, i, 3),
-                .device_code = commands_text(result, i, 4).data,
-                .user_name = commands_text(result, i, 5).data,
+                .payload = db_value_text(result, i, 2).data,
+                .device_id = db_value_int(result, i, 3),
+                .device_code = db_value_text(result, i, 4).data,
+                .user_name = db_value_text(result, i, 5).data,
                 .left_ms = commands_left_ms(result, i, 6),
-                .cancel_message = commands_text(result, i, 7).data,
+                .cancel_message = db_value_text(result, i, 7).data,
         };
 }
 

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(void *, PQfreemem);
@@ -40,12 +41,9 @@ int db_letters_outcomes(DbConn *conn, const char *ids, DbOutcomeFn fn, void *arg
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         for (int i = 0; i < PQntuples(result); ++i) {
-                const char *outcome = PQgetisnull(result, i, 2) ? NULL : PQgetvalue(result, i, 2);
+                const char *outcome = db_value_string(result, i, 2);
 
-                fn(arg,
-                   strtoll(PQgetvalue(result, i, 0), NULL, 10),
-                   *PQgetvalue(result, i, 1) == 't',
-                   text_of(outcome));
+                fn(arg, db_value_int(result, i, 0), db_value_bool(result, i, 1), text_of(outcome));
         }
         return 0;
 }
@@ -203,12 +201,12 @@ static int letters_tell(const PGresult *result, int row, DbDeadLetterFn fn, void
                 return err_new(-ENOMEM);
         fn(arg,
            &(DbDeadLetter){
-                   .id = strtoll(PQgetvalue(result, row, 0), NULL, 10),
-                   .received_us = strtoll(PQgetvalue(result, row, 1), NULL, 10),
+                   .id = db_value_int(result, row, 0),
+                   .received_us = db_value_int(result, row, 1),
                    .topic = PQgetvalue(result, row, 2),
                    .reason = PQgetvalue(result, row, 4),
                    .payload = { .data = payload, .n = n },
-                   .element = strtoll(PQgetvalue(result, row, 5), NULL, 10),
+                   .element = db_value_int(result, row, 5),
            });
         return 0;
 }
@@ -247,7 +245,7 @@ int db_letters_claim(DbConn *conn,
         if (r == 0)
                 *after = 0;
         for (int i = 0; r == 0 && i < PQntuples(result); ++i) {
-                *after = strtoll(PQgetvalue(result, i, 0), NULL, 10);
+                *after = db_value_int(result, i, 0);
                 if (!PQgetisnull(result, i, 6))
                         letters_say_refused(result, i);
                 else if (!PQgetisnull(result, i, 1))

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -31,8 +32,8 @@ int db_login_find(DbConn *conn, const char *username, DbLogin *ret_login) {
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) == 0) /* whoever answers so is no server of ours */
                 return DB_E_REJECTED;
-        login.user_id = strtoll(PQgetvalue(result, 0, 0), NULL, 10); /* null is "": 0 */
-        login.generation = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+        login.user_id = db_value_int(result, 0, 0); /* null is "": 0 */
+        login.generation = db_value_int(result, 0, 1);
         if (!PQgetisnull(result, 0, 2)) {
                 login.hash = strdup(PQgetvalue(result, 0, 2));
                 if (!login.hash)
@@ -57,7 +58,7 @@ static int login_rehash(DbConn *conn,
         r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        return PQntuples(result) > 0 && *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_NOT_FOUND;
+        return PQntuples(result) > 0 && db_value_bool(result, 0, 0) ? 0 : DB_E_NOT_FOUND;
 }
 
 int db_login_rehash(DbConn *conn, int64_t user_id, const char *checked, const char *anew) {
@@ -115,7 +116,7 @@ int db_login_token(DbConn *conn,
                         &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        *ret_is_ours = *PQgetvalue(result, 0, 1) == 't';
+        *ret_is_ours = db_value_bool(result, 0, 1);
         if (*ret_is_ours)
                 return 0;
         *ret_text = strdup(PQgetvalue(result, 0, 0));

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "db/trouble.h"
+#include "db/value.h"
 #include "db/visible.h"
 
 #define MANAGE_N_ARGS  (2 + MANAGE_N_TEXTS + 1)
@@ -280,7 +281,7 @@ static size_t manage_args(const Query *query,
 /* Of a token of a user: whose, and of which generation. */
 static void manage_take_generation(const PGresult *result, Answer *answer) {
         if (PQnfields(result) > 2)
-                answer->generation = strtoll(PQgetvalue(result, 0, 2), NULL, 10);
+                answer->generation = db_value_int(result, 0, 2);
 }
 
 int db_manage(DbConn *conn, const Query *query, const char *password_hash, Answer *answer) {

@@ -1,7 +1,6 @@
 #include "db/follow/directory.h"
 
 #include <libpq-fe.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -10,6 +9,7 @@
 #include "base/text.h"
 #include "db/follow/changes.h"
 #include "db/trouble.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(PGnotify *, PQfreemem);
@@ -40,25 +40,8 @@ DbDirectory *db_directory_free(DbDirectory *directory) {
         return NULL;
 }
 
-static int64_t column_int(const PGresult *result, int row, int column) {
-        return strtoll(PQgetvalue(result, row, column), NULL, 10); /* null is "": 0 */
-}
-
 static int64_t column_time(const PGresult *result, int row, int column) {
-        return PQgetisnull(result, row, column) ? CLOCK_UNKNOWN : column_int(result, row, column);
-}
-
-static double column_double(const PGresult *result, int row, int column) {
-        return PQgetisnull(result, row, column) ? (double)NAN
-                                                : strtod(PQgetvalue(result, row, column), NULL);
-}
-
-static const char *column_string(const PGresult *result, int row, int column) {
-        return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
-}
-
-static bool column_bool(const PGresult *result, int row, int column) {
-        return *PQgetvalue(result, row, column) == 't';
+        return PQgetisnull(result, row, column) ? CLOCK_UNKNOWN : db_value_int(result, row, column);
 }
 
 static int directory_add(RegistryDelta *delta, const RegistryRow *row) {
@@ -70,13 +53,13 @@ static int directory_add(RegistryDelta *delta, const RegistryRow *row) {
 static int directory_add_user(RegistryDelta *delta, const PGresult *result, int i) {
         RegistryRow row = { .table = REGISTRY_USER };
 
-        row.user.id = column_int(result, i, 0);
-        row.user.name = column_string(result, i, 1);
-        row.user.is_active = column_bool(result, i, 3);
-        row.user.generation = column_int(result, i, 4);
-        row.user.tokens_from_us = column_int(result, i, 5);
-        row.user.identifier = column_string(result, i, 6);
-        row.user.id_since_us = column_int(result, i, 7);
+        row.user.id = db_value_int(result, i, 0);
+        row.user.name = db_value_string(result, i, 1);
+        row.user.is_active = db_value_bool(result, i, 3);
+        row.user.generation = db_value_int(result, i, 4);
+        row.user.tokens_from_us = db_value_int(result, i, 5);
+        row.user.identifier = db_value_string(result, i, 6);
+        row.user.id_since_us = db_value_int(result, i, 7);
         if (!role_from_name(PQgetvalue(result, i, 2), &row.user.role))
                 row.user.role = ROLE_VIEWER; /* a role that we do not know gives no rights */
         return directory_add(delta, &row);
@@ -111,23 +94,23 @@ static int directory_add_device(RegistryDelta *delta, const PGresult *result, in
         RegistryRow row = { .table = REGISTRY_DEVICE };
         Device *device = &row.device;
 
-        device->id = column_int(result, i, 0);
-        device->user_id = column_int(result, i, 1);
-        device->key = column_string(result, i, 2);
-        device->code = column_string(result, i, 3);
-        device->name = column_string(result, i, 4);
-        device->product_type = column_string(result, i, 5);
-        device->device_type = column_string(result, i, 6);
-        device->firmware_version = column_string(result, i, 7);
-        device->is_active = column_bool(result, i, 8);
+        device->id = db_value_int(result, i, 0);
+        device->user_id = db_value_int(result, i, 1);
+        device->key = db_value_string(result, i, 2);
+        device->code = db_value_string(result, i, 3);
+        device->name = db_value_string(result, i, 4);
+        device->product_type = db_value_string(result, i, 5);
+        device->device_type = db_value_string(result, i, 6);
+        device->firmware_version = db_value_string(result, i, 7);
+        device->is_active = db_value_bool(result, i, 8);
         device->has_token = column_hash(result, i, 9, device->token_hash);
         if (!column_token_form(result, i, 10, &device->token_form))
                 device->has_token = false; /* of a form that we do not know */
-        device->token_generation = column_int(result, i, 11);
-        device->location = column_string(result, i, 12);
-        device->manufacturer = column_string(result, i, 13);
-        device->model = column_string(result, i, 14);
-        device->may_uplink = column_bool(result, i, 15);
+        device->token_generation = db_value_int(result, i, 11);
+        device->location = db_value_string(result, i, 12);
+        device->manufacturer = db_value_string(result, i, 13);
+        device->model = db_value_string(result, i, 14);
+        device->may_uplink = db_value_bool(result, i, 15);
         return directory_add(delta, &row);
 }
 
@@ -140,16 +123,16 @@ static int directory_add_state(RegistryDelta *delta, const PGresult *result, int
         RegistryRow row = { .table = REGISTRY_DEVICE_STATE };
         DeviceState *state = &row.device_state.state;
 
-        row.device_state.device_id = column_int(result, i, 0);
+        row.device_state.device_id = db_value_int(result, i, 0);
         snprintf(state->status, sizeof(state->status), "%.15s", PQgetvalue(result, i, 1));
         state->last_seen_us = directory_past(column_time(result, i, 2));
         state->time_us = directory_past(column_time(result, i, 3));
-        state->temperature = column_double(result, i, 4);
-        state->humidity = column_double(result, i, 5);
-        state->latitude = column_double(result, i, 6);
-        state->longitude = column_double(result, i, 7);
-        state->clock.verdict = clock_verdict_of(column_string(result, i, 8));
-        state->clock.offset_us = column_int(result, i, 9) * 1000;
+        state->temperature = db_value_number(result, i, 4);
+        state->humidity = db_value_number(result, i, 5);
+        state->latitude = db_value_number(result, i, 6);
+        state->longitude = db_value_number(result, i, 7);
+        state->clock.verdict = clock_verdict_of(db_value_string(result, i, 8));
+        state->clock.offset_us = db_value_int(result, i, 9) * 1000;
         state->clock_set_us = column_time(result, i, 10);
         state->status_us = directory_past(column_time(result, i, 11));
         return directory_add(delta, &row);
@@ -158,50 +141,50 @@ static int directory_add_state(RegistryDelta *delta, const PGresult *result, int
 static int directory_add_vehicle(RegistryDelta *delta, const PGresult *result, int i) {
         RegistryRow row = { .table = REGISTRY_VEHICLE };
 
-        row.vehicle.id = column_int(result, i, 0);
-        row.vehicle.user_id = column_int(result, i, 1);
-        row.vehicle.code = column_string(result, i, 2);
-        row.vehicle.name = column_string(result, i, 3);
-        row.vehicle.is_active = column_bool(result, i, 4);
-        row.vehicle.clock.now.verdict = clock_verdict_of(column_string(result, i, 5));
-        row.vehicle.clock.now.offset_us = column_int(result, i, 6) * 1000;
+        row.vehicle.id = db_value_int(result, i, 0);
+        row.vehicle.user_id = db_value_int(result, i, 1);
+        row.vehicle.code = db_value_string(result, i, 2);
+        row.vehicle.name = db_value_string(result, i, 3);
+        row.vehicle.is_active = db_value_bool(result, i, 4);
+        row.vehicle.clock.now.verdict = clock_verdict_of(db_value_string(result, i, 5));
+        row.vehicle.clock.now.offset_us = db_value_int(result, i, 6) * 1000;
         row.vehicle.clock.noted = row.vehicle.clock.now;
-        row.vehicle.key_hash = thing_key_hash(column_string(result, i, 7));
+        row.vehicle.key_hash = thing_key_hash(db_value_string(result, i, 7));
         return directory_add(delta, &row);
 }
 
 static int directory_add_group(RegistryDelta *delta, const PGresult *result, int i) {
         RegistryRow row = { .table = REGISTRY_GROUP };
 
-        row.group.id = column_int(result, i, 0);
-        row.group.name = column_string(result, i, 1);
+        row.group.id = db_value_int(result, i, 0);
+        row.group.name = db_value_string(result, i, 1);
         return directory_add(delta, &row);
 }
 
 static int directory_add_device_group(RegistryDelta *delta, const PGresult *result, int i) {
         RegistryRow row = { .table = REGISTRY_DEVICE_GROUP };
 
-        row.device_group.device_id = column_int(result, i, 0);
-        row.device_group.group_id = column_int(result, i, 1);
+        row.device_group.device_id = db_value_int(result, i, 0);
+        row.device_group.group_id = db_value_int(result, i, 1);
         return directory_add(delta, &row);
 }
 
 static int directory_add_share(RegistryDelta *delta, const PGresult *result, int i) {
         RegistryRow row = { .table = REGISTRY_SHARE };
 
-        row.share.id = column_int(result, i, 0);
-        row.share.user_id = column_int(result, i, 1);
-        row.share.vehicle_id = column_int(result, i, 2);
-        row.share.device_id = column_int(result, i, 3);
-        row.share.group_id = column_int(result, i, 4);
+        row.share.id = db_value_int(result, i, 0);
+        row.share.user_id = db_value_int(result, i, 1);
+        row.share.vehicle_id = db_value_int(result, i, 2);
+        row.share.device_id = db_value_int(result, i, 3);
+        row.share.group_id = db_value_int(result, i, 4);
         return directory_add(delta, &row);
 }
 
 static int directory_add_zones(RegistryDelta *delta, const PGresult *result, int i) {
         RegistryRow row = { .table = REGISTRY_ZONES };
 
-        row.zones.near_dbm = column_double(result, i, 1);
-        row.zones.medium_dbm = column_double(result, i, 2);
+        row.zones.near_dbm = db_value_number(result, i, 1);
+        row.zones.medium_dbm = db_value_number(result, i, 2);
         return directory_add(delta, &row);
 }
 
@@ -403,8 +386,8 @@ static int directory_add_deleted(RegistryDelta *delta,
         RegistryRow row = { .table = change->table, .deleted = true };
 
         for (int i = 0; i < PQntuples(result); ++i)
-                if (column_int(result, i, 0) == change->id &&
-                    (!is_pair || column_int(result, i, 1) == change->other_id))
+                if (db_value_int(result, i, 0) == change->id &&
+                    (!is_pair || db_value_int(result, i, 1) == change->other_id))
                         return 0;
 
         switch (change->table) {

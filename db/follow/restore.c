@@ -1,11 +1,11 @@
 #include <libpq-fe.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "db/follow/directory.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -96,18 +96,13 @@ static void restore_vehicle_log(const PGresult *result, int row, Buf *ret_json) 
         buf_append_char(ret_json, '}');
 }
 
-static double restore_number(const PGresult *result, int row, int column) {
-        return PQgetisnull(result, row, column) ? (double)NAN
-                                                : strtod(PQgetvalue(result, row, column), NULL);
-}
-
 static int restore_row(Arena *arena, Kind kind, const PGresult *result, int row, Record *ret) {
-        int64_t id = strtoll(PQgetvalue(result, row, 0), NULL, 10);
+        int64_t id = db_value_int(result, row, 0);
         Record record = {
                 .kind = kind,
                 .seq = strtoull(PQgetvalue(result, row, 1), NULL, 10),
-                .received_us = strtoll(PQgetvalue(result, row, 2), NULL, 10),
-                .time_us = strtoll(PQgetvalue(result, row, 3), NULL, 10),
+                .received_us = db_value_int(result, row, 2),
+                .time_us = db_value_int(result, row, 3),
         };
         CLEANUP_BUF Buf json = { 0 };
 
@@ -119,8 +114,8 @@ static int restore_row(Arena *arena, Kind kind, const PGresult *result, int row,
                            (size_t)PQgetlength(result, row, RESTORE_MEMBERS));
         } else {
                 record.vehicle_id = id;
-                record.vehicle_log.latitude = restore_number(result, row, RESTORE_LATITUDE);
-                record.vehicle_log.longitude = restore_number(result, row, RESTORE_LONGITUDE);
+                record.vehicle_log.latitude = db_value_number(result, row, RESTORE_LATITUDE);
+                record.vehicle_log.longitude = db_value_number(result, row, RESTORE_LONGITUDE);
                 restore_vehicle_log(result, row, &json);
         }
         record.data = arena_copy(arena, buf_text(&json).data, json.n);
@@ -160,7 +155,7 @@ static int restore_page(DbConn *conn,
         for (int i = 0; i < n; ++i) {
                 Record record;
 
-                *id = strtoll(PQgetvalue(result, i, 0), NULL, 10);
+                *id = db_value_int(result, i, 0);
                 if (PQgetisnull(result, i, 1))
                         continue;
                 r = restore_row(arena, source->kind, result, i, &record);
@@ -228,7 +223,7 @@ int db_directory_sensors(DbConn *conn,
                                  &result);
                 n_rows = r == 0 ? PQntuples(result) : 0;
                 for (int i = 0; r == 0 && i < n_rows; ++i) {
-                        vehicle_id = strtoll(PQgetvalue(result, i, 0), NULL, 10);
+                        vehicle_id = db_value_int(result, i, 0);
                         sensor_id = (int32_t)strtol(PQgetvalue(result, i, 1), NULL, 10);
                         r = fn(arg, vehicle_id, sensor_id);
                 }
@@ -299,7 +294,7 @@ int db_directory_merged(DbConn *conn, DbMergedFn fn, void *arg) {
                 n_rows = r == 0 ? PQntuples(result) : 0;
                 for (int i = 0; r == 0 && i < n_rows; ++i)
                         r = fn(arg,
-                               strtoll(PQgetvalue(result, i, 0), NULL, 10),
+                               db_value_int(result, i, 0),
                                strtoull(PQgetvalue(result, i, 1), NULL, 10),
                                (Text){ PQgetvalue(result, i, 2),
                                        (size_t)PQgetlength(result, i, 2) });

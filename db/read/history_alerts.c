@@ -2,6 +2,7 @@
 
 #include "db/first_of.h"
 #include "db/read/reading_source.h"
+#include "db/value.h"
 #include "db/visible.h"
 
 /* Who sees neither the vehicle nor the device of an alert does not see it. */
@@ -67,7 +68,7 @@ static void alerts_ack(const PGresult *rows, int row, JsonOut *out) {
 
         json_out_bool(out, "acknowledged", is_acknowledged);
         if (is_acknowledged)
-                json_out_time(out, "acknowledged_at", db_reading_int(rows, row, ALERTS_ACK_US));
+                json_out_time(out, "acknowledged_at", db_value_int(rows, row, ALERTS_ACK_US));
         else
                 json_out_null(out, "acknowledged_at");
         db_reading_text(out, "acknowledged_by", rows, row, ALERTS_ACK_BY);

@@ -2,6 +2,7 @@
 
 #include "db/read/reading_source.h"
 #include "db/read/vehicle_log_json.h"
+#include "db/value.h"
 #include "model/record.h"
 
 /*
@@ -72,7 +73,7 @@ static void logs_bind(DbReading *reading) {
 }
 
 static void logs_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
-        Kind kind = (Kind)db_reading_int(rows, row, LOGS_KIND);
+        Kind kind = (Kind)db_value_int(rows, row, LOGS_KIND);
 
         db_reading_item(reading, rows, row, kind_name(kind), out);
         json_out_int(out, "vehicle_id", reading->history->vehicle_id);

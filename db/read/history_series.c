@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "db/read/reading_source.h"
+#include "db/value.h"
 #include "model/vehicle_log.h"
 
 /*
@@ -198,8 +199,8 @@ static void series_head(const DbReading *reading, const PGresult *look, int step
         if (history->kind == HISTORY_SENSOR_SERIES)
                 json_out_int(out, "sensor_id", history->sensor_id);
         json_out_string(out, "member", history->member);
-        json_out_time(out, "from", db_reading_int(look, 0, 0));
-        json_out_time(out, "to", db_reading_int(look, 0, 1));
+        json_out_time(out, "from", db_value_int(look, 0, 0));
+        json_out_time(out, "to", db_value_int(look, 0, 1));
         json_out_int(out, "points", history->points);
         json_out_int(out, "step", step);
         db_reading_text(out, "cursor", look, 0, 2);
@@ -215,8 +216,8 @@ static int series_begin(DbReading *reading, JsonOut *out) {
         r = db_conn_row(reading->conn, &(DbQuery){ sql, reading->n_args, reading->args }, &look);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        from_us = db_reading_int(look, 0, 0);
-        to_us = db_reading_int(look, 0, 1);
+        from_us = db_value_int(look, 0, 0);
+        to_us = db_value_int(look, 0, 1);
         step = series_step(reading->history, from_us, to_us);
         r = series_declare(reading, from_us, to_us, step);
         if (r != 0)
@@ -229,7 +230,7 @@ static int series_begin(DbReading *reading, JsonOut *out) {
 static void series_line(const PGresult *rows, int row, Buf *body) {
         char when[CLOCK_TEXT_SIZE];
 
-        clock_format(db_reading_int(rows, row, 0), when);
+        clock_format(db_value_int(rows, row, 0), when);
         buf_printf(body, "%s,%s\r\n", when, PQgetvalue(rows, row, 1));
 }
 

@@ -1,6 +1,7 @@
 #include <libpq-fe.h>
 
 #include "db/read/reading_source.h"
+#include "db/value.h"
 
 /* ---- the rows ------------------------------------------------------------------------------ */
 
@@ -72,7 +73,7 @@ static int averages_begin(DbReading *reading, JsonOut *out) {
 static void averages_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
         (void)reading;
         json_out_object(out, NULL);
-        json_out_time(out, "timestamp", db_reading_int(rows, row, 0));
+        json_out_time(out, "timestamp", db_value_int(rows, row, 0));
         db_reading_json(out, "count", rows, row, 1);
         db_reading_json(out, "data", rows, row, 2);
         json_out_object_end(out);

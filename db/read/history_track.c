@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "db/read/reading_source.h"
+#include "db/value.h"
 
 /*
  * A track as one GeoJSON Feature. The coordinates and their times are two arrays of any length, so
@@ -117,7 +118,7 @@ static void track_row(DbReading *reading, const PGresult *rows, int row, JsonOut
         const DbPoint point = {
                 .longitude = strtod(PQgetvalue(rows, row, 0), NULL),
                 .latitude = strtod(PQgetvalue(rows, row, 1), NULL),
-                .time_us = db_reading_int(rows, row, 2),
+                .time_us = db_value_int(rows, row, 2),
         };
 
         reading->track->out = out;
@@ -142,11 +143,11 @@ static int track_find_shape(DbReading *reading, DbTrack *track) {
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
 
-        track->n_points = db_reading_int(result, 0, 0);
+        track->n_points = db_value_int(result, 0, 0);
         if (track->n_points < 2)
                 track->shape = track->n_points == 0 ? TRACK_NOTHING : TRACK_POINT;
         else
-                track->shape = *PQgetvalue(result, 0, 1) == 't' ? TRACK_LINES : TRACK_LINE;
+                track->shape = db_value_bool(result, 0, 1) ? TRACK_LINES : TRACK_LINE;
         return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "base/json_out.h"
 #include "base/name.h"
 #include "base/text.h"
+#include "db/value.h"
 #include "model/record.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
@@ -103,32 +104,24 @@ static const char letter_notes[] =
 static const char letter_note_groups[] = LETTER_GROUPS("0", "member", LETTER_NOTES);
 /* clang-format on */
 
-static int64_t letter_int(const PGresult *result, int row, LetterColumn column) {
-        return strtoll(PQgetvalue(result, row, (int)column), NULL, 10);
-}
-
-static const char *letter_text(const PGresult *result, int row, LetterColumn column) {
-        return PQgetisnull(result, row, (int)column) ? NULL : PQgetvalue(result, row, (int)column);
-}
-
 static DbLetterRow letter_row(const PGresult *result, int row) {
         return (DbLetterRow){
-                .id = letter_int(result, row, LETTER_COLUMN_ID),
-                .seq = (uint64_t)letter_int(result, row, LETTER_COLUMN_SEQ),
-                .n = letter_int(result, row, LETTER_COLUMN_N),
-                .n_bytes = letter_int(result, row, LETTER_COLUMN_BYTES),
-                .first_us = letter_int(result, row, LETTER_COLUMN_FIRST),
-                .last_us = letter_int(result, row, LETTER_COLUMN_LAST),
-                .item = letter_text(result, row, LETTER_COLUMN_ITEM)
-                                ? (int)letter_int(result, row, LETTER_COLUMN_ITEM)
+                .id = db_value_int(result, row, LETTER_COLUMN_ID),
+                .seq = (uint64_t)db_value_int(result, row, LETTER_COLUMN_SEQ),
+                .n = db_value_int(result, row, LETTER_COLUMN_N),
+                .n_bytes = db_value_int(result, row, LETTER_COLUMN_BYTES),
+                .first_us = db_value_int(result, row, LETTER_COLUMN_FIRST),
+                .last_us = db_value_int(result, row, LETTER_COLUMN_LAST),
+                .item = db_value_string(result, row, LETTER_COLUMN_ITEM)
+                                ? (int)db_value_int(result, row, LETTER_COLUMN_ITEM)
                                 : -1,
-                .reason = letter_text(result, row, LETTER_COLUMN_REASON),
-                .route = letter_text(result, row, LETTER_COLUMN_ROUTE),
-                .device = letter_text(result, row, LETTER_COLUMN_DEVICE),
-                .topic = letter_text(result, row, LETTER_COLUMN_TOPIC),
-                .detail = letter_text(result, row, LETTER_COLUMN_DETAIL),
-                .member = letter_text(result, row, LETTER_COLUMN_MEMBER),
-                .kind = letter_text(result, row, LETTER_COLUMN_KIND),
+                .reason = db_value_string(result, row, LETTER_COLUMN_REASON),
+                .route = db_value_string(result, row, LETTER_COLUMN_ROUTE),
+                .device = db_value_string(result, row, LETTER_COLUMN_DEVICE),
+                .topic = db_value_string(result, row, LETTER_COLUMN_TOPIC),
+                .detail = db_value_string(result, row, LETTER_COLUMN_DETAIL),
+                .member = db_value_string(result, row, LETTER_COLUMN_MEMBER),
+                .kind = db_value_string(result, row, LETTER_COLUMN_KIND),
         };
 }
 

@@ -2,13 +2,13 @@
 
 #include <inttypes.h>
 #include <libpq-fe.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "db/read/missed_source.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -121,47 +121,31 @@ static int replay_prepare(const QueryReplay *replay,
 
 /* ---- what is answered ----------------------------------------------------------------------- */
 
-static Text replay_text(const PGresult *result, int row, int column) {
-        if (PQgetisnull(result, row, column))
-                return (Text){ 0 };
-        return (Text){ .data = PQgetvalue(result, row, column),
-                       .n = (size_t)PQgetlength(result, row, column) };
-}
-
-static int64_t replay_int(const PGresult *result, int row, int column) {
-        return strtoll(PQgetvalue(result, row, column), NULL, 10); /* null is "": 0 */
-}
-
-static double replay_double(const PGresult *result, int row, int column) {
-        return PQgetisnull(result, row, column) ? (double)NAN
-                                                : strtod(PQgetvalue(result, row, column), NULL);
-}
-
 static void replay_details(const PGresult *result, int row, Record *record) {
         switch (record->kind) {
         case KIND_SENSOR_LOG:
-                record->sensor.sensor_id = (int32_t)replay_int(result, row, COLUMN_NUMBER);
+                record->sensor.sensor_id = (int32_t)db_value_int(result, row, COLUMN_NUMBER);
                 break;
         case KIND_VEHICLE_LOG:
-                record->vehicle_log.latitude = replay_double(result, row, COLUMN_LATITUDE);
-                record->vehicle_log.longitude = replay_double(result, row, COLUMN_LONGITUDE);
+                record->vehicle_log.latitude = db_value_number(result, row, COLUMN_LATITUDE);
+                record->vehicle_log.longitude = db_value_number(result, row, COLUMN_LONGITUDE);
                 break;
         case KIND_BLE_DETECTIONS:
-                record->detections.n_items = (size_t)replay_int(result, row, COLUMN_NUMBER);
+                record->detections.n_items = (size_t)db_value_int(result, row, COLUMN_NUMBER);
                 break;
         case KIND_CAMERA_EVENT:
-                record->camera.event_type = replay_text(result, row, COLUMN_TYPE);
+                record->camera.event_type = db_value_text(result, row, COLUMN_TYPE);
                 break;
         case KIND_ALERT:
                 record->alert.extra = record->data;
-                record->alert.alert_type = replay_text(result, row, COLUMN_TYPE);
-                record->alert.severity = replay_text(result, row, COLUMN_SEVERITY);
-                record->alert.message = replay_text(result, row, COLUMN_MESSAGE);
+                record->alert.alert_type = db_value_text(result, row, COLUMN_TYPE);
+                record->alert.severity = db_value_text(result, row, COLUMN_SEVERITY);
+                record->alert.message = db_value_text(result, row, COLUMN_MESSAGE);
                 break;
         case KIND_COMMAND_STATE:
-                record->ack.command_id = replay_text(result, row, COLUMN_COMMAND);
-                record->ack.state = replay_text(result, row, COLUMN_TYPE);
-                record->ack.message = replay_text(result, row, COLUMN_MESSAGE);
+                record->ack.command_id = db_value_text(result, row, COLUMN_COMMAND);
+                record->ack.state = db_value_text(result, row, COLUMN_TYPE);
+                record->ack.message = db_value_text(result, row, COLUMN_MESSAGE);
                 break;
         default:
                 break;
@@ -174,26 +158,26 @@ static DeviceState replay_state(const PGresult *result, int row, const Record *r
         snprintf(state.status, sizeof(state.status), "%s", PQgetvalue(result, row, COLUMN_TYPE));
         state.last_seen_us = record->received_us;
         state.time_us = state.status_us = record->time_us;
-        state.latitude = replay_double(result, row, COLUMN_LATITUDE);
-        state.longitude = replay_double(result, row, COLUMN_LONGITUDE);
-        state.temperature = replay_double(result, row, COLUMN_TEMPERATURE);
-        state.humidity = replay_double(result, row, COLUMN_HUMIDITY);
+        state.latitude = db_value_number(result, row, COLUMN_LATITUDE);
+        state.longitude = db_value_number(result, row, COLUMN_LONGITUDE);
+        state.temperature = db_value_number(result, row, COLUMN_TEMPERATURE);
+        state.humidity = db_value_number(result, row, COLUMN_HUMIDITY);
         return state;
 }
 
 static int replay_tell(const PGresult *result, int row, size_t slot, DbMissedFn fn, void *arg) {
         DeviceState state;
         Record record = {
-                .kind = (Kind)replay_int(result, row, COLUMN_KIND),
-                .seq = (uint64_t)replay_int(result, row, COLUMN_SEQ),
-                .received_us = replay_int(result, row, COLUMN_RECEIVED),
-                .time_us = replay_int(result, row, COLUMN_TIME),
-                .said_time = replay_text(result, row, COLUMN_SAID),
-                .vehicle_id = replay_int(result, row, COLUMN_VEHICLE),
-                .device_id = replay_int(result, row, COLUMN_DEVICE),
-                .data = replay_text(result, row, COLUMN_DATA),
-                .late = *PQgetvalue(result, row, COLUMN_LATE) == 't',
-                .journal_id = replay_int(result, row, COLUMN_JOURNAL),
+                .kind = (Kind)db_value_int(result, row, COLUMN_KIND),
+                .seq = (uint64_t)db_value_int(result, row, COLUMN_SEQ),
+                .received_us = db_value_int(result, row, COLUMN_RECEIVED),
+                .time_us = db_value_int(result, row, COLUMN_TIME),
+                .said_time = db_value_text(result, row, COLUMN_SAID),
+                .vehicle_id = db_value_int(result, row, COLUMN_VEHICLE),
+                .device_id = db_value_int(result, row, COLUMN_DEVICE),
+                .data = db_value_text(result, row, COLUMN_DATA),
+                .late = db_value_bool(result, row, COLUMN_LATE),
+                .journal_id = db_value_int(result, row, COLUMN_JOURNAL),
         };
 
         replay_details(result, row, &record);
@@ -274,11 +258,11 @@ static int replay_journals(DbConn *conn,
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) != 1 ||
-            (!replay->is_playback && !replay->is_stored && *PQgetvalue(result, 0, 2) != 't'))
+            (!replay->is_playback && !replay->is_stored && !db_value_bool(result, 0, 2)))
                 return DB_E_NOT_FOUND;
 
         buf_append_string(&span->journals, PQgetvalue(result, 0, 0));
-        *ret_stored_seq = (uint64_t)replay_int(result, 0, 1);
+        *ret_stored_seq = (uint64_t)db_value_int(result, 0, 1);
         return buf_failed(&span->journals) ? err_new(-ENOMEM) : 0;
 }
 
@@ -323,7 +307,7 @@ static int replay_check_retention(DbConn *conn, const QueryReplay *replay) {
         r = db_conn_exec(conn, &(DbQuery){ sql.data, N_ELEMENTS(args), args }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_EXISTS;
+        return db_value_bool(result, 0, 0) ? 0 : DB_E_EXISTS;
 }
 
 /* ---- where does a playback begin? ----------------------------------------------------------- */
@@ -389,14 +373,14 @@ static int replay_whence(DbConn *conn,
                 return err_new(-ENOMEM);
         r = db_conn_exec(conn, &(DbQuery){ sql.data, N_ELEMENTS(args), args }, &result);
         if (r == 0)
-                *ret_after_seq = (uint64_t)replay_int(result, 0, 0);
+                *ret_after_seq = (uint64_t)db_value_int(result, 0, 0);
         return r < 0 ? err_up(r) : r;
 }
 
 /* No page ends between two rows of one number, as the next one begins behind a number. */
 static bool replay_is_equal(const PGresult *result, int row) {
         return row > 0 && row < PQntuples(result) &&
-               replay_int(result, row, COLUMN_SEQ) == replay_int(result, row - 1, COLUMN_SEQ);
+               db_value_int(result, row, COLUMN_SEQ) == db_value_int(result, row - 1, COLUMN_SEQ);
 }
 
 static bool replay_has_room(const QueryReplay *replay, int n, size_t n_bytes) {
@@ -472,7 +456,7 @@ int db_missed(DbConn *conn,
         for (int i = 0; r == 0 && i < n_told; ++i)
                 r = replay_tell(result, i, 0, fn, arg);
         if (n_told < n || n > replay->limit)
-                *ret_upto_seq = (uint64_t)replay_int(result, n_told - 1, COLUMN_SEQ);
+                *ret_upto_seq = (uint64_t)db_value_int(result, n_told - 1, COLUMN_SEQ);
         return err_up(r);
 }
 
@@ -515,7 +499,7 @@ static int replay_read(DbConn *conn, const QueryReplay *replay, size_t i, Replay
 }
 
 static uint64_t replay_next_seq(const ReplayPage *page) {
-        return page->at < page->n ? (uint64_t)replay_int(page->result, page->at, COLUMN_SEQ)
+        return page->at < page->n ? (uint64_t)db_value_int(page->result, page->at, COLUMN_SEQ)
                                   : UINT64_MAX;
 }
 
@@ -568,7 +552,8 @@ static void replay_reach(const struct replay_pages *pages,
                 if (!is_cut)
                         ret_upto[i] = page->upto_seq;
                 else if (page->at > 0)
-                        ret_upto[i] = (uint64_t)replay_int(page->result, page->at - 1, COLUMN_SEQ);
+                        ret_upto[i] =
+                                (uint64_t)db_value_int(page->result, page->at - 1, COLUMN_SEQ);
                 else
                         ret_upto[i] = replay->parts[i].after_seq;
                 if (ret_upto[i] < replay->parts[i].after_seq)

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "db/read/reading_source.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -53,10 +54,6 @@ void db_reading_bind_text(DbReading *reading, const char *value) {
                 reading->args[reading->n_args++] = NULL;
 }
 
-int64_t db_reading_int(const PGresult *rows, int row, int column) {
-        return strtoll(PQgetvalue(rows, row, column), NULL, 10);
-}
-
 /* The journal of the cursor's epoch. */
 static int reading_find_journal(DbReading *reading, int64_t *ret_journal) {
         CLEANUP(PQclear) PGresult *result = NULL;
@@ -70,7 +67,7 @@ static int reading_find_journal(DbReading *reading, int64_t *ret_journal) {
                         &result);
         if (r != 0)
                 return r;
-        *ret_journal = db_reading_int(result, 0, 0);
+        *ret_journal = db_value_int(result, 0, 0);
         return 0;
 }
 
@@ -181,31 +178,25 @@ void db_reading_item(DbReading *reading,
         char place[sizeof(last->epoch) + 24];
 
         snprintf(last->epoch, sizeof(last->epoch), "%s", PQgetvalue(rows, row, 0));
-        last->seq = db_reading_int(rows, row, 1);
-        last->item = (int32_t)db_reading_int(rows, row, 2);
-        last->received_us = db_reading_int(rows, row, 3);
+        last->seq = db_value_int(rows, row, 1);
+        last->item = (int32_t)db_value_int(rows, row, 2);
+        last->received_us = db_value_int(rows, row, 3);
         snprintf(place, sizeof(place), "%s:%lld", last->epoch, (long long)last->seq);
         json_out_object(out, NULL);
         json_out_string(out, "type", type);
-        json_out_time(out, "timestamp", db_reading_int(rows, row, 4));
+        json_out_time(out, "timestamp", db_value_int(rows, row, 4));
         json_out_time(out, "received_at", last->received_us);
         if (!PQgetisnull(rows, row, DB_READING_OWN - 1))
                 db_reading_text(out, "device_time", rows, row, DB_READING_OWN - 1);
         json_out_string(out, "cursor", place);
 }
 
-static Text reading_text(const PGresult *rows, int row, int column) {
-        if (PQgetisnull(rows, row, column))
-                return (Text){ 0 };
-        return (Text){ PQgetvalue(rows, row, column), (size_t)PQgetlength(rows, row, column) };
-}
-
 void db_reading_json(JsonOut *out, const char *name, const PGresult *rows, int row, int column) {
-        json_out_raw(out, name, reading_text(rows, row, column));
+        json_out_raw(out, name, db_value_text(rows, row, column));
 }
 
 void db_reading_text(JsonOut *out, const char *name, const PGresult *rows, int row, int column) {
-        json_out_text(out, name, reading_text(rows, row, column));
+        json_out_text(out, name, db_value_text(rows, row, column));
 }
 
 /* The row behind the last of the page only tells that there is one. */

@@ -76,7 +76,6 @@ void db_reading_text(JsonOut *out,
                      const struct pg_result *rows,
                      int row,
                      int column);
-int64_t db_reading_int(const struct pg_result *rows, int row, int column);
 
 DbTrack *db_track_free(DbTrack *track);
 

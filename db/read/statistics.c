@@ -1,12 +1,12 @@
 #include "db/read/statistics.h"
 
 #include <libpq-fe.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_out.h"
+#include "db/value.h"
 #include "db/visible.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
@@ -98,10 +98,6 @@ static const char history_cameras[] =
                                "USING (ord)"
                                " LEFT JOIN faces f USING (ord) ORDER BY s.ord";
 
-static int64_t history_int(const PGresult *result, int row, int column) {
-        return strtoll(PQgetvalue(result, row, column), NULL, 10);
-}
-
 static int history_scopes(const int64_t scopes[], size_t n, Buf *ret_array) {
         buf_append_char(ret_array, '{');
         for (size_t i = 0; i < n; ++i) {
@@ -144,8 +140,8 @@ static void history_zones(JsonOut *out,
         ret_totals[0] = ret_totals[1] = 0;
         for (int k = 0; row >= 0 && k < (int)N_ELEMENTS(zones); ++k) {
                 int column = 1 + 3 * k;
-                int64_t n_devices = history_int(result, row, column);
-                int64_t n = history_int(result, row, column + 1);
+                int64_t n_devices = db_value_int(result, row, column);
+                int64_t n = db_value_int(result, row, column + 1);
 
                 if (n == 0)
                         continue;
@@ -160,7 +156,7 @@ static void history_zones(JsonOut *out,
                 ret_totals[1] += n;
         }
         if (row >= 0 && !style->zones_apart)
-                ret_totals[0] = history_int(result, row, 10);
+                ret_totals[0] = db_value_int(result, row, 10);
 }
 
 static void history_detections_body(Buf *buf,
@@ -208,7 +204,7 @@ int db_history_detection_stats(DbConn *conn,
 
         for (size_t i = 0; i < n_scopes; ++i) {
                 bool has_row =
-                        row < PQntuples(result) && history_int(result, row, 0) == (int64_t)i + 1;
+                        row < PQntuples(result) && db_value_int(result, row, 0) == (int64_t)i + 1;
 
                 history_detections_body(&ret_bodies[i], result, has_row ? row : -1, window);
                 row += has_row;
@@ -219,12 +215,12 @@ int db_history_detection_stats(DbConn *conn,
 }
 
 static void history_faces(JsonOut *out, const PGresult *result, int row) {
-        json_out_int(out, "total_people", history_int(result, row, 1));
-        json_out_int(out, "recognitions_today", history_int(result, row, 2));
+        json_out_int(out, "total_people", db_value_int(result, row, 1));
+        json_out_int(out, "recognitions_today", db_value_int(result, row, 2));
         if (PQgetisnull(result, row, 3))
                 json_out_null(out, "last_recognition");
         else
-                json_out_time(out, "last_recognition", history_int(result, row, 3));
+                json_out_time(out, "last_recognition", db_value_int(result, row, 3));
 }
 
 static void history_cameras_body(Buf *buf, const PGresult *result, int row) {
@@ -234,12 +230,12 @@ static void history_cameras_body(Buf *buf, const PGresult *result, int row) {
         history_faces(&out, result, row);
         json_out_object(&out, "face_recognition");
         history_faces(&out, result, row);
-        json_out_int(&out, "unknown_faces_today", history_int(result, row, 4));
+        json_out_int(&out, "unknown_faces_today", db_value_int(result, row, 4));
         json_out_object_end(&out);
         json_out_object(&out, "cameras");
-        json_out_int(&out, "total_cameras", history_int(result, row, 5));
-        json_out_int(&out, "active_cameras", history_int(result, row, 6));
-        json_out_int(&out, "recording_cameras", history_int(result, row, 7));
+        json_out_int(&out, "total_cameras", db_value_int(result, row, 5));
+        json_out_int(&out, "active_cameras", db_value_int(result, row, 6));
+        json_out_int(&out, "recording_cameras", db_value_int(result, row, 7));
         json_out_object_end(&out);
         json_out_time(&out, "timestamp", clock_now_us());
         json_out_object_end(&out);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -12,7 +13,7 @@ enum {
 };
 
 static int64_t survey_int(const PGresult *result, int column) {
-        return PQntuples(result) > 0 ? strtoll(PQgetvalue(result, 0, column), NULL, 10) : 0;
+        return PQntuples(result) > 0 ? db_value_int(result, 0, column) : 0;
 }
 
 static int survey_people(DbConn *conn, DbSurvey *survey) {
@@ -65,8 +66,7 @@ static int survey_clocks(DbConn *conn, const char *sql, int64_t n_clocks[CLOCK_V
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         for (int i = 0; i < PQntuples(result); ++i)
-                n_clocks[clock_verdict_of(PQgetvalue(result, i, 0))] +=
-                        strtoll(PQgetvalue(result, i, 1), NULL, 10);
+                n_clocks[clock_verdict_of(PQgetvalue(result, i, 0))] += db_value_int(result, i, 1);
         return 0;
 }
 
@@ -94,10 +94,10 @@ int db_survey_letters(DbConn *conn, const char *reason, int limit, DbLetterGroup
         for (int i = 0; i < PQntuples(result); ++i)
                 fn(arg,
                    &(DbLetterGroup){
-                           .n = strtoll(PQgetvalue(result, i, 0), NULL, 10),
-                           .n_bytes = strtoll(PQgetvalue(result, i, 1), NULL, 10),
-                           .first_us = strtoll(PQgetvalue(result, i, 2), NULL, 10),
-                           .last_us = strtoll(PQgetvalue(result, i, 3), NULL, 10),
+                           .n = db_value_int(result, i, 0),
+                           .n_bytes = db_value_int(result, i, 1),
+                           .first_us = db_value_int(result, i, 2),
+                           .last_us = db_value_int(result, i, 3),
                            .reason = PQgetvalue(result, i, 4),
                            .topic = PQgetvalue(result, i, 5),
                            .name = PQgetvalue(result, i, 6),

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "db/value.h"
 
 #define ADOPT_ARG_SIZE 24
 
@@ -18,7 +19,7 @@ static int adopt_answer(DbConn *conn, const char *sql, const char *epoch, bool *
         int r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
 
         if (r == 0)
-                *ret_answer = *PQgetvalue(result, 0, 0) == 't';
+                *ret_answer = db_value_bool(result, 0, 0);
         return r;
 }
 
@@ -68,7 +69,7 @@ static int adopt_ask(DbConn *conn, const char *epoch, int *ret_slot, uint64_t *r
                 return DB_E_NOT_FOUND;
         *ret_slot = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
         *ret_seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
-        return *PQgetvalue(result, 0, 2) == 't' ? 0 : DB_E_BUSY;
+        return db_value_bool(result, 0, 2) ? 0 : DB_E_BUSY;
 }
 
 int db_adopt_begin(DbConn *conn, const char *epoch, int *ret_slot, uint64_t *ret_seq) {
@@ -123,6 +124,6 @@ int db_adopt_end(DbConn *conn, const char *epoch, uint64_t last_seq, bool *ret_i
                                      args },
                          &result);
         if (r == 0)
-                *ret_is_done = *PQgetvalue(result, 0, 0) == 't';
+                *ret_is_done = db_value_bool(result, 0, 0);
         return r;
 }

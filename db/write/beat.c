@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "db/migrate.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -27,17 +28,17 @@ static int beat_find(DbConn *conn, bool *ret_has_figures) {
         r = db_conn_exec(conn, &query, &result);
         if (r != 0)
                 return r;
-        *ret_has_figures = *PQgetvalue(result, 0, 1) == 't';
-        return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_SCHEMA;
+        *ret_has_figures = db_value_bool(result, 0, 1);
+        return db_value_bool(result, 0, 0) ? 0 : DB_E_SCHEMA;
 }
 
 static void beat_take(DbBeatOwner *owner, const PGresult *result) {
         snprintf(owner->instance, sizeof(owner->instance), "%s", PQgetvalue(result, 0, 0));
-        owner->beats = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+        owner->beats = db_value_int(result, 0, 1);
         snprintf(owner->host, sizeof(owner->host), "%s", PQgetvalue(result, 0, 2));
         owner->pid = (int)strtol(PQgetvalue(result, 0, 3), NULL, 10);
         owner->lease_ms = (int)strtol(PQgetvalue(result, 0, 4), NULL, 10);
-        owner->is_us = *PQgetvalue(result, 0, 5) == 't';
+        owner->is_us = db_value_bool(result, 0, 5);
 }
 
 static int beat_say(DbConn *conn, const DbBeat *beat) {

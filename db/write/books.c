@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "db/value.h"
 #include "db/write/rows.h"
 
 #define BOOKS_REACH "172800000000" /* two days of numbers: a new one has none of before */
@@ -236,7 +237,7 @@ int db_books_items(DbConn *conn,
                 r = fn(arg,
                        strtoull(PQgetvalue(result, i, 0), NULL, 10),
                        (int)strtol(PQgetvalue(result, i, 1), NULL, 10),
-                       *PQgetvalue(result, i, 2) == 't');
+                       db_value_bool(result, i, 2));
         return r < 0 ? err_up(r) : r;
 }
 

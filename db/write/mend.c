@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "db/value.h"
 #include "db/write/rows.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
@@ -143,7 +144,7 @@ static int mend_keep_count(DbMend *mend, int64_t n_expected) {
                         &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        return strtoll(PQgetvalue(result, 0, 0), NULL, 10) == n_expected ? 0 : DB_E_REFUSED;
+        return db_value_int(result, 0, 0) == n_expected ? 0 : DB_E_REFUSED;
 }
 
 int db_mend_store(DbMend *mend, const DbBatch *batch) {

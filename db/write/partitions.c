@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -75,7 +76,7 @@ bool db_partitions_send(DbConn *conn, int64_t time_us) {
 
 /* A day that our times do not reach is none. */
 static int64_t partitions_day_us(const PGresult *result, int column) {
-        int64_t day = strtoll(PQgetvalue(result, 0, column), NULL, 10);
+        int64_t day = db_value_int(result, 0, column);
 
         if (PQgetisnull(result, 0, column) || llabs(day) > INT64_MAX / CLOCK_DAY_US / 2)
                 return CLOCK_UNKNOWN;
@@ -100,7 +101,7 @@ int db_partitions_judge(DbConn *conn, int64_t now_us, bool is_patient, DbRetenti
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         *ret_day = (DbRetentionDay){
-                .now_us = strtoll(PQgetvalue(result, 0, 0), NULL, 10),
+                .now_us = db_value_int(result, 0, 0),
                 .day_us = partitions_day_us(result, 1),
         };
         snprintf(ret_day->held, sizeof(ret_day->held), "%s", PQgetvalue(result, 0, 2));

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -26,7 +27,7 @@ static int rollups_step(DbConn *conn, int n_things) {
                         &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_NOT_FOUND;
+        return db_value_bool(result, 0, 0) ? 0 : DB_E_NOT_FOUND;
 }
 
 /* Which of many cannot be counted is found by taking them one by one; that one is passed over. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "db/value.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -32,10 +33,10 @@ static int slots_find(DbConn *conn, int n_slots, bool *ret_has_layouts) {
         r = db_conn_exec(conn, &query, &result);
         if (r != 0)
                 return r;
-        *ret_has_layouts = *PQgetvalue(result, 0, 1) == 't';
+        *ret_has_layouts = db_value_bool(result, 0, 1);
         if (!*ret_has_layouts && n_slots > 1)
                 return DB_E_SCHEMA;
-        return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_SCHEMA;
+        return db_value_bool(result, 0, 0) ? 0 : DB_E_SCHEMA;
 }
 
 #define SLOTS_COLUMNS                                                 \
@@ -50,9 +51,9 @@ static void slots_take(DbSlot *slot, const PGresult *result) {
         slots_take_text(slot->host, result, 4);
         slots_take_text(slot->epoch, result, 5);
         slots_take_text(slot->client_id, result, 6);
-        slot->is_ours = *PQgetvalue(result, 0, 7) == 't';
-        slot->is_free = *PQgetvalue(result, 0, 8) == 't';
-        slot->is_agreed = *PQgetvalue(result, 0, 9) == 't';
+        slot->is_ours = db_value_bool(result, 0, 7);
+        slot->is_free = db_value_bool(result, 0, 8);
+        slot->is_agreed = db_value_bool(result, 0, 9);
 }
 
 int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
@@ -186,17 +187,17 @@ static int slots_have(DbConn *conn, const char *sql, bool *ret_has) {
 
         r = db_conn_exec(conn, &query, &result);
         if (r == 0)
-                *ret_has = *PQgetvalue(result, 0, 0) == 't';
+                *ret_has = db_value_bool(result, 0, 0);
         return r;
 }
 
 /* Rows follow each other, and the first one begins a turn, or is behind our own. */
 static bool slots_have_hole(const PGresult *result, int row) {
-        int64_t before = strtoll(PQgetvalue(result, row, 1), NULL, 10);
+        int64_t before = db_value_int(result, row, 1);
 
         if (row > 0)
-                return before != strtoll(PQgetvalue(result, row - 1, 0), NULL, 10);
-        return *PQgetvalue(result, row, 2) != 't';
+                return before != db_value_int(result, row - 1, 0);
+        return !db_value_bool(result, row, 2);
 }
 
 static int slots_tell_flights(const PGresult *result, DbFlightsRowFn fn, void *arg, bool is_first) {
@@ -273,7 +274,7 @@ int db_slots_reach(DbConn *conn, const DbHolder *holder, int64_t *ret_n_left) {
         if (r == 0 && has)
                 r = db_conn_exec(conn, &query, &result);
         if (r == 0 && has)
-                *ret_n_left = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+                *ret_n_left = db_value_int(result, 0, 0);
         return r;
 }
 
@@ -314,7 +315,7 @@ int db_slots_forget(DbConn *conn, const char *epoch, const char *who, bool *ret_
                                  "SELECT tidegate_forget_journal($1, $2)", N_ELEMENTS(args), args },
                          &result);
         if (r == 0)
-                *ret_was = *PQgetvalue(result, 0, 0) == 't';
+                *ret_was = db_value_bool(result, 0, 0);
         return r;
 }
 

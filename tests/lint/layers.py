@@ -44,7 +44,7 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
 }
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "MQTTAsync.h": {"mqtt/connecting.c", "mqtt/sending.c", "mqtt/session.c", "mqtt/subscribing.c"},
-    "libpq-fe.h": {*(f"db/{x}.c" for x in ("conn", "live_keys", "migrate", "pooler", "target", "uplinks")),
+    "libpq-fe.h": {*(f"db/{x}.c" for x in ("conn", "live_keys", "migrate", "pooler", "target", "uplinks", "value")),
                    *(f"db/edit/{x}.c" for x in ("admin", "command_rows", "command_rows_orders", "import", "letters", "listing", "login", "manage", "owner")),
                    *(f"db/follow/{x}.c" for x in ("directory", "registration", "restore")),
                    *(f"db/read/{x}.c" for x in ("statistics", "heads", "nodes", "history_alerts", "history_camera_events", "history_detections", "history_export",
