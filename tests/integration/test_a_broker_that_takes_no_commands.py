@@ -94,7 +94,7 @@ def test_a_broker_that_is_away_too_long_gets_nothing_any_more(scripted, scripted
 
 
 def test_a_broker_that_takes_few_at_a_time_gets_all(scripted, scripted_broker, database):
-    """Receive maximum 1, and each answer takes its time."""
+    """Receive maximum 1, and each answer takes its time: a slow broker is what is played here, nobody waits."""
     def slow(link, packet):
         time.sleep(0.01)
         link.puback(packet.packet_id)

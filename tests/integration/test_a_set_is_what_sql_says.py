@@ -138,7 +138,7 @@ class Page:
             else:
                 self.note(frame)
                 self.take(frame)
-        if self.viewer.closed:  # it slept for too long
+        if self.viewer.closed:  # it slept for too long, or was cut: the walk decides, and both end so
             assert self.viewer.closed[0] in (1006, 4101, 4201), self.viewer.closed
             self.connect()
 

@@ -97,15 +97,16 @@ def test_a_thread_that_does_not_move_ends_the_process(shimmed, folder, thread):
     assert "shim.so" in log.split(line[0])[1]  # the trace says where
 
 
-def test_what_takes_long_is_not_stuck(make_gateway, postgres):
+def test_what_takes_long_is_not_stuck(make_gateway, postgres, publisher):
     gateway = make_gateway(watchdog__timeout="2s")
     populate(gateway)
     gateway.start()
-    gateway.freeze()  # a suspended machine
-    time.sleep(4)
+    gateway.freeze()
+    time.sleep(4)  # a machine that is suspended for so long: nothing happens meanwhile that could be awaited
     gateway.thaw()
     postgres.freeze()  # and a database that takes its time
-    time.sleep(4)
+    publisher.publish("seano/USV-1/raw_log", "for it")
+    wait_until(lambda: gateway.metric("tidegate_db_lag_seconds") > 4, "it to have waited for twice as long")
     assert gateway.status("/livez") == 200
     postgres.thaw()
     wait_until(gateway.is_ready, "it to be ready again", PATIENCE * SLOW)

@@ -1,7 +1,6 @@
 """A command gets to its device, or says that it did not, whatever happens on the way."""
 import json
 import re
-import time
 
 import pytest
 
@@ -100,13 +99,14 @@ def test_an_answer_may_overtake_the_broker(gateway, database, broker, device):
     ack(device, command_id, "ok")
     wait_for_state(database, command_id, "done")
     states = history(database, command_id)
-    assert states in (["published", "done"], ["done"])
+    assert states in (["published", "done"], ["done"])  # which of the two was first is the broker's affair
 
 
 @pytest.mark.smoke
 def test_a_command_expires(gateway, database, broker):
     command_id = command(gateway, timeout_ms=1200)
     wait_for_state(database, command_id, "expired")
+    # "published" first, but where the broker's word took longer than the command had
     assert history(database, command_id) in (["published", "expired"], ["expired"])
     late = MqttDevice(broker, "dev-1")  # what the broker kept is void as well
     late.ack(json.dumps({"command_id": command_id, "status": "ok"}))
@@ -246,7 +246,7 @@ def test_a_command_survives_the_database(gateway, postgres, database, device):
 def test_what_expires_while_the_gateway_is_away_has_expired(gateway, database):
     command_id = command(gateway, timeout_ms=1500)
     gateway.kill()
-    time.sleep(2)
+    database.wait_for("SELECT expires_at < clock_timestamp() FROM commands", True)
     gateway.start()
     wait_for_state(database, command_id, "expired")
 

@@ -192,8 +192,7 @@ def test_ble_detections(gateway, broker, database, viewer):
         (gateway.ids["dev-1"], "ef" * 32, -76, "far")]
     assert database.value("SELECT time FROM ble_detections WHERE device_hash = %s", HASH) == \
         at(f"{YESTERDAY}T16:29:59.500Z")
-    [(reason,)] = database.rows("SELECT reason FROM dead_letters")
-    assert reason in ("wrong_type", "out_of_range", "bad_json", "missing_member")
+    assert database.rows("SELECT reason FROM dead_letters") == [("out_of_range",)]
 
 
 def test_ble_single_detection_and_heartbeat_and_registration(gateway, broker, database, viewer):
@@ -203,8 +202,8 @@ def test_ble_single_detection_and_heartbeat_and_registration(gateway, broker, da
          "device_hash": HASH, "rssi": -61, "timestamp": f"{YESTERDAY}T16:30:00Z"}))
     frame = v.next_of("detection_event")
     assert (frame["device_id"], frame["count"]) == ("rpi-new", 1)
-    assert database.rows("SELECT name, location, user_id FROM devices WHERE code = 'rpi-new'") in (
-        [("Entrance", "Building A", None)], [("Entrance", None, None)])
+    assert database.rows("SELECT name, location, user_id FROM devices WHERE code = 'rpi-new'") == \
+        [("Entrance", "Building A", None)]
     assert database.rows("SELECT zone FROM ble_detections") == [("medium",)]
 
     broker.publish("tfg/detections/raw",

@@ -27,7 +27,7 @@ def publish(broker, topic, payload, expiry=None, retain=False):
 def has_retained(broker, topic):
     done = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-t", topic, "-V", "mqttv5",
                            "-C", "1", "-W", "1", "--retained-only"], capture_output=True, timeout=PATIENCE, check=False)
-    assert done.returncode in (0, EXPIRED), done.stderr
+    assert done.returncode in (0, EXPIRED), done.stderr  # what is asked here: is it, or is it not?
     return done.returncode == 0
 
 

@@ -151,7 +151,7 @@ def test_the_same_through_tls_and_with_a_body_that_comes_later(make_gateway, fol
         piece = s.recv(65536)
         assert piece, got
         got += piece
-    assert b"HTTP/1.1 401" in got or b"HTTP/1.1 503" in got
+    assert b"HTTP/1.1 401" in got
     s.close()
     for _ in range(20):  # half a handshake, and none at all
         dial(gateway, b"\x16\x03\x01\x02\x00\x01").close()
@@ -193,7 +193,7 @@ def test_without_descriptors_it_does_not_turn_in_place(make_gateway, postgres):
     wait_until(lambda: gateway.metric("tidegate_db_connected") == 1
                if close_one(crowd) else False, "PostgreSQL to be reached", PATIENCE * SLOW)
     begin = cpu_seconds(gateway)
-    time.sleep(2)
+    time.sleep(2)  # likewise
     assert cpu_seconds(gateway) - begin < 1
     for s in crowd:
         s.close()
@@ -263,9 +263,7 @@ def test_streams_and_polls_that_are_closed_give_their_places_back(make_gateway):
             for _ in range(4):
                 wait_until(lambda: is_taken(gateway, request, abort), f"a place for {path}")
     assert gateway.metric("tidegate_ws_places_drift") == 0
-    begin = time.monotonic()
     assert gateway.terminate() == 0
-    assert time.monotonic() - begin < 5 * SLOW  # nobody is left to wait for
 
 
 def is_taken(gateway, request, abort):
@@ -278,7 +276,7 @@ def is_taken(gateway, request, abort):
             except TimeoutError:
                 taken = True
         else:
-            taken = status_of(read_head(s)) in (101, 200)
+            taken = status_of(read_head(s)) == (101 if request == UPGRADE else 200)
         if abort:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return taken
@@ -293,7 +291,7 @@ def test_a_place_comes_back_when_the_network_is_gone(gateway, what):
                    b"\r\n\r\n", f"\r\nAuthorization: Bearer {gateway.ids['dev-1 token']}\r\n\r\n".encode())}
     s = dial(gateway, request[what])
     if what != "poll":
-        assert status_of(read_head(s)) in (101, 200)
+        assert status_of(read_head(s)) == (200 if what == "stream" else 101)
     wait_until(lambda: n_connections(gateway) == 1, "the place to be taken")
     deafen(s)
     wait_until(lambda: n_connections(gateway) == 0, "the place to be free again")

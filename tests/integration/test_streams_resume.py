@@ -2,7 +2,6 @@
 import json
 import random
 import threading
-import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -40,7 +39,7 @@ class Follower:
         try:
             client = Native(self.gateway, self.gateway.token(self.user))
         except Exception:  # pylint: disable=broad-except
-            time.sleep(0.05)  # the gateway is away
+            self.stop.wait(0.05)  # the gateway is away
             return
         try:
             since = {"since": self.cursor} if self.cursor else {}
@@ -95,12 +94,16 @@ def test_no_hole_and_no_duplicate_over_50_disconnects_and_a_restart(make_gateway
 
     dice = random.Random(7)
     publisher.run(message, 300 / SLOW)
+    def wait_for_more(n):
+        begun = publisher.n_sent
+        wait_until(lambda: publisher.n_sent >= begun + n, "more to be sent")
+
     for n in range(N_DISCONNECTS):
-        time.sleep(dice.uniform(0.02, 0.25))
+        wait_for_more(dice.randint(6, 75))
         follower.cut.set()
         if n == N_DISCONNECTS // 2:
             gateway.terminate()
-            time.sleep(0.5)
+            wait_for_more(150)
             gateway.start()
         wait_until(lambda n=n: not follower.cut.is_set() or follower.error, "the follower's return")
     n_sent = publisher.stop()

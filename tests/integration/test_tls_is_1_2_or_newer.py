@@ -99,7 +99,7 @@ def test_hellos_of_old_and_none_at_all_are_refused(make_secure):
     for hello in (SSL_2, SSL_3, TLS_1_0, b"\0" * 64, b"\x16\x03\x01\xff\xff" + b"x" * 600,
                   b"\r\n\r\n\0\r\nQUIT\n" + b"\0" * 4):
         with dial(gateway, hello) as s, contextlib.suppress(ConnectionResetError):
-            answer = read_all(s)  # an alert at most, and the end
+            answer = read_all(s)  # an alert at most, and the end: which of them is OpenSSL's affair
             assert len(answer) <= 7 and answer[:1] in (b"", b"\x15"), (hello[:12], answer)
     done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.port}", "-tls1_2",
                            "-no_ign_eof"], input=b"R\n", capture_output=True, timeout=PATIENCE,

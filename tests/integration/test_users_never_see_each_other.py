@@ -49,7 +49,7 @@ def test_every_path_shows_ones_own_and_nothing_of_the_other(gateway, broker, dat
             assert f"dev-{other_n}" not in everything, f"{name} on {path}"
             for text in v.frames:
                 frame = json.loads(text)
-                assert frame.get("vehicle_id") in (None, gateway.ids[f"USV-{n}"]), text
+                assert frame.get("vehicle_id", gateway.ids[f"USV-{n}"]) == gateway.ids[f"USV-{n}"], text
 
 
 def test_statistics_count_only_ones_own(gateway, broker, database):

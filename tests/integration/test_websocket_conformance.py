@@ -52,7 +52,7 @@ def sockets(shared_gateway):
         raw = Raw(shared_gateway, handshake(path, token, protocol, **how) + glued)
         raw.read_handshake()
         if where != "A":
-            assert raw.next_json()["type"] in ("connection", "welcome")
+            assert raw.next_json()["type"] == ("welcome" if protocol else "connection")
         return raw
 
     return dial
