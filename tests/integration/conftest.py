@@ -17,6 +17,9 @@ from servers import TIDEGATE, Broker, Database, Gateway, Postgres
 from viewers import Viewer
 from wire import Wire
 
+# Its files are copied; else each page of them would be written to the log of the server as well.
+AS_MIGRATED = "TEMPLATE template_tidegate STRATEGY file_copy"
+
 _numbers = itertools.count(1)
 
 
@@ -66,7 +69,7 @@ def postgres(postgres_session):
 @pytest.fixture
 def database(postgres):
     name = f"test_{next(_numbers)}"
-    postgres.execute("postgres", f"CREATE DATABASE {name} TEMPLATE template_tidegate")
+    postgres.execute("postgres", f"CREATE DATABASE {name} {AS_MIGRATED}")
     yield Database(postgres, name)
     postgres.start()
     postgres.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
@@ -152,7 +155,7 @@ def shared_gateway(session_folder, postgres_session, request):
     name = f"shared_{next(_numbers)}"
     folder = session_folder / name
     folder.mkdir()
-    postgres_session.execute("postgres", f"CREATE DATABASE {name} TEMPLATE template_tidegate")
+    postgres_session.execute("postgres", f"CREATE DATABASE {name} {AS_MIGRATED}")
     broker = Broker(folder / "broker").start()
     gateway = Gateway(folder / "gateway", Database(postgres_session, name), broker,
                       ws__max_connections_per_user=1000, **getattr(request.module, "SETTINGS", {}))

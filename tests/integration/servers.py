@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import jwt
@@ -275,9 +276,24 @@ class Database:
         self.postgres = postgres
         self.name = name
         self.url = postgres.url(name)
+        self._kept = threading.local()
 
     def rows(self, statement, *values):
+        if statement.startswith("SELECT"):
+            return self._ask(statement, values)
         return self.postgres.execute(self.name, statement, *values)
+
+    def _ask(self, statement, values):
+        """By one connection a thread, as each is a process there; by another one where the server has ended it."""
+        kept = getattr(self._kept, "conn", None)
+        if kept and not kept.closed:
+            try:
+                return run_statement(kept, statement, values)
+            except psycopg2.Error as error:
+                if error.pgcode and not kept.closed:  # the statement is wrong
+                    raise
+        self._kept.conn = self.postgres.connect(self.name)
+        return run_statement(self._kept.conn, statement, values)
 
     def value(self, statement, *values):
         """The single value of the statement; None where there is no row."""
@@ -285,25 +301,17 @@ class Database:
         return rows[0][0] if rows else None
 
     def wait_for(self, statement, expected, *values, timeout=PATIENCE * SLOW):
-        """Until the single value of the statement is @expected. By one connection, as each is a process there; by
-        another one where the server has ended it meanwhile."""
-        seen, conn = None, self.postgres.connect(self.name)
+        """Until the single value of the statement is @expected."""
+        seen = None
 
         def same():
-            nonlocal seen, conn
-            try:
-                rows = run_statement(conn, statement, values)
-            except psycopg2.Error:
-                if not conn.closed:  # the statement is wrong
-                    raise
-                conn = self.postgres.connect(self.name)
-                rows = run_statement(conn, statement, values)
+            nonlocal seen
+            rows = self._ask(statement, values)
             seen = rows[0][0] if rows else None
             return seen == expected
 
         with contextlib.suppress(AssertionError):
             wait_until(same, statement, timeout)
-        conn.close()
         if seen != expected:
             letters = self.rows("SELECT topic, reason, detail FROM dead_letters LIMIT 20")
             raise AssertionError(f"{statement}: {seen!r}, expected {expected!r}; "
