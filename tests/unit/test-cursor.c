@@ -27,7 +27,7 @@ static Cursor of_several(size_t n) {
         Cursor cursor = { .n = n };
 
         for (size_t i = 0; i < n; ++i) {
-                snprintf(cursor.parts[i].epoch, CURSOR_EPOCH_SIZE, "fedcba98765432%02zx", i);
+                snprintf(cursor.parts[i].epoch, CURSOR_EPOCH_SIZE, "fedcba98765432%02zx", i & 0xff);
                 cursor.parts[i].seq = 1795000000000001 + i * i * 1000003;
         }
         return cursor;

@@ -144,7 +144,7 @@ static void test_the_same_is_noted_once_and_of_many_the_first_few(void **state) 
         parse(payload);
         for (int i = 0; i < 2 * DECODER_MAX_NOTES; ++i) {
                 Text text = TEXT("before");
-                char name[8];
+                char name[16];
 
                 snprintf(name, sizeof(name), "m%d", i);
                 for (int twice = 0; twice < 2; ++twice)

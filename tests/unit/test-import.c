@@ -80,7 +80,7 @@ static int64_t n_looked_at(void) {
 
 static void add_many(DbConn *conn, DbImportKind kind, int first_id, size_t n, const char *owner) {
         for (size_t i = 0; i < n; ++i) {
-                char id[24], name[24];
+                char id[24], name[32];
 
                 snprintf(id, sizeof(id), "%zu", (size_t)first_id + i);
                 snprintf(name, sizeof(name), "thing-%zu", i);

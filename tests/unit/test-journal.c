@@ -907,7 +907,7 @@ static void test_redelivery_is_recognised_after_a_restart_and_a_crash(void **sta
  * acknowledgements, and gives packet ids again that it gave since. */
 static void test_what_comes_again_after_each_crash_is_recognised_each_time(void **state) {
         Fixture *f = *state;
-        char text[16];
+        char text[24];
 
         start(f);
         for (uint16_t id = 1; id <= 20; ++id) {

@@ -119,7 +119,7 @@ static void test_what_is_ignored_is_shared_with_nobody(void **state) {
 /* Only routes that take a topic count among those that are asked. */
 static void test_a_rest_in_the_middle_is_no_burden_to_others(void **state) {
         CLEANUP(routes_unref) Routes *routes = NULL;
-        char topic[40], name[8];
+        char topic[40], name[16];
         TopicMatch match;
         const Route *route;
 
