@@ -108,6 +108,17 @@ static bool comes_of(unsigned slot, uint64_t seq, uint64_t before_seq, int64_t v
         return is_taken;
 }
 
+static bool comes_from(uint64_t epoch, uint64_t seq, uint64_t before_seq) {
+        CLEANUP(event_unref) Event *event = event_of(1, seq, before_seq, BOAT);
+        bool is_taken;
+
+        event->epoch = epoch;
+        is_taken = ws_catching_takes(&catching, event);
+        if (is_taken)
+                assert_int_equal(show(&loop, event), 0);
+        return is_taken;
+}
+
 static bool comes(uint64_t seq, uint64_t before_seq) {
         return comes_of(1, seq, before_seq, BOAT);
 }
@@ -270,6 +281,28 @@ static void test_what_a_former_owner_had_shown_and_not_stored_is_in_vain(void **
         assert_int_equal(metric_get(METRIC_LIVE_FORKED), 1);
 }
 
+/* No two owners give one number. Should they, nobody misses the next one's messages without a word:
+ * not those either with whose numbers others were shown. */
+static void test_what_an_owner_to_come_says_under_numbers_that_were_shown_is_told_of(void **state) {
+        const uint64_t ours = UINT64_C(0xbbbbbbbbbbbbbbbb), next = UINT64_C(0xcccccccccccccccc);
+        uint64_t seen = 0;
+
+        (void)state;
+        for (uint64_t seq = 11; seq <= 20; ++seq) {
+                assert_int_equal(forks(seq, seq - 1, ours, &seen), 0);
+                assert_true(comes_from(ours, seq, seq - 1));
+        }
+        assert_false(comes_from(ours, 15, 14)); /* once more */
+        assert_false(comes_from(next, 18, 17));
+        assert_false(comes_from(next, 20, 18));
+        assert_int_equal(forks(21, 20, next, &seen), 3);
+        assert_int_equal(seen, 17);
+        assert_true(comes_from(next, 21, 20));
+        assert_false(comes_from(ours, 20, 19)); /* the last words of the former one */
+        assert_int_equal(forks(22, 21, next, &seen), 0);
+        assert_int_equal(metric_get(METRIC_LIVE_FORKED), 1);
+}
+
 /* It had shown something while it was in doubt whose the numbers are, and gave it others. */
 static void test_one_that_gives_other_numbers_to_what_it_had_shown_says_so(void **state) {
         const uint64_t ours = UINT64_C(0xbbbbbbbbbbbbbbbb);
@@ -406,6 +439,7 @@ int main(void) {
                 TEST(test_what_was_lost_comes_from_the_database_with_what_came_meanwhile),
                 TEST(test_what_two_journals_have_under_one_number_is_shown_twice_and_said),
                 TEST(test_what_a_former_owner_had_shown_and_not_stored_is_in_vain),
+                TEST(test_what_an_owner_to_come_says_under_numbers_that_were_shown_is_told_of),
                 TEST(test_one_that_gives_other_numbers_to_what_it_had_shown_says_so),
                 TEST(test_nor_is_what_it_had_shown_where_nothing_was_ever_stored),
                 TEST(test_while_the_database_is_behind_it_is_asked_again_and_not_at_once),

@@ -1,5 +1,8 @@
 #include "ws/hub/catching.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -66,6 +69,20 @@ static bool ws_catching_waits(WsCatching *catching, size_t slot, const Event *ev
         return true;
 }
 
+/* Most likely the last words of an owner before. Should it be one to come, it has given numbers
+ * that were shown: once it is named, viewers are told of all that. */
+static void ws_catching_pass(WsNumbers *numbers, size_t slot, const Event *event) {
+        WsJournal *journal = &numbers->journals[slot];
+        char epoch[CURSOR_EPOCH_SIZE];
+
+        snprintf(epoch, sizeof(epoch), "%016" PRIx64, event->epoch);
+        if (event->epoch == 0 || event->epoch == journal->passed ||
+            ws_numbers_know(numbers, slot, epoch, 0))
+                return;
+        journal->passed = event->epoch;
+        journal->passed_seq = event->before_seq;
+}
+
 /* What is no news does not say whose the slot is now. */
 bool ws_catching_takes(WsCatching *catching, const Event *event) {
         WsNumbers *numbers = &catching->loop->numbers;
@@ -77,8 +94,10 @@ bool ws_catching_takes(WsCatching *catching, const Event *event) {
                 return true;
         if (event->behind)
                 return !is_caught;
-        if (journal->is_begun && event->seq <= journal->last_seq)
+        if (journal->is_begun && event->seq <= journal->last_seq) {
+                ws_catching_pass(numbers, slot, event);
                 return false;
+        }
         (void)ws_numbers_name(numbers, slot, event->epoch);
         if (!journal->is_begun)
                 return !is_caught;
@@ -110,7 +129,10 @@ bool ws_catching_goes_on(WsCatching *catching, const Event *gap) {
 /* The numbers of one that had them: up to where it, or the one before it, had shown anything that
  * is not what is stored. A journal that names as shown before less than it has shown itself has
  * given that other numbers since. */
-static bool ws_catching_is_fork(WsNumbers *numbers, size_t slot, const Event *event) {
+static bool ws_catching_is_fork(WsNumbers *numbers,
+                                size_t slot,
+                                const Event *event,
+                                uint64_t before_seq) {
         const WsJournal *journal = &numbers->journals[slot];
         bool is_message = event->type == EVENT_MESSAGE;
 
@@ -119,21 +141,26 @@ static bool ws_catching_is_fork(WsNumbers *numbers, size_t slot, const Event *ev
                 return false;
         if (!ws_numbers_name(numbers, slot, event->epoch))
                 return is_message && event->epoch != 0 && event->before_seq < journal->live_seq;
-        ws_numbers_settle(numbers, slot, event->before_seq);
-        return event->before_seq < journal->last_seq;
+        ws_numbers_settle(numbers, slot, before_seq);
+        return before_seq < journal->last_seq;
 }
 
 uint64_t ws_catching_forks(WsCatching *catching, const Event *event, uint64_t *ret_place) {
         WsNumbers *numbers = &catching->loop->numbers;
         size_t slot = ws_numbers_slot(numbers, event);
         WsJournal *journal = &numbers->journals[slot];
+        uint64_t before_seq = event->before_seq;
         uint64_t since[CURSOR_MAX];
 
-        if (!ws_numbers_are_several(numbers) || !ws_catching_is_fork(numbers, slot, event))
+        if (event->epoch != 0 && event->epoch == journal->passed &&
+            journal->passed_seq < before_seq)
+                before_seq = journal->passed_seq;
+        if (!ws_numbers_are_several(numbers) ||
+            !ws_catching_is_fork(numbers, slot, event, before_seq))
                 return 0;
         journal->live_seq = 0;
         ws_numbers_seen(numbers, numbers->last_place, since);
-        since[slot] = event->before_seq;
+        since[slot] = before_seq;
         *ret_place = ws_numbers_find(numbers, since);
         if (*ret_place == 0)
                 *ret_place = numbers->last_place;
@@ -143,8 +170,8 @@ uint64_t ws_catching_forks(WsCatching *catching, const Event *event, uint64_t *r
                     "showed what it did not store; viewers are told\"",
                     slot,
                     (unsigned long long)journal->last_seq,
-                    (unsigned long long)event->before_seq);
-        return journal->last_seq - event->before_seq;
+                    (unsigned long long)before_seq);
+        return journal->last_seq - before_seq;
 }
 
 /* ---- what was lost -------------------------------------------------------------------------- */

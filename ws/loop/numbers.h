@@ -27,10 +27,12 @@ struct WsJournal {
         uint64_t named; /* the same, once it is another than that of the start; else 0 */
         char former[CURSOR_EPOCH_SIZE]; /* the one before it, whose slot it was; "" */
         uint64_t former_seq;            /* up to here all of it was shown here, and is stored */
-        uint64_t live_seq;  /* of several: of the newest that itself said it was shown; 0: none */
-        bool is_begun;      /* what follows is known */
-        uint64_t last_seq;  /* of several: of the newest that was shown, or missed */
-        uint64_t open_seq;  /* no cursor that is given reaches this; 0 = nothing is open */
+        uint64_t live_seq;   /* of several: of the newest that itself said it was shown; 0: none */
+        uint64_t passed;     /* whose numbers were not above, of none of these two; 0: nobody's */
+        uint64_t passed_seq; /* and behind which they begin */
+        bool is_begun;       /* what follows is known */
+        uint64_t last_seq;   /* of several: of the newest that was shown, or missed */
+        uint64_t open_seq;   /* no cursor that is given reaches this; 0 = nothing is open */
         uint64_t given_seq; /* numbers up to here may be in somebody's hands: the journal's at start
                              */
 };
