@@ -8,21 +8,14 @@
 /* clang-format off */
 #define CAMERA_EVENTS_WHERE(behind)                                                   \
         " AND ($10::text IS NULL OR event_type = $10::text)" DB_IN_TIME behind
-/* Of all that he sees, and he does not see all: by device. */
-#define CAMERA_EVENTS_SOME "$9::bigint <> 0 AND $8::bigint = 0"
 
 #define CAMERA_EVENTS_SQL(behind, sort, edge)                                         \
         DB_DECLARE                                                                    \
         "SELECT" DB_PLACE("0") ","                                                    \
         "  device_id, (SELECT code FROM devices d WHERE d.id = l.device_id), event_type," \
         "  data::text FROM ("                                                         \
-        "(SELECT * FROM camera_events l WHERE NOT (" CAMERA_EVENTS_SOME ")"           \
-        "  AND ($8::bigint = 0 OR device_id = $8::bigint)"                            \
-        "  AND ($9::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES("$9::bigint") "))" \
-        CAMERA_EVENTS_WHERE(behind) sort DB_LIMIT ") UNION ALL "                      \
-        DB_FIRST_OF(DB_VISIBLE_DEVICES("$9::bigint"), "camera_events l", "device_id", \
-                    " AND " CAMERA_EVENTS_SOME CAMERA_EVENTS_WHERE(behind), sort, edge,  \
-                    "$7::bigint") ") l" sort DB_LIMIT
+        DB_OF_DEVICES("camera_events", CAMERA_EVENTS_WHERE(behind), sort, edge)       \
+        ") l" sort DB_LIMIT
 /* clang-format on */
 
 enum {

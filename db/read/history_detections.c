@@ -8,19 +8,12 @@
 #define DETECTIONS_WHERE(behind)                                                      \
         " AND ($10::text IS NULL OR zone = $10::text)"                                \
         " AND ($11::text IS NULL OR device_hash = $11::text)" DB_IN_TIME behind
-/* Of all that he sees, and he does not see all: by device. */
-#define DETECTIONS_SOME "$9::bigint <> 0 AND $8::bigint = 0"
 
 #define DETECTIONS_SQL(behind, sort, edge)                                            \
         DB_DECLARE                                                                    \
         "SELECT" DB_PLACE("item") ", device_id, device_hash, rssi, zone FROM ("       \
-        "(SELECT * FROM ble_detections l WHERE NOT (" DETECTIONS_SOME ")"             \
-        "  AND ($8::bigint = 0 OR device_id = $8::bigint)"                            \
-        "  AND ($9::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES("$9::bigint") "))" \
-        DETECTIONS_WHERE(behind) sort DB_LIMIT ") UNION ALL "                         \
-        DB_FIRST_OF(DB_VISIBLE_DEVICES("$9::bigint"), "ble_detections l", "device_id",  \
-                    " AND " DETECTIONS_SOME DETECTIONS_WHERE(behind), sort, edge,     \
-                    "$7::bigint") ") l" sort DB_LIMIT
+        DB_OF_DEVICES("ble_detections", DETECTIONS_WHERE(behind), sort, edge)         \
+        ") l" sort DB_LIMIT
 /* clang-format on */
 
 enum {

@@ -119,4 +119,15 @@ DbTrack *db_track_free(DbTrack *track);
         " coalesce((SELECT epoch FROM journal_positions p"     \
         "            WHERE p.journal_id = l.journal_id), '')," \
         " seq, " item ", " DB_TO_US("received_at") ", " DB_TO_US("time") ", device_time"
+
+/* The first rows of @table: of the device $8, or of all that the user $9 sees (0: of all there are).
+ * Of all that he sees, and he does not see all: by device. With first_of.h and visible.h. */
+#define DB_BY_DEVICE "$9::bigint <> 0 AND $8::bigint = 0"
+#define DB_OF_DEVICES(table, where, sort, edge)                                             \
+        "(SELECT * FROM " table " l WHERE NOT (" DB_BY_DEVICE ")"                           \
+        "  AND ($8::bigint = 0 OR device_id = $8::bigint)"                                  \
+        "  AND ($9::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES("$9::bigint") "))"     \
+        where sort DB_LIMIT ") UNION ALL "                                                  \
+        DB_FIRST_OF(DB_VISIBLE_DEVICES("$9::bigint"), table " l", "device_id",              \
+                    " AND " DB_BY_DEVICE where, sort, edge, "$7::bigint")
 /* clang-format on */
