@@ -156,17 +156,19 @@ int db_command_rows_waiting(DbConn *conn,
         return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
 }
 
-/* All that @which finds by @query at once; and one by one, where that is refused. */
+/* All that @which finds (with its arguments) by @query at once; and one by one, where that is
+ * refused. */
 static int commands_each_of(DbConn *conn,
-                            const DbQuery *which,
+                            const char *which,
                             const DbQuery *query,
                             int n_max,
                             DbCommandFn fn,
                             void *arg) {
+        const DbQuery found = { which, query->n_args, query->args };
         int r = commands_each(conn, query, fn, arg);
 
         if (r == DB_E_REJECTED)
-                r = commands_each_alone(conn, which, *query, n_max, fn, arg);
+                r = commands_each_alone(conn, &found, *query, n_max, fn, arg);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -197,24 +199,20 @@ int db_command_rows_claim(DbConn *conn,
         const DbQuery query = { sql, N_ELEMENTS(args), args };
 
         snprintf(limit, sizeof(limit), "%d", n_max);
-        return commands_each_of(conn,
-                                &(DbQuery){ which, N_ELEMENTS(args), args },
-                                &query,
-                                n_max,
-                                fn,
-                                arg);
+        return commands_each_of(conn, which, &query, n_max, fn, arg);
 }
 
 /* As many as fit into a piece, by one statement, which returns them; or one by one, where that is
  * refused. *ret_n: how many; 0: there are no more of them that are taken. */
-static int commands_piece(DbConn *conn, const DbQuery *which, const DbQuery *query, int *ret_n) {
+static int commands_piece(DbConn *conn, const char *which, const DbQuery *query, int *ret_n) {
+        const DbQuery found = { which, query->n_args, query->args };
         CLEANUP(PQclear) PGresult *result = NULL;
         int r;
 
         *ret_n = 0;
         r = db_conn_exec(conn, query, &result);
         if (r == DB_E_REJECTED)
-                r = commands_each_alone(conn, which, *query, COMMANDS_PIECE, NULL, NULL);
+                r = commands_each_alone(conn, &found, *query, COMMANDS_PIECE, NULL, NULL);
         else if (r == 0)
                 *ret_n = PQntuples(result);
         return r < 0 ? err_up(r) : r;
@@ -235,10 +233,7 @@ int db_command_rows_release(DbConn *conn, const char *epoch) {
         int n, r;
 
         do
-                r = commands_piece(conn,
-                                   &(DbQuery){ which, N_ELEMENTS(args), args },
-                                   &(DbQuery){ sql, N_ELEMENTS(args), args },
-                                   &n);
+                r = commands_piece(conn, which, &(DbQuery){ sql, N_ELEMENTS(args), args }, &n);
         while (r == 0 && n == COMMANDS_PIECE);
         return r < 0 ? err_up(r) : r;
 }
@@ -284,7 +279,7 @@ int db_command_rows_revoke(DbConn *conn) {
         const char *none = NULL;
         int n, r;
 
-        r = commands_piece(conn, &(DbQuery){ which, 1, &none }, &(DbQuery){ sql, 1, &none }, &n);
+        r = commands_piece(conn, which, &(DbQuery){ sql, 1, &none }, &n);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -307,10 +302,5 @@ int db_command_rows_overdue(DbConn *conn, int n_max, DbCommandFn fn, void *arg) 
         const DbQuery query = { sql, N_ELEMENTS(args), args };
 
         snprintf(limit, sizeof(limit), "%d", n_max);
-        return commands_each_of(conn,
-                                &(DbQuery){ which, N_ELEMENTS(args), args },
-                                &query,
-                                n_max,
-                                fn,
-                                arg);
+        return commands_each_of(conn, which, &query, n_max, fn, arg);
 }
