@@ -19,10 +19,6 @@ struct timespec deadline_in(int timeout_ms) {
         return ts;
 }
 
-void deadline_cond_init(pthread_cond_t *cond) {
-        MUST(pthread_cond_init(cond, NULL));
-}
-
 /* The clock is said with each wait, not once with the condition: libfaketime forgets the latter,
  * and every wait under a clock that it has put back ended at once, for ever. */
 bool deadline_wait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *deadline) {

@@ -14,9 +14,8 @@
 
 struct timespec deadline_in(int timeout_ms);
 
-/* A condition for deadline_wait(); pthread_cond_destroy() ends it. */
-void deadline_cond_init(pthread_cond_t *cond);
-/* With @lock held. False once the deadline has passed; look again, whatever it says. */
+/* On any condition, whatever clock it knows, with @lock held. False once the deadline has passed;
+ * look again, whatever it says. */
 bool deadline_wait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *deadline);
 /* Whether @thread has ended by then, and is joined: from then on there is nothing of it. */
 MUST_CHECK bool deadline_join(pthread_t thread, const struct timespec *deadline);

@@ -32,8 +32,8 @@ int queue_new(Queue **ret_queue, size_t capacity, QueueFreeFn free_item) {
 
         queue->capacity = capacity;
         queue->free_item = free_item;
-        deadline_cond_init(&queue->not_empty);
-        deadline_cond_init(&queue->not_full);
+        MUST(pthread_cond_init(&queue->not_empty, NULL));
+        MUST(pthread_cond_init(&queue->not_full, NULL));
         MUST(pthread_mutex_init(&queue->lock, NULL));
 
         *ret_queue = queue;

@@ -28,7 +28,7 @@ int stream_new(Stream **ret_stream, int window) {
         stream->n_room = window;
         stream->wake_fd = -1;
         MUST(pthread_mutex_init(&stream->lock, NULL));
-        deadline_cond_init(&stream->changed);
+        MUST(pthread_cond_init(&stream->changed, NULL));
         *ret_stream = stream;
         return 0;
 }

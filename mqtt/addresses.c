@@ -34,7 +34,7 @@ static MqttAddresses *mqtt_addresses_new(const char *host) {
         atomic_store(&addresses->n_refs, 2);
         snprintf(addresses->host, sizeof(addresses->host), "%s", host);
         MUST(pthread_mutex_init(&addresses->lock, NULL));
-        deadline_cond_init(&addresses->changed);
+        MUST(pthread_cond_init(&addresses->changed, NULL));
         return addresses;
 }
 

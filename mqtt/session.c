@@ -272,7 +272,7 @@ int mqtt_session_new(MqttSession **ret_session,
         if (!session)
                 return err_new(-ENOMEM);
         MUST(pthread_mutex_init(&session->lock, NULL));
-        deadline_cond_init(&session->changed);
+        MUST(pthread_cond_init(&session->changed, NULL));
 
         session->options = options;
         session->is_clean = is_clean;

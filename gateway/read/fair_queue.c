@@ -35,7 +35,7 @@ int fair_queue_new(FairQueue **ret_queue, const FairQueueOptions *options) {
         if (!queue)
                 return err_new(-ENOMEM);
         queue->options = *options;
-        deadline_cond_init(&queue->changed);
+        MUST(pthread_cond_init(&queue->changed, NULL));
         MUST(pthread_mutex_init(&queue->lock, NULL));
         queue->busy = calloc(options->n_workers, sizeof(queue->busy[0]));
         if (!queue->busy)

@@ -77,7 +77,7 @@ static int set_up(void **state) {
         (void)state;
         memset(&desk, 0, sizeof(desk));
         pthread_mutex_init(&desk.lock, NULL);
-        deadline_cond_init(&desk.changed);
+        MUST(pthread_cond_init(&desk.changed, NULL));
         metrics_reset();
         return 0;
 }
