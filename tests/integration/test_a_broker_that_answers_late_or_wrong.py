@@ -62,9 +62,12 @@ def test_messages_that_come_before_an_answer_do_not_look_like_a_stuck_thread(gat
     scripted_broker.on_subscribe = never_at_first
     gateway.start(wait=False)
     wait_until(lambda: silent, "a subscription")
-    while silent[0].is_open:
+
+    def is_hung_up_on():
         silent[0].publish("devices/dev-9/status", '{"status":"online"}')
-        time.sleep(0.05)
+        return not silent[0].is_open
+
+    wait_until(is_hung_up_on, "the end of the connection", step=0.05)
     stores_what_comes(gateway, scripted_broker)
     assert " watchdog " not in gateway.log()
 
