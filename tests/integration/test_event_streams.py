@@ -128,6 +128,28 @@ def test_stream_says_what_it_cannot_do(gateway, broker):
     assert gateway.get("/api/events/poll?wait=0", ana).status_code == 204
 
 
+def test_a_switch_is_read_alike_by_every_endpoint_or_refused(gateway, broker):
+    broker.publish("seano/USV-1/alert", '{"severity":"critical","alert_type":"leak","message":"water"}')
+    broker.publish("seano/USV-1/vehicle_log", '{"battery_voltage":7}')
+    gateway.database.wait_for("SELECT count(*) FROM alerts", 1)
+    gateway.database.wait_for("SELECT count(*) FROM vehicle_logs", 1)
+    poll, alerts = "/api/events/poll?wait=0&to=vehicle/USV-1", "/api/alerts?"
+    for word in ("1", "true", "True", "yes", "ON", "t"):
+        (event,) = gateway.get(f"{poll}&snapshot={word}", "ana").json()["events"]
+        assert event["type"] == "snapshot", word
+        (event,) = gateway.get(f"{poll}&set={word}", "ana").json()["events"]
+        assert event["vehicle_ids"] == [gateway.ids["USV-1"]], word
+        assert gateway.get(f"{alerts}acknowledged={word}", "ana").json()["items"] == []
+    for word in ("0", "false", "No", "off"):
+        assert gateway.get(f"{poll}&snapshot={word}&set={word}", "ana").status_code == 204, word
+        assert len(gateway.get(f"{alerts}acknowledged={word}", "ana").json()["items"]) == 1
+    for path in (f"{poll}&snapshot=", "/api/events?snapshot=", f"{alerts}acknowledged="):
+        answer = gateway.get(f"{path}maybe", "ana")
+        name = path.rpartition("&")[2].rpartition("?")[2][:-1]
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), path
+        assert answer.json()["detail"] == f"{name} must be true or false."
+
+
 def test_unknown_epoch_gets_a_snapshot(gateway, events, broker):
     broker.publish("seano/USV-1/vehicle_log", '{"battery_voltage":7}')
     gateway.database.wait_for("SELECT count(*) FROM vehicle_logs", 1)

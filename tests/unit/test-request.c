@@ -147,6 +147,33 @@ static void test_parameters_that_are_absent_broken_or_long_are_not_there(void **
         assert_false(has_param(f, "a=0123456789012345678901234567890123456789", "a", ""));
 }
 
+static void test_a_switch_is_one_of_twelve_words_or_a_mistake(void **state) {
+        static const char *const words[][2] = {
+                { "true", "false" }, { "1", "0" }, { "on", "off" },     { "yes", "no" },
+                { "t", "f" },        { "y", "n" }, { "True", "FALSE" },
+        };
+        static const char *const odd[] = { "", "2", "01", "maybe", "true%20", "null", "-1" };
+        char detail[WS_REQUEST_DETAIL_SIZE];
+        Fixture *f = *state;
+        bool is_on;
+
+        for (size_t i = 0; i < N_ELEMENTS(words); ++i)
+                for (int off = 0; off < 2; ++off) {
+                        snprintf(f->request.query, sizeof(f->request.query), "a=%s", words[i][off]);
+                        is_on = off;
+                        assert_true(ws_request_switch(&f->request, "a", &is_on, detail));
+                        assert_int_equal(is_on, !off);
+                }
+        for (size_t i = 0; i < N_ELEMENTS(odd); ++i) {
+                snprintf(f->request.query, sizeof(f->request.query), "a=%s", odd[i]);
+                assert_false(ws_request_switch(&f->request, "a", &is_on, detail));
+                assert_string_equal(detail, "a must be true or false.");
+        }
+        is_on = true;
+        assert_true(ws_request_switch(&f->request, "b", &is_on, detail));
+        assert_true(is_on);
+}
+
 static bool origin_ok(Fixture *f, const char *origin, const char *host, const char *allowed) {
         strcpy(f->request.origin, origin);
         strcpy(f->request.host, host);
@@ -530,6 +557,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_parameters_are_found_and_decoded),
                 TEST(test_parameters_that_are_absent_broken_or_long_are_not_there),
+                TEST(test_a_switch_is_one_of_twelve_words_or_a_mistake),
                 TEST(test_a_time_may_have_lost_the_plus_of_its_offset),
                 TEST(test_no_origin_and_our_own_host_are_always_welcome),
                 TEST(test_who_came_by_tls_is_no_page_that_did_not),

@@ -87,19 +87,22 @@ static int ws_events_pace(const WsCall *call, WsFollow *follow) {
         return 0;
 }
 
-/* 1, or the text of the set that the client has. */
+/* A switch, or the text of the set that the client has. */
 static void ws_events_set(const WsCall *call, WsFollow *follow) {
-        char text[WS_MEMBERS_TEXT_SIZE];
+        char text[WS_MEMBERS_TEXT_SIZE], detail[WS_REQUEST_DETAIL_SIZE];
+        bool is_wanted = true;
 
-        if (!ws_request_param(call->request, "set", text, sizeof(text)) || strcmp(text, "0") == 0)
+        if (!ws_request_param(call->request, "set", text, sizeof(text)))
                 return;
-        ws_follow_keep_set(follow, strchr(text, '.') ? text_of(text) : (Text){ 0 });
+        (void)ws_request_switch(call->request, "set", &is_wanted, detail);
+        if (is_wanted)
+                ws_follow_keep_set(follow, strchr(text, '.') ? text_of(text) : (Text){ 0 });
 }
 
 static int ws_events_read(const WsCall *call, WsFollow *follow) {
         size_t n_targets = 0, n_types;
         WsEye eye = ws_feed_eye(call->client->feed);
-        char flag[8];
+        char detail[WS_REQUEST_DETAIL_SIZE]; /* whether it is a switch was asked before */
         int r;
 
         r = ws_events_each(call, "to", follow, ws_events_aim, &n_targets);
@@ -111,8 +114,7 @@ static int ws_events_read(const WsCall *call, WsFollow *follow) {
                 r = ws_events_box(call, follow);
         if (r == 0)
                 r = ws_events_pace(call, follow);
-        if (ws_request_param(call->request, "snapshot", flag, sizeof(flag)))
-                follow->wants_snapshot = strcmp(flag, "1") == 0 || strcmp(flag, "true") == 0;
+        (void)ws_request_switch(call->request, "snapshot", &follow->wants_snapshot, detail);
         ws_events_set(call, follow);
         return r < 0 ? err_up(r) : r;
 }
@@ -193,6 +195,8 @@ static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret
 
 static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
         CLEANUP(ws_follow_free) WsFollow *follow = NULL;
+        char detail[WS_REQUEST_DETAIL_SIZE];
+        bool wants_snapshot = false;
         Cursor since;
         int r;
 
@@ -209,6 +213,10 @@ static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
         }
         if (!ws_events_since(call, &since))
                 return 0;
+        if (!ws_request_switch(call->request, "snapshot", &wants_snapshot, detail)) {
+                ws_response_problem(call->response, 400, "bad_parameter", detail);
+                return 0;
+        }
         r = ws_events_make(call, dialect, &follow);
         if (r < 0)
                 return err_up(r);

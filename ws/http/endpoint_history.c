@@ -205,6 +205,21 @@ static bool ws_history_word(WsCall *call,
         return ws_history_bad(call, "bad_parameter", detail);
 }
 
+static bool ws_history_acknowledged(WsCall *call, History *history) {
+        char detail[WS_REQUEST_DETAIL_SIZE], text[64];
+        bool is_it = false;
+
+        if (!ws_history_param(call, "acknowledged", text, sizeof(text)))
+                return true;
+        if (!ws_request_switch(call->request, "acknowledged", &is_it, detail))
+                return ws_history_bad(call, "bad_parameter", detail);
+        snprintf(history->acknowledged,
+                 sizeof(history->acknowledged),
+                 "%s",
+                 is_it ? "true" : "false");
+        return true;
+}
+
 /* ---- what it is about ---------------------------------------------------------------------- */
 
 /* The same whether it is another's or nobody's: who may not see a thing does not learn of it. */
@@ -403,11 +418,7 @@ int ws_endpoint_alerts(WsCall *call) {
                              ",critical,warning,info,",
                              history.severity,
                              sizeof(history.severity)) ||
-            !ws_history_word(call,
-                             "acknowledged",
-                             ",true,false,",
-                             history.acknowledged,
-                             sizeof(history.acknowledged)))
+            !ws_history_acknowledged(call, &history))
                 return 0;
         (void)ws_history_param(call, "alert_type", history.alert_type, sizeof(history.alert_type));
         return ws_endpoint_ask_history(call, &history);

@@ -10,42 +10,13 @@
 #include "ws/access/proxies.h"
 #include "ws/access/stream_ticket.h"
 #include "ws/http/authority.h"
+#include "ws/wire/form.h"
 #include "ws/wire/frame.h"
 #include "ws/wire/head.h"
 
 #define WS_REQUEST_MINUTE 13 /* characters: YYYYMMDDThhmm */
 
 DEFINE_CLEANUP(char *, free);
-
-/* @plus: what a '+' stands for. E_BAD: a bad escape, or a NUL; E_TOO_LONG. */
-static int ws_request_decode(Text text, char plus, char *ret_value, size_t n_value) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < text.n; ++i) {
-                int c = text.data[i] == '+' ? plus : (unsigned char)text.data[i];
-
-                if (c == '%') {
-                        int high = i + 2 < text.n ? text_hex_digit(text.data[i + 1]) : -1;
-                        int low = i + 2 < text.n ? text_hex_digit(text.data[i + 2]) : -1;
-
-                        if (high < 0 || low < 0)
-                                return WS_REQUEST_E_BAD;
-                        c = high * 16 + low;
-                        i += 2;
-                }
-                if (c == 0)
-                        return WS_REQUEST_E_BAD;
-                if (n + 1 >= n_value)
-                        return WS_REQUEST_E_TOO_LONG;
-                ret_value[n++] = (char)c;
-        }
-        ret_value[n] = '\0';
-        return 0;
-}
-
-static bool ws_request_unescape(Text text, char plus, char *ret_value, size_t n_value) {
-        return ws_request_decode(text, plus, ret_value, n_value) == 0;
-}
 
 static int ws_request_copy(Text text, char *ret_value, size_t n_value) {
         if (text.n >= n_value)
@@ -73,7 +44,7 @@ static int ws_request_header(const WsHead *head,
 static bool ws_request_is_query(const char *query) {
         char text[sizeof(((WsRequest *)0)->query)];
 
-        return ws_request_unescape(text_of(query), ' ', text, sizeof(text)) &&
+        return ws_form_unescape(text_of(query), ' ', text, sizeof(text)) &&
                ws_frame_is_utf8(text_of(text));
 }
 
@@ -115,9 +86,9 @@ static int ws_request_target(WsRequest *request, Text target) {
                 query = (Text){ .data = question + 1, .n = target.n - path.n - 1 };
         if (path.n == 0)
                 path = TEXT("/");
-        r = ws_request_decode(path, '+', request->path, sizeof(request->path));
+        r = ws_form_decode(path, '+', request->path, sizeof(request->path));
         if (r != 0)
-                return r;
+                return r == WS_FORM_E_TOO_LONG ? WS_REQUEST_E_TOO_LONG : WS_REQUEST_E_BAD;
         if (!ws_frame_is_utf8(text_of(request->path)))
                 return WS_REQUEST_E_BAD;
         if (ws_request_copy(query, request->query, sizeof(request->query)) != 0)
@@ -377,44 +348,14 @@ bool ws_request_time(char *text, const Zone *zone, int64_t *ret_us) {
 bool ws_request_form_is_text(Text form) {
         CLEANUP(free) char *decoded = malloc(form.n + 2);
 
-        return decoded && ws_request_unescape(form, ' ', decoded, form.n + 2) &&
+        return decoded && ws_form_unescape(form, ' ', decoded, form.n + 2) &&
                name_is_utf8(text_of(decoded));
-}
-
-/* *@ret_found: it is there, whether or not it fits. */
-static bool ws_request_find(Text form,
-                            const char *name,
-                            char *ret_value,
-                            size_t n_value,
-                            bool *ret_found) {
-        Text rest = form;
-
-        while (rest.n > 0) {
-                const char *end = memchr(rest.data, '&', rest.n);
-                size_t n = end ? (size_t)(end - rest.data) : rest.n;
-                const char *equals = memchr(rest.data, '=', n);
-                size_t n_name = equals ? (size_t)(equals - rest.data) : n;
-                char found[64];
-
-                if (ws_request_unescape((Text){ rest.data, n_name }, ' ', found, sizeof(found)) &&
-                    strcmp(found, name) == 0) {
-                        size_t skip = equals ? n_name + 1 : n;
-
-                        *ret_found = true;
-                        return ws_request_unescape((Text){ rest.data + skip, n - skip },
-                                                   ' ',
-                                                   ret_value,
-                                                   n_value);
-                }
-                rest = (Text){ rest.data + n + (end ? 1 : 0), rest.n - n - (end ? 1 : 0) };
-        }
-        return false;
 }
 
 bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value) {
         bool found;
 
-        return ws_request_find(form, name, ret_value, n_value, &found);
+        return ws_form_find(form, name, ret_value, n_value, &found);
 }
 
 bool ws_request_may_have_body(const WsRequest *request) {
@@ -423,7 +364,7 @@ bool ws_request_may_have_body(const WsRequest *request) {
 
 bool ws_request_param(const WsRequest *request, const char *name, char *ret_value, size_t n_value) {
         bool found = false;
-        bool fits = ws_request_find(text_of(request->query), name, ret_value, n_value, &found);
+        bool fits = ws_form_find(text_of(request->query), name, ret_value, n_value, &found);
 
         if (found && !fits && request->is_cut)
                 *request->is_cut = true;
@@ -451,6 +392,28 @@ bool ws_request_word(const WsRequest *request,
                  name,
                  (int)strlen(allowed) - 2,
                  allowed + 1);
+        return false;
+}
+
+bool ws_request_switch(const WsRequest *request,
+                       const char *name,
+                       bool *ret_value,
+                       char ret_detail[WS_REQUEST_DETAIL_SIZE]) {
+        static const char *const words[][2] = {
+                { "false", "true" }, { "0", "1" }, { "no", "yes" },
+                { "off", "on" },     { "f", "t" }, { "n", "y" },
+        };
+        char text[64];
+
+        if (!ws_request_param(request, name, text, sizeof(text)))
+                return true;
+        for (size_t i = 0; i < N_ELEMENTS(words); ++i)
+                for (int value = 0; value < 2; ++value)
+                        if (strcasecmp(text, words[i][value]) == 0) {
+                                *ret_value = value == 1;
+                                return true;
+                        }
+        snprintf(ret_detail, WS_REQUEST_DETAIL_SIZE, "%s must be true or false.", name);
         return false;
 }
 

@@ -96,6 +96,12 @@ bool ws_request_word(const WsRequest *request,
                      char *ret_word,
                      size_t n_word,
                      char ret_detail[WS_REQUEST_DETAIL_SIZE]);
+/* true, 1, on, yes, t, y, or the opposite, in any case of the letters; absent: *ret_value stays.
+ * False: ret_detail says why. */
+bool ws_request_switch(const WsRequest *request,
+                       const char *name,
+                       bool *ret_value,
+                       char ret_detail[WS_REQUEST_DETAIL_SIZE]);
 /* The + of an offset that nobody has escaped comes as a space. */
 void ws_request_mend_time(char *text);
 /* What a parameter says, as a time. */

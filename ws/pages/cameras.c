@@ -2,32 +2,11 @@
 #include "ws/pages/page.h"
 
 #include <stdio.h>
-#include <strings.h>
 
 /* The camera dashboard: docs/protocol.md, 3 E. */
 
 #define WS_CAMERAS_HOURS INT64_C(8784) /* a year of them */
 #define WS_CAMERAS_FACES 10            /* of a camera, as its server kept */
-
-/* true, 1, on, yes, as their server takes them, or the opposite. */
-static bool ws_cameras_flag(WsCall *call, const char *name, int64_t *ret_flag) {
-        static const char *const words[] = { "false", "true", "0", "1", "off", "on",
-                                             "no",    "yes",  "f", "t", "n",   "y" };
-        char text[WS_PAGE_TEXT_SIZE];
-
-        if (!ws_request_param(call->request, name, text, sizeof(text)))
-                return true;
-        for (size_t i = 0; i < N_ELEMENTS(words); ++i)
-                if (strcasecmp(text, words[i]) == 0) {
-                        *ret_flag = i % 2 == 1;
-                        return true;
-                }
-        return ws_page_invalid(call,
-                               "query",
-                               name,
-                               "bool_parsing",
-                               "A switch must be true or false.");
-}
 
 int ws_page_cameras(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_CAMERAS);
@@ -35,7 +14,7 @@ int ws_page_cameras(WsCall *call) {
         page.limit = 100;
         if (!ws_page_number(call, "skip", 0, INT32_MAX, &page.offset) ||
             !ws_page_number(call, "limit", 0, 1000, &page.limit) ||
-            !ws_cameras_flag(call, "active_only", &page.number))
+            !ws_page_flag(call, "active_only", &page.number))
                 return 0;
         return ws_page_ask(call, &page);
 }

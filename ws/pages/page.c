@@ -112,22 +112,13 @@ void ws_page_text(const WsCall *call, const char *name, char ret_text[WS_PAGE_TE
 }
 
 bool ws_page_flag(WsCall *call, const char *name, int64_t *ret_flag) {
-        static const char *const words[][2] = {
-                { "false", "true" }, { "0", "1" }, { "no", "yes" },
-                { "off", "on" },     { "f", "t" }, { "n", "y" },
-        };
-        char text[16], detail[64];
+        char detail[WS_REQUEST_DETAIL_SIZE];
+        bool flag = *ret_flag != 0;
 
-        if (!ws_request_param(call->request, name, text, sizeof(text)))
-                return true;
-        for (size_t i = 0; i < N_ELEMENTS(words); ++i)
-                for (int flag = 0; flag < 2; ++flag)
-                        if (strcasecmp(text, words[i][flag]) == 0) {
-                                *ret_flag = flag;
-                                return true;
-                        }
-        snprintf(detail, sizeof(detail), "%s must be true or false.", name);
-        return ws_page_invalid(call, "query", name, "bool_parsing", detail);
+        if (!ws_request_switch(call->request, name, &flag, detail))
+                return ws_page_invalid(call, "query", name, "bool_parsing", detail);
+        *ret_flag = flag;
+        return true;
 }
 
 bool ws_page_word(WsCall *call,
