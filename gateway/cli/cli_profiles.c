@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "gateway/cli/cli_command.h"
+#include "gateway/config/bases.h"
 #include "gateway/config/config_use.h"
 #include "gateway/config/shipped.h"
 #include "gateway/trial/view.h"
@@ -36,22 +37,15 @@ static bool is_shown_before(const ConfigTexts *texts, size_t at) {
         return !topic;
 }
 
-static void show_topics(View *view, const ConfigTexts *texts, const char *base) {
-        static const char marker[] = "$base";
-
+static void show_topics(View *view, const ConfigTexts *texts, Bases *bases) {
         view_array(view, "topics");
         for (size_t i = 0; i < texts->n_routes; ++i) {
                 const char *topic = texts->routes[i].texts[ROUTE_TOPIC].text;
-                bool has_base;
                 CLEANUP_BUF Buf shown = { 0 };
 
                 if (is_shown_before(texts, i))
                         continue;
-                has_base = strncmp(topic, marker, strlen(marker)) == 0;
-                buf_printf(&shown,
-                           "%s%s",
-                           has_base ? base : "",
-                           has_base ? topic + strlen(marker) : topic);
+                bases_fill(bases, topic, false, &shown);
                 view_text(view, NULL, buf_text(&shown));
         }
         view_array_end(view);
@@ -60,6 +54,7 @@ static void show_topics(View *view, const ConfigTexts *texts, const char *base) 
 /* @text: all of it, of one that is asked for alone; absent: one of a list. */
 static int show_profile(Profiles *profiles, const char *name, Text text) {
         CLEANUP_PROFILE_FILE ConfigProfileFile file;
+        CLEANUP_BASES Bases bases = { 0 };
         View *view = &profiles->view;
         int r = config_profile_file_read(&file, profiles->config->route_profiles, name);
 
@@ -68,12 +63,15 @@ static int show_profile(Profiles *profiles, const char *name, Text text) {
         if (r != 0)
                 return err_up(r);
         profiles->n_errors += file.loader.n_errors;
+        r = bases_read(&bases, file.base.text, NULL);
+        if (r < 0)
+                return err_up(r);
         if (!text.data)
                 view_object(view, NULL);
         view_string(view, "name", name);
         view_string(view, "about", file.about.text);
         view_string(view, "base", file.base.text);
-        show_topics(view, file.config->texts, file.base.text ? file.base.text : "");
+        show_topics(view, file.config->texts, &bases);
         if (text.data)
                 view_text(view, "text", text);
         else

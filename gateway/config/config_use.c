@@ -4,9 +4,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "gateway/config/bases.h"
 #include "gateway/config/shipped.h"
-
-#define USE_BASE "$base"
 
 /* ---- a profile ---- */
 
@@ -116,29 +115,13 @@ static bool use_is_said(const ConfigText *text) {
         return text->text && text->from != CONFIG_FROM_DEFAULT;
 }
 
-/* In a filter a name is a level of any name. */
-static void use_append_base(Buf *buf, const char *base, bool is_filter) {
-        while (*base) {
-                const char *end = is_filter && *base == '{' ? strchr(base, '}') : NULL;
-
-                buf_append_char(buf, (char)(end ? '+' : *base));
-                base = end ? end + 1 : base + 1;
-        }
-}
-
-static int use_fill(const ConfigText *from, ConfigText *to, const char *base, bool is_filter) {
+static int use_fill(const ConfigText *from, ConfigText *to, Bases *bases, bool is_filter) {
         CLEANUP_BUF Buf text = { 0 };
-        const char *at = from->text, *next;
         int r;
 
         if (!from->text || use_is_said(to))
                 return 0;
-        while (base && (next = strstr(at, USE_BASE)) != NULL) {
-                buf_append(&text, at, (size_t)(next - at));
-                use_append_base(&text, base, is_filter);
-                at = next + strlen(USE_BASE);
-        }
-        buf_append_string(&text, at);
+        bases_fill(bases, from->text, is_filter, &text);
         if (buf_failed(&text))
                 return err_new(-ENOMEM);
         r = config_text_set(to, buf_text(&text).data, from->origin);
@@ -148,17 +131,17 @@ static int use_fill(const ConfigText *from, ConfigText *to, const char *base, bo
         return 0;
 }
 
-static int use_fill_route(const ConfigRoute *from, ConfigRoute *to, const char *base) {
+static int use_fill_route(const ConfigRoute *from, ConfigRoute *to, Bases *bases) {
         int r = 0;
 
         for (int k = 0; r == 0 && k < CONFIG_ROUTE_KEYS; ++k)
-                r = use_fill(&from->texts[k], &to->texts[k], base, k == ROUTE_IGNORE);
+                r = use_fill(&from->texts[k], &to->texts[k], bases, k == ROUTE_IGNORE);
         for (size_t i = 0; r == 0 && i < from->n_lines; ++i) {
                 ConfigMapLine *line;
 
                 r = config_map_line(to, from->lines[i].target, &line);
                 if (r == 0)
-                        r = use_fill(&from->lines[i].text, &line->text, base, false);
+                        r = use_fill(&from->lines[i].text, &line->text, bases, false);
         }
         return r == 0 ? 0 : err_up(r);
 }
@@ -169,13 +152,14 @@ bool config_use_is_general(ConfigRouteKey key) {
 }
 
 static int use_fill_general(const ConfigRoute *from, ConfigRoute *to) {
+        Bases none = { 0 };
         int r = 0;
 
         for (ConfigRouteKey key = 0; r == 0 && key < CONFIG_ROUTE_KEYS; ++key) {
                 const ConfigText *text = &from->texts[key];
 
                 if (config_use_is_general(key) && use_is_said(text))
-                        r = use_fill(text, &to->texts[key], NULL, false);
+                        r = use_fill(text, &to->texts[key], &none, false);
         }
         return r == 0 ? 0 : err_up(r);
 }
@@ -213,13 +197,17 @@ static int use_one_route(ConfigLoader *loader,
                          const ConfigProfileFile *file,
                          size_t main_at,
                          size_t part,
-                         const char *base) {
+                         Bases *bases) {
         ConfigTexts *texts = loader->config->texts;
         const ConfigRoute *from = &file->config->texts->routes[part];
+        const char *topic = from->texts[ROUTE_TOPIC].text;
         ConfigRoute *main_route, *to;
         size_t at;
-        int r = use_target(loader, main_at, from->name + file->n_stem, &at);
+        int r;
 
+        if (topic && bases_lack(bases, topic))
+                return 0;
+        r = use_target(loader, main_at, from->name + file->n_stem, &at);
         if (r != 0 || at == SIZE_MAX)
                 return err_up(r);
         main_route = &texts->routes[main_at];
@@ -230,7 +218,7 @@ static int use_one_route(ConfigLoader *loader,
         if (to != main_route)
                 r = use_fill_general(main_route, to);
         if (r == 0)
-                r = use_fill_route(from, to, base);
+                r = use_fill_route(from, to, bases);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -249,11 +237,32 @@ static void use_unknown(ConfigLoader *loader, const char *route, const char *nam
         config_route_error(loader, route, "use", text, buf_text(&allowed).data);
 }
 
+/* The mistake of who says more than there are is told, and none is replaced. */
+static int use_bases(ConfigLoader *loader,
+                     const ConfigProfileFile *file,
+                     const ConfigRoute *route,
+                     Bases *bases) {
+        const ConfigText *said = &route->texts[ROUTE_BASE];
+        int r = bases_read(bases, file->base.text, said->text);
+
+        if (r < 0)
+                return err_up(r);
+        if (r == BASES_E_TOO_MANY) {
+                if (said->origin)
+                        loader->origin = said->origin;
+                config_route_error(loader,
+                                   route->name,
+                                   "base",
+                                   "more than the profile has",
+                                   file->base.text);
+        }
+        return 0;
+}
+
 static int use_profile(ConfigLoader *loader, size_t at, const char *name) {
         CLEANUP_PROFILE_FILE ConfigProfileFile file;
         const ConfigRoute *route = &loader->config->texts->routes[at];
-        const char *said = route->texts[ROUTE_BASE].text;
-        CLEANUP_BUF Buf base = { 0 };
+        CLEANUP_BASES Bases bases = { 0 };
         int r = config_profile_file_read(&file, loader->config->route_profiles, name);
 
         loader->n_errors += file.loader.n_errors;
@@ -265,11 +274,10 @@ static int use_profile(ConfigLoader *loader, size_t at, const char *name) {
                 config_route_error(loader, route->name, "use", err_text(r), "a file to read");
                 return 0;
         }
-        buf_append_string(&base, said ? said : file.base.text ? file.base.text : "");
-        if (buf_failed(&base))
-                r = err_new(-ENOMEM);
+        if (r == 0)
+                r = use_bases(loader, &file, route, &bases);
         for (size_t i = 0; r == 0 && file.n_stem > 0 && i < file.config->texts->n_routes; ++i)
-                r = use_one_route(loader, &file, at, i, buf_text(&base).data);
+                r = use_one_route(loader, &file, at, i, &bases);
         return r == 0 ? 0 : err_up(r);
 }
 

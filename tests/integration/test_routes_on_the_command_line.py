@@ -2,6 +2,7 @@
 import datetime
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -229,6 +230,33 @@ def test_one_profile_serves_several_routes(using):
     assert code == 0
     assert list(table) == ["up_state", "up", "up_last", "down_state", "down", "down_last"]
     assert [one["topic"] for one in table.values()][4:] == ["down/{device...}", "down/+/raw"]
+
+
+TWO_BASES = ("[profile]\nabout = Two\nbase = tele, stat\n[route two]\ntopic = $base/{device}/x\nkind = telemetry\n"
+             "[route two_answer]\ntopic = $base2/{device}/x\nignore = $base2/+/y, $base/+/y\nkind = telemetry\n")
+
+
+@pytest.mark.parametrize("base, topics", [
+    ("", ["tele/{device}/x", "stat/{device}/x"]),
+    ("base = home/tele\n", ["home/tele/{device}/x", "home/stat/{device}/x"]),
+    ("base = {user}/t, {user}/s\n", ["{user}/t/{device}/x", "{user}/s/{device}/x"]),
+    ("base = telemetry\n", ["telemetry/{device}/x"])])
+def test_a_profile_of_several_bases_has_them_from_one_or_from_a_list(using, base, topics):
+    (using.folder / "two.conf").write_text(TWO_BASES)
+    code, table = using(f"[route plug]\nuse = two\n{base}")
+    assert code == 0
+    assert [one["topic"] for one in table.values()] == topics
+    for one in list(table.values())[1:]:
+        assert one["ignore"] == [re.sub("{.*?}", "+", topic)[:-1] + "y" for topic in topics[::-1]]
+
+
+def test_what_bases_there_are_is_told(using, route):
+    (using.folder / "two.conf").write_text(TWO_BASES)
+    code, said = using("[route plug]\nuse = two\nbase = a, b, c\n")
+    assert code == 2 and f"{route.conf}:5: route plug.base: more than the profile has; allowed: tele, stat" in said
+    assert using("")[0] == 0
+    code, said = route("profiles", "two")
+    assert (said["base"], said["topics"]) == ("tele, stat", ["tele/{device}/x", "stat/{device}/x"])
 
 
 def test_a_profile_without_a_route_of_its_own_name_leaves_none(using):

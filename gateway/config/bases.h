@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * Bases: what the topics of a profile begin with, as the profile has it and as a route that uses it
+ * says (docs/mapping.md, Profiles).
+ *
+ * A profile whose `base` is a list has several: $base is the first, $base2 the second. A route may
+ * say all of them, or the first alone: the others then follow from it, by another last part, where
+ * it ends as that of the profile does. Where it does not, they are not there. A profile with one
+ * base has that one, commas and all. Pure.
+ */
+
+#include "base/base.h"
+#include "base/buf.h"
+
+#define BASES_MAX 4
+
+typedef struct Bases Bases;
+
+enum {
+        BASES_E_TOO_MANY = 1, /* the route says more than the profile has, or that BASES_MAX */
+};
+
+struct Bases {
+        Buf items[BASES_MAX];
+        bool are_there[BASES_MAX];
+        size_t n; /* of the profile; 0: nothing is replaced */
+};
+
+/* @said NULL: the route says none. BASES_E_TOO_MANY, -ENOMEM. */
+MUST_CHECK int bases_read(Bases *bases, const char *usual, const char *said);
+void bases_done(Bases *bases);
+
+/* Does @text begin with one that is not there? */
+bool bases_lack(Bases *bases, const char *text);
+/* @text with each of them in its place; in a filter a {name} of it is a level of any name. */
+void bases_fill(Bases *bases, const char *text, bool is_filter, Buf *out);
+
+#define CLEANUP_BASES __attribute__((cleanup(bases_done)))
