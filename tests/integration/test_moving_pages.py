@@ -8,6 +8,7 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import jwt
 import pytest
 import requests
 
@@ -286,6 +287,26 @@ def test_a_proxy_gives_the_live_paths_to_us_and_leaves_the_rest(site, folder, ol
                                   headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == 200 and answer.text != "old"
         assert refused(proxied(proxy), live.format(token=token)) == 101
+    finally:
+        proxy.stop()
+
+
+@pytest.mark.parametrize("program", ["nginx", "haproxy"])
+def test_a_display_on_a_wall_signs_in_here_where_the_page_says_how(site, folder, old_server, program):
+    """By the change that it names the token is ours, for 30 days, and is renewed; without it that is the old server's."""
+    configure(site, blocks("cameras", "ini")[0])
+    populate(site)
+    site.start()
+    (text,) = blocks("cameras", program)
+    assert text.count("^/api/(ws/|") == 1 and "`^/api/(token|ws/|…`" in (FOLDER / "cameras.md").read_text("utf-8")
+    proxy = Proxy(folder, site, program, of_program(site, old_server, program, text.replace("^/api/(ws/|", "^/api/(token|ws/|")))
+    try:
+        answer = requests.post(proxy.url + "/api/token", timeout=PATIENCE, data={"username": "ana", "password": "correct horse battery"})
+        token = answer.json()["access_token"]
+        claims = jwt.decode(token, site.secret, ["HS256"])  # as the old server does
+        assert claims["sub"] == "ana" and claims["exp"] - claims["iat"] == 30 * 24 * 3600
+        renewed = requests.post(proxy.url + "/api/token/refresh", timeout=PATIENCE, headers={"Authorization": f"Bearer {token}"})
+        assert refused(proxied(proxy), LIVE["cameras"][1].format(token=renewed.json()["access_token"])) == 101
     finally:
         proxy.stop()
 
