@@ -217,6 +217,11 @@ static int slots_tell_flights(const PGresult *result, DbFlightsRowFn fn, void *a
         return 0;
 }
 
+/* As gateway/journal/journal_flights.c begins them. */
+#define SLOTS_IS_HELD(row) "substring(" row ".flights FROM 1 FOR 6) = '\\x040000000000'"
+
+/* What is held came in the turn of whoever had the slot, which it may have lost, with its process,
+ * before it read that: its turn says nothing of it. */
 int db_slots_flights(DbConn *conn,
                      int slot,
                      const char *epoch,
@@ -229,15 +234,22 @@ int db_slots_flights(DbConn *conn,
         const DbQuery query = {
                 "WITH mine AS (SELECT journal_id, left_fence FROM journal_positions"
                 " WHERE epoch = $2),"
-                " own AS (SELECT greatest((SELECT left_fence FROM mine), (SELECT max(f.fence)"
-                " FROM slot_flights f JOIN mine USING (journal_id) WHERE f.slot = $1::int)) AS "
-                "fence)"
+                " stored AS (SELECT max(f.fence) AS fence FROM slot_flights f"
+                " JOIN mine USING (journal_id) WHERE f.slot = $1::int),"
+                " own AS (SELECT greatest((SELECT left_fence FROM mine), fence) AS fence"
+                " FROM stored)"
                 " SELECT total, total - octet_length(flights) / 12,"
-                " total - octet_length(flights) / 12 = turn_total, flights FROM slot_flights"
-                " WHERE slot = $1::int AND fence > coalesce((SELECT fence FROM own), -1)"
-                " AND fence > $3::bigint"
-                " AND journal_id IS DISTINCT FROM (SELECT journal_id FROM mine)"
-                " ORDER BY total",
+                " total - octet_length(flights) / 12 = turn_total, flights FROM slot_flights f"
+                " WHERE slot = $1::int AND (fence > coalesce((SELECT fence FROM own), -1)"
+                " OR (" SLOTS_IS_HELD(
+                        "f") " AND fence > coalesce((SELECT fence FROM stored), -1)"
+                             " AND NOT EXISTS (SELECT FROM slot_flights o WHERE o.slot = f.slot"
+                             " AND o.fence > f.fence AND o.fence <= (SELECT fence FROM own)"
+                             " AND NOT " SLOTS_IS_HELD("o") ")))"
+                                                            " AND fence > $3::bigint"
+                                                            " AND journal_id IS DISTINCT FROM "
+                                                            "(SELECT journal_id FROM mine)"
+                                                            " ORDER BY total",
                 N_ELEMENTS(args),
                 args,
         };

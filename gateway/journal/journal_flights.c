@@ -213,10 +213,17 @@ void journal_flights_learn(const JournalLearner *learner, Text flights, JournalT
         }
 }
 
+/* For a start, which knows less where there is no memory for it. */
+static void flights_keep_held(JournalFlights *held, const Flight *flight) {
+        if (held && (held->n_bytes > 0 || journal_flights_begin_held(held)))
+                (void)flights_append(held, flight);
+}
+
 void journal_flights_hold(const JournalLearner *learner,
                           Text flights,
                           JournalTaken *taken,
-                          JournalFlights *noted) {
+                          JournalFlights *noted,
+                          JournalFlights *ours) {
         Redelivery *redelivery = sessions_current(learner->sessions);
         Flight flight;
 
@@ -230,10 +237,10 @@ void journal_flights_hold(const JournalLearner *learner,
                 seq = redelivery_seq(redelivery, flight.packet_id);
                 if (seq <= learner->stored_seq) {
                         redelivery_note_held(redelivery, flight.packet_id, hash);
-                        if (noted && (noted->n_bytes > 0 || journal_flights_begin_held(noted)))
-                                (void)flights_append(noted, &flight);
+                        flights_keep_held(noted, &flight);
                 } else if (taken && redelivery_is_last(redelivery, flight.packet_id, hash)) {
                         taken_add(taken, seq);
+                        flights_keep_held(ours, &flight);
                 }
         }
 }
@@ -243,18 +250,19 @@ void journal_flights_recover(Sessions *sessions,
                              const SegmentRecord *record,
                              bool is_new,
                              JournalTaken *taken) {
+        bool are_ours = (record->device_id & JOURNAL_LEARNT_OURS) != 0;
         const JournalLearner learner = {
                 .sessions = sessions,
                 .seed = seed,
                 .is_new = is_new,
                 .has_hole = (record->device_id & JOURNAL_LEARNT_HOLE) != 0,
                 .is_first_pass = (record->device_id & JOURNAL_LEARNT_FIRST) != 0,
-                .stored_seq = UINT64_MAX, /* of what was held, what was noted is there */
+                .stored_seq = are_ours ? 0 : UINT64_MAX, /* as it was looked at then */
         };
 
         if (record->device_id & JOURNAL_LEARNT_BEGIN)
                 redelivery_resume_again(sessions_current(sessions));
         journal_flights_learn(&learner, segment_payload(record), taken);
         if (journal_flights_are_held(segment_payload(record)))
-                journal_flights_hold(&learner, segment_payload(record), NULL, NULL);
+                journal_flights_hold(&learner, segment_payload(record), taken, NULL, NULL);
 }

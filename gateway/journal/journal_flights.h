@@ -40,6 +40,7 @@ enum { /* device_id of a SEGMENT_LEARNT */
        JOURNAL_LEARNT_HOLE = 1,
        JOURNAL_LEARNT_FIRST = 2,
        JOURNAL_LEARNT_BEGIN = 4,
+       JOURNAL_LEARNT_OURS = 8, /* held, and in our own journal as well */
 };
 
 /* Adds what there is to say of the record, if anything. @is_late: it came before somebody else's
@@ -55,11 +56,13 @@ void journal_flights_done(JournalFlights *flights);
 bool journal_flights_begin_held(JournalFlights *flights);
 bool journal_flights_are_held(Text flights);
 /* As journal_flights_learn(), of these. What was used for another message since is left alone;
- * @noted: gets, as held ones, those that are known from now on. */
+ * @noted: gets, as held ones, those that are known from now on; @ours: those that were put into
+ * @taken. */
 void journal_flights_hold(const JournalLearner *learner,
                           Text flights,
                           JournalTaken *taken,
-                          JournalFlights *noted);
+                          JournalFlights *noted,
+                          JournalFlights *ours);
 
 /* @taken: gets those of ours that are among them; NULL: these are of no interest. */
 void journal_flights_learn(const JournalLearner *learner, Text flights, JournalTaken *taken);

@@ -13,6 +13,10 @@ static bool journal_is_of_before(const Journal *journal, const SegmentRecord *re
                (uint64_t)record->device_id != atomic_load(&journal->turn);
 }
 
+static Text journal_flights_text(const JournalFlights *flights) {
+        return (Text){ .data = (const char *)flights->bytes, .n = flights->n_bytes };
+}
+
 /* Several messages of one record are one flight, with the first of them. */
 const Text *journal_flights(Journal *journal, uint64_t after_seq, uint64_t last_seq) {
         JournalFlights *flights = &journal->flights;
@@ -33,8 +37,7 @@ const Text *journal_flights(Journal *journal, uint64_t after_seq, uint64_t last_
         }
         if (place.segment)
                 journal_cursor_keep(&journal->flying, after_raw, &place);
-        journal->flights_text =
-                (Text){ .data = (const char *)flights->bytes, .n = flights->n_bytes };
+        journal->flights_text = journal_flights_text(flights);
         return &journal->flights_text;
 }
 
@@ -131,18 +134,21 @@ void journal_learn_held(Journal *journal, Text flights, bool has_hole) {
                 .has_hole = has_hole,
                 .stored_seq = atomic_load(&journal->stored_seq),
         };
-        JournalFlights noted = { 0 };
-        Text kept;
+        JournalFlights noted = { 0 }, ours = { 0 };
 
         pthread_mutex_lock(&journal->lock);
         if (has_hole)
                 redelivery_forget(sessions_current(journal->sessions));
-        journal_flights_hold(&learner, flights, &journal->taken, &noted);
-        kept = (Text){ .data = (const char *)noted.bytes, .n = noted.n_bytes };
+        journal_flights_hold(&learner, flights, &journal->taken, &noted, &ours);
+        if (ours.n_bytes > 0)
+                journal_keep_learnt(journal, journal_flights_text(&ours), JOURNAL_LEARNT_OURS);
         if (noted.n_bytes > 0 || has_hole)
-                journal_keep_learnt(journal, kept, has_hole ? JOURNAL_LEARNT_HOLE : 0);
+                journal_keep_learnt(journal,
+                                    journal_flights_text(&noted),
+                                    has_hole ? JOURNAL_LEARNT_HOLE : 0);
         pthread_mutex_unlock(&journal->lock);
         journal_flights_done(&noted);
+        journal_flights_done(&ours);
 }
 
 /* {lock} Nobody was sent another message under its packet id since. */
@@ -173,8 +179,7 @@ const Text *journal_held(Journal *journal, uint64_t after_seq) {
                      journal_flights_add(flights, record, true);
         }
         pthread_mutex_unlock(&journal->lock);
-        journal->flights_text =
-                (Text){ .data = (const char *)flights->bytes, .n = flights->n_bytes };
+        journal->flights_text = journal_flights_text(flights);
         return ok ? &journal->flights_text : NULL;
 }
 

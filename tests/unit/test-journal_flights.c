@@ -480,6 +480,29 @@ static void test_what_is_held_and_was_taken_in_is_stored_by_one(void **state) {
         done(&row, 1);
 }
 
+/* It ends before it has looked, and its next turn is not told again. */
+static void test_what_is_held_and_was_taken_in_is_stored_by_one_after_a_start(void **state) {
+        Fixture *f = *state;
+        Text row;
+
+        connect_to(&f->a);
+        (void)take_some(&f->a, 1, 5);
+        connect_to(&f->b);
+        assert_int_not_equal(take(&f->b, 4, "4", true), 0);
+        assert_int_not_equal(take(&f->b, 5, "new", false), 0);
+        row = hold(&f->a, NULL, 0);
+        journal_learn_held(f->b.journal, row, false);
+        restart(&f->b);
+        assert_int_equal(passed(&f->b), 1);
+        assert_string_equal(waiting(&f->b), "new ");
+        restart(&f->b);
+        assert_int_equal(passed(&f->b), 0);
+        assert_string_equal(waiting(&f->b), "new ");
+        connect_to(&f->b);
+        assert_int_equal(take(&f->b, 3, "3", false), 0);
+        done(&row, 1);
+}
+
 /* Of long ago, under the same packet id. */
 static void test_what_was_stored_before_is_not_what_is_held(void **state) {
         Fixture *f = *state;
@@ -590,6 +613,7 @@ int main(void) {
                 TEST(test_behind_a_hole_nothing_of_before_is_known),
                 TEST(test_what_is_held_by_another_one_is_left_to_him),
                 TEST(test_what_is_held_and_was_taken_in_is_stored_by_one),
+                TEST(test_what_is_held_and_was_taken_in_is_stored_by_one_after_a_start),
                 TEST(test_what_was_stored_before_is_not_what_is_held),
                 TEST(test_what_others_have_stored_or_cannot_be_sent_is_not_held),
                 TEST(test_what_is_held_pushes_nothing_out),

@@ -498,6 +498,38 @@ static void test_who_has_the_slot_reads_what_is_held_before_it_goes_on(void **st
                          1);
 }
 
+static void count(void *arg, Text flights, bool has_hole, bool is_first_pass) {
+        assert_false(has_hole);
+        assert_int_equal(flights.n, 24);
+        *(int *)arg += !is_first_pass;
+}
+
+/* It was killed in between: what it holds itself of it is stored by who has the disk. */
+static void test_who_had_the_slot_reads_what_is_held_when_it_is_back(void **state) {
+        static const char held[24] = { 4 };
+        int n = 0;
+
+        (void)state;
+        follow();
+        side_init(&c, "cc", "c1", "elsewhere");
+        assert_int_equal(adopt(&c, "aa", (Text){ held, sizeof(held) }), 0);
+        assert_false(side_holds(&c));
+        side_see_lapse(&c);
+        assert_true(side_holds(&c));
+        assert_int_equal(db_slots_flights(b.conn, 0, "bb", 0, count, &n), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(db_slots_flights(c.conn, 0, "cc", 0, count, &n), 0);
+        assert_int_equal(n, 2);
+        assert_int_equal(db_slots_flights(b.conn, 0, "bb", c.slot.fence, count, &n), 0);
+        assert_int_equal(n, 2);
+        postgres_run(
+                "INSERT INTO slot_flights (slot, total, turn_total, journal_id, fence, flights)"
+                " SELECT 0, 3, 2, journal_id, 4, repeat('x', 12)::bytea FROM journal_positions"
+                " WHERE epoch = 'bb'"); /* which it had, then */
+        assert_int_equal(db_slots_flights(b.conn, 0, "bb", 0, count, &n), 0);
+        assert_int_equal(n, 2);
+}
+
 static void test_where_nothing_is_held_nobody_is_told(void **state) {
         (void)state;
         follow();
@@ -597,6 +629,7 @@ int main(void) {
                 CASE(test_who_has_two_more_than_another_lets_go_of_one),
                 CASE(test_what_nobody_takes_is_anybody_s),
                 CASE(test_who_has_the_slot_reads_what_is_held_before_it_goes_on),
+                CASE(test_who_had_the_slot_reads_what_is_held_when_it_is_back),
                 CASE(test_where_nothing_is_held_nobody_is_told),
                 CASE(test_a_dead_one_s_position_is_anybody_s_until_it_has_its_turn),
                 CASE(test_whose_journal_is_no_dead_one_s),
