@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "gateway/config/config_table.h"
+#include "model/topic_filter.h"
 
 #define ROUTE_DBM_MIN       -200
 #define ROUTE_DBM_MAX       50
@@ -184,7 +185,22 @@ static int config_route_read_person(ConfigLoader *loader, const ConfigRoute *sou
         return route->person ? 0 : err_new(-ENOMEM);
 }
 
-/* Two templates with the same pattern: the second would never see a message. */
+/* Does @first ignore what @second takes? */
+static bool config_route_leaves(const Route *first, const Route *second) {
+        for (size_t i = 0; i < first->n_ignore; ++i) {
+                bool is_left =
+                        topic_filter_meets(first->ignore[i], topic_template_pattern(second->topic));
+
+                for (size_t k = 0; is_left && k < second->n_ignore; ++k)
+                        is_left = !topic_filter_covers(second->ignore[k], first->ignore[i]);
+                if (is_left)
+                        return true;
+        }
+        return false;
+}
+
+/* Two templates with the same pattern: the second would never see a message, but for what the first
+ * ignores, or its `when` leaves. */
 static void config_route_check_unique(ConfigLoader *loader,
                                       const ConfigRoute *source,
                                       const Route *route,
@@ -194,8 +210,9 @@ static void config_route_check_unique(ConfigLoader *loader,
         for (size_t i = 0; route->topic && i < routes_length(routes); ++i) {
                 const Route *other = routes_get(routes, i);
 
-                if (other->when || strcmp(topic_template_pattern(other->topic),
-                                          topic_template_pattern(route->topic)) != 0)
+                if (other->when || config_route_leaves(other, route) ||
+                    strcmp(topic_template_pattern(other->topic),
+                           topic_template_pattern(route->topic)) != 0)
                         continue;
                 (void)config_route_text(loader, source, ROUTE_TOPIC);
                 snprintf(text, sizeof(text), "the same topics as route %s", other->name);

@@ -452,6 +452,9 @@ static void test_routes_that_cannot_work_are_refused(void **state) {
                   "route x.when: means nothing where kind is discovery" },
                 { "[route x]\ntopic = ems/{device}/telemetry\nkind = telemetry\n",
                   "the same topics as route telemetry" },
+                { "[route x]\ntopic = x/{device}\nkind = telemetry\nignore = x/a, y/b\n"
+                  "[route y]\ntopic = x/{device}\nkind = telemetry\nignore = x/+\n",
+                  ":6: route y.topic: the same topics as route x" },
                 { "[route raw_log]\ntimezone = Mars/Olympus\n",
                   ":2: route raw_log.timezone: unknown" },
                 { "[route raw_log]\nmax_bytes = 1G\n", ":2: route raw_log.max_bytes: bad size" },
@@ -470,6 +473,20 @@ static void test_routes_that_cannot_work_are_refused(void **state) {
                 assert_int_equal(load_text(&config, rows[i].text), CONFIG_E_INVALID);
                 assert_said(rows[i].said);
         }
+}
+
+static void test_a_route_may_have_what_one_before_it_of_the_same_topics_ignores(void **state) {
+        static const char text[] =
+                "[route x]\ntopic = x/{device}\nkind = telemetry\nignore = x/lwt\n"
+                "[route y]\ntopic = x/{device}\nkind = device_status\n";
+        Config *config = NULL;
+        TopicMatch match;
+
+        (void)state;
+        assert_int_equal(load_text(&config, text), 0);
+        assert_string_equal(routes_match(config->routes, TEXT("x/lwt"), &match)->name, "y");
+        assert_string_equal(routes_match(config->routes, TEXT("x/d"), &match)->name, "x");
+        config_free(config);
 }
 
 static void test_options_that_need_each_other(void **state) {
@@ -673,6 +690,8 @@ int main(void) {
                 cmocka_unit_test(test_small_journal_gets_small_segments),
                 cmocka_unit_test(test_routes_are_changed_added_and_removed),
                 cmocka_unit_test(test_routes_that_cannot_work_are_refused),
+                cmocka_unit_test(
+                        test_a_route_may_have_what_one_before_it_of_the_same_topics_ignores),
                 cmocka_unit_test(test_options_that_need_each_other),
                 cmocka_unit_test(test_database_password_is_never_said),
                 cmocka_unit_test(test_files_must_be_there_and_secret),
