@@ -255,19 +255,34 @@ static const WsTrouble *ws_native_trouble(int r) {
         return &troubles[r];
 }
 
+/* Who says so is left with those of its targets that are there, if there is one. */
+static int ws_native_aim_each(const WsEye *eye,
+                              const WsNativeRequest *ask,
+                              WsSubscription *subscription) {
+        bool has_skipped = false;
+
+        for (size_t i = 0; i < ask->to.n; ++i) {
+                Text target = ws_client_message_text(&ask->to, i);
+                int r = WS_SUBSCRIPTION_E_BAD;
+
+                if (target.data)
+                        r = ws_subscription_aim(subscription, eye, target);
+                if (r == WS_SUBSCRIPTION_E_NOT_FOUND && ask->skips_gone)
+                        has_skipped = true;
+                else if (r != 0)
+                        return r < 0 ? err_up(r) : r;
+        }
+        return has_skipped && subscription->n_targets == 0 ? WS_SUBSCRIPTION_E_NOT_FOUND : 0;
+}
+
 /* The path of one vehicle needs no target, and takes no other. */
 static int ws_native_aim(WsClient *client,
                          const WsNativeRequest *ask,
                          WsSubscription *subscription) {
         WsEye eye = ws_feed_eye(client->feed);
-        int r = 0;
+        int r;
 
-        for (size_t i = 0; r == 0 && i < ask->to.n; ++i) {
-                Text target = ws_client_message_text(&ask->to, i);
-
-                r = target.data ? ws_subscription_aim(subscription, &eye, target)
-                                : WS_SUBSCRIPTION_E_BAD;
-        }
+        r = ws_native_aim_each(&eye, ask, subscription);
         if (r == 0 && !ask->to.list)
                 r = ws_subscription_aim(subscription, &eye, TEXT("user"));
         for (size_t i = 0; r == 0 && i < ask->types.n; ++i) {
@@ -336,6 +351,7 @@ static int ws_native_subscribe(WsClient *client, const WsNativeRequest *ask, Tex
                 return err_up(r);
 
         follow->wants_snapshot = ask->wants_snapshot;
+        follow->tells_over = ask->tells_gone;
         if (ask->wants_set)
                 ws_follow_keep_set(follow, ask->set);
         buf_append_text(&follow->id, id);

@@ -83,6 +83,18 @@ static void ws_native_request_read_set(WsNativeRequest *ask) {
                 ask->fault = "set: true, or the text of a set";
 }
 
+/* What becomes of targets that are not there. */
+static void ws_native_request_read_gone(WsNativeRequest *ask) {
+        static const char fault[] = "gone: tell, or skip";
+        Text gone;
+
+        ws_native_request_text(ask, "gone", fault, &gone);
+        ask->skips_gone = text_equal(gone, TEXT("skip"));
+        ask->tells_gone = ask->skips_gone || text_equal(gone, TEXT("tell"));
+        if (gone.data && !ask->tells_gone)
+                ask->fault = fault;
+}
+
 static void ws_native_request_read_at(WsNativeRequest *ask) {
         json_object *rate = ws_native_request_member(ask, "rate");
         static const char fault[] = "at: a time";
@@ -121,6 +133,7 @@ static void ws_native_request_read_subscribe(WsNativeRequest *ask) {
         ws_native_request_text(ask, "since", "since: a cursor", &ask->since);
         ws_native_request_read_snapshot(ask);
         ws_native_request_read_set(ask);
+        ws_native_request_read_gone(ask);
         ws_native_request_read_pace(ask);
         ws_native_request_read_box(ask);
         ws_native_request_read_at(ask);
@@ -139,6 +152,7 @@ static void ws_native_request_read_move(WsNativeRequest *ask) {
         ws_native_request_read_name(ask);
         if (ws_client_message_list(&ask->command, "to", &ask->to) != 0)
                 ask->fault = "to: a list of targets";
+        ws_native_request_read_gone(ask);
         ask->has_pace = json_object_object_get_ex(ask->command.root, "max_hz", NULL);
         ask->names_box = json_object_object_get_ex(ask->command.root, "bbox", NULL);
         ws_native_request_read_pace(ask);
@@ -175,9 +189,9 @@ static const struct {
         WsOp op;
         const char *members; /* beside op and id */
 } ws_native_request_uses[] = {
-        { WS_OP_SUBSCRIBE, "to types since snapshot set max_hz bbox at rate" },
+        { WS_OP_SUBSCRIBE, "to types since snapshot set gone max_hz bbox at rate" },
         { WS_OP_UNSUBSCRIBE, "subscription" },
-        { WS_OP_MOVE, "subscription to max_hz bbox" },
+        { WS_OP_MOVE, "subscription to gone max_hz bbox" },
         { WS_OP_PAUSE, "subscription" },
         { WS_OP_SEEK, "subscription at rate" },
         { WS_OP_LIVE, "subscription snapshot" },

@@ -44,6 +44,8 @@ struct WsNativeRequest {
         bool wants_snapshot;
         bool wants_set;
         Text set;                 /* the text of the one that it has; absent if none */
+        bool tells_gone;          /* what it names may go: then it is told, and nothing is closed */
+        bool skips_gone;          /* may be gone already */
         bool has_pace, names_box; /* move: said, be it null */
         double max_hz;            /* 0 = does not say */
         bool has_box;

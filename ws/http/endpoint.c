@@ -544,7 +544,7 @@ const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char re
  * origin systems take whatever they are asked, as they always did: their clients say more than
  * anybody reads. */
 #define WS_PARAMS_PAGE   "from", "to", "limit", "order", "cursor"
-#define WS_PARAMS_EVENTS "to", "types", "bbox", "max_hz", "snapshot", "set", "since"
+#define WS_PARAMS_EVENTS "to", "types", "gone", "bbox", "max_hz", "snapshot", "set", "since"
 
 static const struct {
         const char *path;

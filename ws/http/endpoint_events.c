@@ -21,6 +21,14 @@ static int ws_events_aim(WsFollow *follow, const WsEye *eye, Text item) {
         return ws_subscription_aim(&follow->subscription, eye, item);
 }
 
+/* The same for who is content with those of its targets that are there. */
+static int ws_events_aim_seen(WsFollow *follow, const WsEye *eye, Text item) {
+        int r;
+
+        r = ws_subscription_aim(&follow->subscription, eye, item);
+        return r == WS_SUBSCRIPTION_E_NOT_FOUND ? 0 : r;
+}
+
 static int ws_events_type(WsFollow *follow, const WsEye *eye, Text item) {
         (void)eye;
         return ws_subscription_add_type(&follow->subscription, item);
@@ -99,15 +107,37 @@ static void ws_events_set(const WsCall *call, WsFollow *follow) {
                 ws_follow_keep_set(follow, strchr(text, '.') ? text_of(text) : (Text){ 0 });
 }
 
-static int ws_events_read(const WsCall *call, WsFollow *follow) {
-        size_t n_targets = 0, n_types;
+/* What a stream or a poll is told of what goes later is its end, whatever it says. */
+static int ws_events_targets(const WsCall *call, WsFollow *follow) {
+        WsSubscription *subscription = &follow->subscription;
         WsEye eye = ws_feed_eye(call->client->feed);
+        size_t n_targets = 0;
+        char gone[8] = "";
+        bool skips;
+        int r;
+
+        (void)ws_request_param(call->request, "gone", gone, sizeof(gone));
+        skips = strcmp(gone, "skip") == 0;
+        if (*gone && !skips && strcmp(gone, "tell") != 0)
+                return WS_SUBSCRIPTION_E_BAD;
+        r = ws_events_each(call,
+                           "to",
+                           follow,
+                           skips ? ws_events_aim_seen : ws_events_aim,
+                           &n_targets);
+        if (r == 0 && n_targets == 0)
+                r = ws_subscription_aim(subscription, &eye, TEXT("user"));
+        if (r == 0 && subscription->n_targets == 0)
+                r = WS_SUBSCRIPTION_E_NOT_FOUND;
+        return r < 0 ? err_up(r) : r;
+}
+
+static int ws_events_read(const WsCall *call, WsFollow *follow) {
+        size_t n_types;
         char detail[WS_REQUEST_DETAIL_SIZE]; /* whether it is a switch was asked before */
         int r;
 
-        r = ws_events_each(call, "to", follow, ws_events_aim, &n_targets);
-        if (r == 0 && n_targets == 0)
-                r = ws_subscription_aim(&follow->subscription, &eye, TEXT("user"));
+        r = ws_events_targets(call, follow);
         if (r == 0)
                 r = ws_events_each(call, "types", follow, ws_events_type, &n_types);
         if (r == 0)
@@ -129,7 +159,7 @@ static void ws_events_refuse(WsResponse *response, int r) {
                 ws_response_problem(response,
                                     400,
                                     "bad_request",
-                                    "to, types, bbox or max_hz cannot be understood.");
+                                    "to, types, gone, bbox or max_hz cannot be understood.");
 }
 
 /* `Last-Event-ID` is what the browser itself knows best, `lastEventId` the same of stand-ins for

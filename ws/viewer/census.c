@@ -341,3 +341,56 @@ int ws_census_turn(WsFeed *feed) {
                         r = ws_census_follow(follow);
         return err_up(r);
 }
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+bool ws_census_is_over(const WsFollow *follow) {
+        if (!follow->tells_over || follow->subscription.n_targets > 0)
+                return false;
+        if (follow->state != WS_FOLLOW_LIVE)
+                return follow->state == WS_FOLLOW_PLAYS;
+        return follow->n_missed == 0 && !follow->is_unsure &&
+               (!follow->subscription.is_set || !ws_census_is_due(follow));
+}
+
+static int ws_census_tell_over(const WsFollow *follow) {
+        CLEANUP_BUF Buf json = { 0 };
+        JsonOut out = { .buf = &json };
+
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "over");
+        json_out_string(&out, "subscription", follow->name);
+        json_out_object(&out, "error");
+        json_out_string(&out, "code", "not_found");
+        json_out_string(&out, "message", "nothing is left of what was asked for");
+        json_out_bool(&out, "retry", false);
+        json_out_object_end(&out);
+        json_out_object_end(&out);
+        if (buf_failed(&json))
+                return err_new(-ENOMEM);
+        return err_up(ws_feed_push(follow->feed,
+                                   &(WsPush){ .type = "over",
+                                              .mark = ws_mark(0),
+                                              .json = buf_text(&json) }));
+}
+
+int ws_census_end_all(WsFeed *feed) {
+        WsFollow *follow, *next;
+        bool has_over = false;
+
+        for (follow = TAILQ_FIRST(&feed->follows); follow; follow = next) {
+                int r;
+
+                next = TAILQ_NEXT(follow, entry);
+                if (!ws_census_is_over(follow) || !ws_feed_has_room(feed)) {
+                        has_over |= follow->tells_over && follow->subscription.n_targets == 0;
+                        continue;
+                }
+                r = ws_census_tell_over(follow);
+                if (r < 0)
+                        return err_up(r);
+                ws_follow_free(follow);
+        }
+        feed->has_over = has_over;
+        return 0;
+}

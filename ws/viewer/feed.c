@@ -528,13 +528,18 @@ WsFollow *ws_feed_find(const WsFeed *feed, Text name) {
 void ws_feed_narrow(WsFeed *feed) {
         WsEye eye = ws_feed_eye(feed);
         size_t n_left = 0, n_before = 0;
+        bool tells = false;
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry) {
                 n_before += follow->subscription.n_targets;
                 n_left += ws_subscription_narrow(&follow->subscription, &eye);
+                tells |= follow->tells_over;
+                feed->has_over |= follow->tells_over && follow->subscription.n_targets == 0;
         }
-        if (n_left > 0 || n_before == 0)
+        if (feed->has_over)
+                ws_client_touch(feed->client);
+        if (n_left > 0 || n_before == 0 || tells)
                 return;
         feed->client->has_lost_all = feed->client->close_code == 0;
         ws_client_close(feed->client,
@@ -556,7 +561,7 @@ int ws_feed_pump(WsFeed *feed) {
                 r = ws_feed_play_on(feed, clock_mono_us());
         if (r < 0)
                 return err_up(r);
-        if (ws_feed_is_live(feed) && !ws_feed_counts(feed))
+        if (ws_feed_is_live(feed) && !ws_feed_counts(feed) && !feed->has_over)
                 return 0;
         if (!ws_loop_may_work(feed->client->loop)) {
                 ws_client_be_patient(feed->client);
@@ -567,6 +572,8 @@ int ws_feed_pump(WsFeed *feed) {
         r = ws_feed_catch_up(feed);
         if (r == 0)
                 r = ws_census_turn(feed);
+        if (r == 0 && feed->has_over)
+                r = ws_census_end_all(feed);
         ws_loop_worked(feed->client->loop, since_us);
         return err_up(r);
 }

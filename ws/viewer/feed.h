@@ -59,6 +59,8 @@ struct WsFollow {
         bool is_at_vehicles; /* snapshot, or census: devices are done */
         int64_t after_id;
 
+        bool tells_over; /* when nothing is left of its targets, in place of the end of all */
+
         /* Of one with a set: */
         bool has_whole; /* all of it was told, so its text is that of what the client has */
         bool is_unsure; /* something of it could not be told: the whole again, when there is room */
@@ -103,6 +105,7 @@ struct WsFeed {
         uint64_t *seen;      /* owned; room for what the marks of such a feed say */
         bool is_dropping;    /* the backlog was full, and is not empty enough yet */
         bool has_missed;     /* somebody has a gap to be told of */
+        bool has_over;       /* somebody has no targets any more, and is to be told so */
         bool is_paced;       /* in the loop's list of those that hold something back */
         size_t budget;       /* bytes left for this turn */
         unsigned stats_told; /* which statistics it has had, a bit each */
@@ -221,6 +224,9 @@ void ws_census_doubt(WsFeed *feed, const RegistryDelta *delta);
 void ws_census_doubt_all(WsLoop *loop, const RegistryDelta *delta); /* everybody's */
 bool ws_census_is_due(const WsFollow *follow);
 MUST_CHECK int ws_census_turn(WsFeed *feed); /* as far as there is room */
+/* It has lost all its targets, and all that went with them was told. */
+bool ws_census_is_over(const WsFollow *follow);
+MUST_CHECK int ws_census_end_all(WsFeed *feed); /* of those tells it, and ends them */
 
 /* since.c: how far they are over several journals. With one of them there is nothing of it. */
 MUST_CHECK int ws_since_begin(WsFollow *follow, const Cursor *cursor);

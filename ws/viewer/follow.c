@@ -47,7 +47,8 @@ bool ws_feed_is_hungry(const WsFeed *feed) {
         TAILQ_FOREACH(follow, &feed->follows, entry)
                 if (follow->state == WS_FOLLOW_SNAPSHOT ||
                     (follow->state == WS_FOLLOW_PLAYS && follow->playback->is_stalled) ||
-                    (ws_follow_lags(follow->state) && !feed->turn.is_waiting))
+                    (ws_follow_lags(follow->state) && !feed->turn.is_waiting) ||
+                    (feed->has_over && ws_census_is_over(follow)))
                         return true;
         return feed->is_dropping || feed->has_missed || ws_feed_counts(feed);
 }

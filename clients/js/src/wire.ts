@@ -21,6 +21,8 @@ export interface Subscribe {
   bbox?: number[];
   /** what comes and goes is told; a text: of the set that the client has */
   set?: boolean | string;
+  /** tell: when nothing is left of its targets this subscription ends, with over, and not the socket; skip: besides, targets that are not there are passed over */
+  gone?: "tell" | "skip";
   /** a time of receipt: what was received from then on is played */
   at?: string;
   rate?: number;
@@ -41,6 +43,8 @@ export interface Move {
   id?: number | string | null;
   subscription: string;
   to?: string[];
+  /** skip: targets that are not there are passed over */
+  gone?: "tell" | "skip";
   bbox?: number[] | null;
   max_hz?: number | null;
 }
@@ -180,6 +184,17 @@ export interface Left {
   cursor: Cursor;
   /** stands for the set as it is then */
   set?: string;
+}
+
+/** A subscription that has nothing left. */
+export interface Over {
+  type: "over";
+  subscription: string;
+  error: {
+    code: string;
+    message: string;
+    retry: boolean;
+  };
 }
 
 /** How far it is complete. */
