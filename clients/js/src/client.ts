@@ -38,7 +38,7 @@ type Timer = ReturnType<typeof setTimeout> | undefined;
 
 export class Client implements Carrier, Peer {
   /** @internal */
-  readonly base: URL;
+  declare readonly base: URL;
   #options: Options;
   #transports: Transport[];
   #links: (Link | undefined)[] = [];
@@ -52,7 +52,7 @@ export class Client implements Carrier, Peer {
   #fall: Timer;
   #token: string | null | undefined;
   #goodUntil = 0; /* of the token, by Date.now(): it goes on while a machine sleeps */
-  #asked: Promise<string | undefined> | undefined;
+  #asked: Promise<string | null | undefined> | undefined;
   #isFresh = false; /* the token was asked for after the gateway had refused one */
   #renewal: Timer;
   #look: Timer;
@@ -63,7 +63,7 @@ export class Client implements Carrier, Peer {
 
     this.#options = options;
     this.#transports = [...(Maker ? [webSocket(Maker)] : []), ...(options.fallback ?? [])];
-    if (!this.#transports[0]) throw new Error("no WebSocket: give one");
+    if (!this.#transports[0]) throw new Error("no WebSocket");
     this.base = new URL(`${options.url}`.replace(/\/*$/, "/"), globalThis.location?.href);
     this.#watch();
     this.#wake();
@@ -152,7 +152,7 @@ export class Client implements Carrier, Peer {
   /* ---- the token ---- */
 
   /** One that is good, asked for once at a time. @internal */
-  async token(): Promise<string | undefined> {
+  async token(): Promise<string | null | undefined> {
     if (this.#token && Date.now() < this.#goodUntil) return this.#token;
     return (this.#asked ??= (async () => {
       try {
@@ -162,7 +162,7 @@ export class Client implements Carrier, Peer {
         this.#asked = undefined;
       }
       if (this.#token === null) this.#end(BAD_TOKEN, "signed out");
-      return this.#token ?? undefined;
+      return this.#token;
     })());
   }
 
@@ -225,8 +225,8 @@ export class Client implements Carrier, Peer {
     this.#show({
       state: link.transport === "poll" ? "polling" : "live",
       transport: link.transport,
-      ...("user" in welcome && { user: welcome.user }),
-    });
+      user: welcome.user,
+    } as Connection);
     for (const sub of this.#subs) link.subscribe(sub);
     for (const settle of this.#waiting.splice(0)) settle(link);
   }
@@ -251,7 +251,7 @@ export class Client implements Carrier, Peer {
     const isInvited = code === BAD_TOKEN || (code >= 4200 && wasActive);
     const limit = isInvited ? BACKOFF_MS : Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** this.#tries);
 
-    if (at === 0) this.#tries += 1;
+    if (!at) this.#tries++;
     else if (this.#active) return;
     else if (!wasActive || code <= 1000) at = (at % (this.#transports.length - 1)) + 1;
     clearTimeout(this.#retries[at]);
@@ -285,8 +285,7 @@ export class Client implements Carrier, Peer {
     if (error.retry || error.code === "token_expired") {
       setTimeout(() => link === this.#active && this.#subs.has(sub) && link[sub.name ? "move" : "subscribe"](sub), BACKOFF_MS);
     } else {
-      this.remove(sub); /* what a move was refused for goes on there as it was */
-      sub.refuse(error);
+      sub.refuse(error); /* what a move was refused for goes on there as it was, until it is unsubscribed */
     }
   }
 

@@ -74,8 +74,8 @@ export function command(client: Client, order: Order, { signal }: CommandOptions
   };
   const give = (): Promise<void> => ask({
     op: "command", device, action, idempotency_key: idempotencyKey,
-    ...(payload && { payload }), ...(timeoutMs && { timeout_ms: timeoutMs }),
-  });
+    payload, timeout_ms: timeoutMs || undefined,
+  } as Ask);
   const run = async (): Promise<void> => {
     await sub.ready;
     await give();

@@ -41,7 +41,7 @@ function query(path: string, asked: Record<string, unknown>): string {
   const params = new URLSearchParams();
 
   for (const [name, value] of Object.entries(asked))
-    if (value !== undefined) params.set(name, value === true ? "1" : String(value));
+    if (value != null) params.set(name, value === true ? "1" : String(value));
   return `${path}?${params}`;
 }
 

@@ -30,6 +30,8 @@ export interface View<T> {
 
 /** As long as a component that is mounted anew may take, ms. */
 const LINGER_MS = 250;
+/** A thing that is not there is asked for so often. */
+const AGAIN_MS = 10_000;
 /** How often a page that nobody sees is told, ms: it has no frames. */
 const HIDDEN_MS = 1000;
 
@@ -135,7 +137,19 @@ class Group extends Shared<Things<State>> {
   move(change: Pick<Partial<Filter>, "to" | "bbox">): void {
     const now = JSON.stringify([this.#filter.to, this.#filter.bbox]);
     this.#filter = { ...this.#filter, ...change };
-    if (JSON.stringify([this.#filter.to, this.#filter.bbox]) !== now) this.#sub?.move(change);
+    if (JSON.stringify([this.#filter.to, this.#filter.bbox]) === now) return;
+    if (this.#sub?.isOver) this.begin();
+    else this.#sub?.move(change);
+  }
+
+  has(id: number): boolean {
+    return this.#sub?.things.has(`${this.#kind}/${id}`) === true;
+  }
+
+  /** Asks once more for what was not there. */
+  again(): void {
+    if (this.#sub?.isOver) this.begin();
+    else this.#sub?.move({});
   }
 
   protected begin(): void {
@@ -195,10 +209,11 @@ class Singles {
   #kind: Kind;
   #wanted = new Map<number, number>();
   #isDue = false;
+  #look: ReturnType<typeof setInterval> | undefined;
 
   constructor(client: Client, kind: Kind) {
     this.#kind = kind;
-    this.#group = new Group(client, kind, { to: [] }, () => {});
+    this.#group = new Group(client, kind, { to: [], gone: "skip" }, () => {});
   }
 
   view(id: number): View<State | undefined> {
@@ -220,6 +235,8 @@ class Singles {
 
     if (n > 0) this.#wanted.set(id, n);
     else this.#wanted.delete(id);
+    if (this.#wanted.size > 0) this.#look ??= setInterval(() => this.#lookAgain(), AGAIN_MS);
+    else this.#look = void clearInterval(this.#look);
     if (this.#group.isIdle) return this.#move();
     if (this.#isDue) return;
     this.#isDue = true;
@@ -227,6 +244,11 @@ class Singles {
       this.#isDue = false;
       this.#move();
     });
+  }
+
+  /* Who looks at one that is not there, or not his, may get it later. */
+  #lookAgain(): void {
+    for (const id of this.#wanted.keys()) if (!this.#group.has(id)) return this.#group.again();
   }
 
   #move(): void {

@@ -22,7 +22,7 @@ export interface Link {
 export interface Peer {
   /** Where the gateway is, with a slash at the end. */
   readonly base: URL;
-  token(): Promise<string | undefined>;
+  token(): Promise<string | null | undefined>;
   opened(link: Link, welcome: Partial<Welcome>): void;
   /** @param code as that of a WebSocket; 1006 where nobody said anything */
   closed(link: Link, code: number, reason: string): void;
@@ -70,7 +70,7 @@ export function webSocket(Maker: SocketMaker): Transport {
       peer.closed(link, code, reason);
     };
     const send = (message: object): void => socket?.send(JSON.stringify(message));
-    const listen = (ms = heartbeatMs): void => {
+    const listen = (): void => {
       clearTimeout(quiet);
       if (ms) quiet = setTimeout(() => ping(ANSWER_MS), ms);
     };
@@ -129,10 +129,10 @@ export function webSocket(Maker: SocketMaker): Transport {
         if (sub.name) ask({ op: "unsubscribe", subscription: sub.name }).catch(() => {});
       },
       move(sub) {
-        const { to, bbox = null, maxHz = null } = sub.filter;
+        const { to } = sub.filter;
         if (sub.name)
-          ask({ op: "move", subscription: sub.name, to, bbox, max_hz: maxHz } as unknown as Ask)
-            .catch((error: Error) => peer.refused(link, sub, error));
+          ask({ op: "move", subscription: sub.name, ...sub.view() } as unknown as Ask)
+            .then(() => (sub.taken = to), (error: Error) => peer.refused(link, sub, error));
       },
       check: () => ping(CHECK_MS),
       close: () => end(1000, ""),

@@ -55,17 +55,18 @@ class Tape extends Subscription {
   }
 
   override ask(): Record<string, unknown> {
-    const { to, types, bbox } = super.ask();
-    return { to, types, bbox, ...this.#place() };
+    const { to, types, bbox, gone } = super.ask();
+    return { to, types, bbox, gone, ...this.#place() };
   }
 
   override answered(answer: Answer): void {
-    this.name = answer.subscription;
+    super.answered(answer);
     this.#begun(answer);
   }
 
   override tell(told: Told): void {
-    this.#told(told);
+    if (told.type === "over") super.tell(told);
+    else this.#told(told);
   }
 
   override hear(push: Push): void {

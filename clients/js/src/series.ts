@@ -127,6 +127,7 @@ export class Series {
       onEvent: (push) => this.#hear(push),
       onGap: () => this.#state !== "failed" && this.#lose(),
       onLeft: (_, reason) => {
+        left = true;
         this.#fail(refusal(reason, `${thing} is not there any more`));
         this.#again();
       },
@@ -199,6 +200,7 @@ export class Series {
   #later(run: () => void): void {
     const ms = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** Math.min(this.#tries++, 10));
 
+    clearTimeout(this.#retry);
     this.#retry = setTimeout(run, ms * (0.5 + Math.random() / 2));
   }
 

@@ -13,11 +13,14 @@ export interface Filter {
   maxHz?: number;
   /** Goes on behind this cursor, which an earlier visit has kept. */
   since?: string;
+  /** Of `to` what is not there, or not yours, is passed over, if something else is. What went while it was looked at, or
+   * while there was no connection, is in any case. */
+  gone?: "skip";
 }
 
 export interface Handlers {
   onEvent?(push: Push): void;
-  /** The last known state of things that come in. `complete`: it is the whole set. */
+  /** The last known state of things that come in, some of which may have said nothing yet. `complete`: it is the whole set. */
   onSnapshot?(items: Event[], complete: boolean): void;
   /** `reason` as in docs/protocol.md, or `absent`: it went while we were not connected. */
   onLeft?(thing: Thing, reason: string): void;
@@ -25,7 +28,7 @@ export interface Handlers {
   onGap?(gap: Missed): void;
   /** All up to this cursor has been here. */
   onProgress?(cursor: string, timestamp: string): void;
-  /** The subscription is over: there is no such thing, or no right to it. */
+  /** The subscription is over: there is no such thing, or no right to it, any more. What was in its set has left before. */
   onRefused?(error: Refused): void;
 }
 
@@ -61,6 +64,7 @@ export interface Told {
   complete?: boolean;
   set?: string;
   reason?: string;
+  error?: Refusal["error"];
 }
 
 /** How a subscription reaches the gateway. @internal */
@@ -88,15 +92,15 @@ export function guarded(run: () => void): void {
 }
 
 export class Subscription {
-  filter: Filter;
+  declare filter: Filter;
   /** What is in the set now. */
   readonly things = new Set<Thing>();
   /** Everything at or before it has been here: `since` of a later visit. */
-  cursor: string | undefined;
+  declare cursor: string | undefined;
   /** Resolves once nothing can be lost any more: from then on each event comes, or a gap tells of it. */
-  readonly ready: Promise<void>;
+  declare readonly ready: Promise<void>;
   /** The name that the gateway has given it on the connection of now. @internal */
-  name: string | undefined;
+  declare name: string | undefined;
   #handlers: Handlers;
   #carrier: Carrier;
   #settle!: [resolve: () => void, reject: (error: Error) => void];
@@ -105,9 +109,12 @@ export class Subscription {
   /** Stands for the set as it is; true: it is not known. @internal */
   set: string | true = true;
   #isWhole = false; /* the set is known on this connection */
+  /** The targets of the last question, and those that the gateway has taken, which may be gone when they are asked for again. @internal */
+  declare asked: unknown;
+  declare taken: unknown;
 
   /** @internal */
-  isOver = false;
+  declare isOver: true | undefined;
 
   /** @internal */
   constructor(carrier: Carrier, filter: Filter, handlers: Handlers) {
@@ -126,19 +133,25 @@ export class Subscription {
   }
 
   unsubscribe(): void {
-    this.#end(refusal("cancelled", "unsubscribed"));
-    this.#carrier.remove(this);
+    this.#end(refusal("cancelled", ""));
   }
 
   /** What it asks of the gateway now; from here on it is new to the connection. @internal */
   ask(): Record<string, unknown> {
-    const { to, types, bbox, maxHz } = this.filter;
+    const { to, types } = this.filter;
 
+    this.asked = to;
     this.name = undefined;
     this.#isWhole = false;
     this.#items = [];
     this.#named.clear();
-    return { to, types, bbox, max_hz: maxHz, since: this.cursor, set: this.set };
+    return { ...this.view(), types, since: this.cursor, set: this.set };
+  }
+
+  /** What it says anew when it moves. @internal */
+  view(): Record<string, unknown> {
+    const { to, bbox = null, maxHz = null, gone = "tell" } = this.filter;
+    return { to, bbox, max_hz: maxHz, gone: to === this.taken ? "skip" : gone };
   }
 
   /** Is it a push, which names no subscription, and for this one? @internal */
@@ -173,17 +186,17 @@ export class Subscription {
         for (const id of told[`${kind}_ids`] ?? []) this.#named.add(`${kind}/${id}`);
       this.#items.push(...told.items!);
       if (!told.done) return;
-      this.#take(told.complete!, told.complete! || told.set !== undefined);
+      this.#take(told);
     } else if (told.type === "left") {
       this.#leave(thingOf(told)!, told.reason!);
     } else if (told.type === "gap") {
-      guarded(() => this.#handlers.onGap?.(told as unknown as Missed));
-      return;
+      return guarded(() => this.#handlers.onGap?.(told as unknown as Missed));
     } else if (told.type === "progress") {
       if (!this.#isWhole) return;
       guarded(() => this.#handlers.onProgress?.(told.cursor!, told.timestamp!));
     } else {
-      return; /* what later gateways say */
+      if (told.error) this.refuse(new Refused(told.error)); /* it is over */
+      return; /* that, or what later gateways say */
     }
     this.cursor = told.cursor ?? this.cursor;
     this.set = told.set ?? (told.type === "progress" ? this.set : true); /* what came or went before the set was whole has no text */
@@ -193,14 +206,14 @@ export class Subscription {
     if (this.things.delete(thing)) guarded(() => this.#handlers.onLeft?.(thing, reason));
   }
 
-  #take(isComplete: boolean, isWhole: boolean): void {
+  #take({ complete: isComplete, set }: Told): void {
     const items = this.#items.splice(0);
 
     for (const thing of this.things) if (isComplete && !this.#named.has(thing)) this.#leave(thing, "absent");
     for (const thing of this.#named) this.things.add(thing);
+    this.#isWhole ||= isComplete || set !== undefined;
+    if (this.#named.size || isComplete) guarded(() => this.#handlers.onSnapshot?.(items, isComplete!));
     this.#named.clear();
-    this.#isWhole ||= isWhole;
-    if (items.length > 0 || isComplete) guarded(() => this.#handlers.onSnapshot?.(items, isComplete));
     if (this.#isWhole) this.#settle[0]();
   }
 
@@ -209,6 +222,7 @@ export class Subscription {
     const from = this.cursor;
 
     this.name = answer.subscription;
+    this.taken = this.asked;
     this.cursor = answer.cursor ?? undefined;
     if (from && !answer.recovered) guarded(() => this.#handlers.onGap?.({ dropped: null, from }));
   }
@@ -217,11 +231,13 @@ export class Subscription {
   refuse(error: Refused): void {
     if (this.isOver) return;
     this.#end(error);
+    for (const thing of this.things) this.#leave(thing, "absent");
     guarded(() => this.#handlers.onRefused?.(error));
   }
 
   #end(error: Refused): void {
     this.isOver = true;
+    this.#carrier.remove(this);
     this.#settle[1](error);
   }
 }
