@@ -304,10 +304,9 @@ export class Client implements Carrier, Peer {
       if (Date.now() - looked > 2 * LOOK_MS) this.#wake();
       looked = Date.now();
     }, LOOK_MS);
-    on("online pageshow resume", this.#wake);
-    on("offline", () => this.#active?.check());
+    on("online offline pageshow resume", this.#wake);
     on("pagehide freeze", () => this.#rest());
-    on("visibilitychange", () => document.visibilityState === "visible" && this.#wake());
+    on("visibilitychange", () => document.hidden || this.#wake());
   }
 
   /* Nothing is open from here on: a page that has a socket is not kept for the way back, either. */
@@ -319,15 +318,15 @@ export class Client implements Carrier, Peer {
     for (const link of links) link?.close();
   }
 
-  /* The token first: what is resumed with a stale one is refused. */
-  readonly #wake = async (): Promise<void> => {
+  /* Both at once: a socket may have died without a word, and what is resumed waits for the token, as with a stale one it is refused. */
+  readonly #wake = (): void => {
     if (this.#connection.state === "closed") return;
     this.#tries = 0;
     if (!this.#active) {
       this.#open(0);
       return this.#fallLater();
     }
-    if (this.#token && Date.now() >= this.#goodUntil) await this.#renew();
-    this.#active?.check();
+    this.#active.check();
+    if (this.#token && Date.now() >= this.#goodUntil) this.#renew();
   };
 }

@@ -1,5 +1,5 @@
 /** The same stream where WebSocket does not get through: by an event stream, or by long polls. */
-import { Lost, type Ask, type Link, type Peer, type Transport } from "./link.js";
+import { ANSWER_MS, CHECK_MS, Lost, type Ask, type Link, type Peer, type Transport } from "./link.js";
 import { refusal, Refused, type Subscription, type Told } from "./subscription.js";
 import type { Answer } from "./wire.js";
 
@@ -8,6 +8,8 @@ const MOST = 4;
 /** The gateway says something each 15 s. */
 const SILENCE_MS = 40_000;
 const WAIT_S = 25;
+/** Whoever wakes and has heard nothing for longer asks anew: that another request gets through says nothing of this one. */
+const OLD_MS = 26_000;
 /** Where more poll than may at a time. */
 const SHORT_WAIT_S = 1;
 /** A stream of which nothing arrives in this time is held back on its way. */
@@ -45,12 +47,16 @@ function query(path: string, asked: Record<string, unknown>): string {
   return `${path}?${params}`;
 }
 
+/** When something came of a request last, by a clock that goes on while a machine sleeps. */
+const seen = new WeakMap<AbortController, number>();
+
 /** What sets the time, in place of the one who reads. */
-function watchdog(controller: AbortController, ms: number): () => void {
+function watchdog(controller: AbortController, most: number): (ms?: number) => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   controller.signal.addEventListener("abort", () => clearTimeout(timer));
-  return () => {
+  return (ms = most) => {
+    seen.set(controller, Date.now());
     clearTimeout(timer);
     timer = setTimeout(() => controller.abort(new Ended(1006, "silent")), ms);
   };
@@ -90,7 +96,7 @@ function goesOn(type: string, data: string): void {
 async function follow(link: Link, peer: Peer, sub: Subscription, controller: AbortController): Promise<void> {
   const alive = watchdog(controller, SILENCE_MS);
 
-  alive();
+  alive(FIRST_MS); /* it may have been given a connection that died while the machine slept */
   const response = await get(peer, query("api/events", sub.ask()),
     { signal: controller.signal, headers: { Accept: "text/event-stream" } });
   for await (const [type, data] of read(response.body!, alive)) {
@@ -136,7 +142,7 @@ const ask = (turns: Turns): Run => async (link, peer, sub, controller) => {
   for (let isFirst = true; !signal.aborted; isFirst = false) {
     const response = await turns.during(() => {
       const wait = isFirst ? 0 : turns.areShort ? SHORT_WAIT_S : WAIT_S;
-      alive();
+      alive(isFirst ? ANSWER_MS : SILENCE_MS);
       return get(peer, query("api/events/poll", { ...asked, since: sub.cursor, set: sub.set, wait }), { signal });
     });
     const body = response.status === 204
@@ -166,7 +172,16 @@ async function flows(peer: Peer): Promise<void> {
   }
 }
 
-const answers = async (peer: Peer): Promise<void> => void await get(peer, "api/ws/status");
+async function answers(peer: Peer, ms = FIRST_MS): Promise<void> {
+  const controller = new AbortController();
+
+  watchdog(controller, ms)();
+  try {
+    await get(peer, "api/ws/status", { signal: controller.signal });
+  } finally {
+    controller.abort();
+  }
+}
 
 async function order(peer: Peer, request: Ask): Promise<Answer> {
   if (request.op === "command") {
@@ -217,7 +232,10 @@ function overHttp(transport: string, most: number, isUp: (peer: Peer) => Promise
       ask: (request) => order(peer, request).catch((error) => {
         throw error instanceof Refused ? error : new Lost();
       }),
-      check: () => void answers(peer).catch(failed),
+      check() {
+        for (const [sub, controller] of [...running]) if (Date.now() - (seen.get(controller) ?? NaN) > OLD_MS) link.subscribe(sub);
+        answers(peer, CHECK_MS).catch(failed);
+      },
       close: () => end(1000, ""),
     };
 

@@ -19,6 +19,7 @@ export interface Note {
 /** A hub looks so often who is there, and tabs say it, ms; a hidden one is allowed a timer a minute. */
 export const SIGN_MS = 20_000;
 const GONE_MS = 150_000;
+const SILENT = { code: 1006, reason: "silent" };
 const RESTART = { code: 4200, reason: "the socket of all tabs is another one" };
 
 interface Tab {
@@ -38,6 +39,7 @@ export class Hub {
   #welcome: { message: Record<string, unknown>; at: number } | undefined;
   #n = 0;
   #isAuthSent = false;
+  #isAsked = false; /* whether it is there, and has said nothing since */
   #say: (note: Note) => void;
   #Maker: SocketMaker;
   #timer: ReturnType<typeof setInterval>;
@@ -64,7 +66,9 @@ export class Hub {
     } else if (!tab) {
       if (!bye) this.#say({ tab: name!, closed: RESTART });
     } else if (bye) {
-      this.#forget(name!, tab);
+      /* Who goes without an answer to that has found it dead: nobody is to be given this one. */
+      if (this.#isAsked) this.#closed(SILENT);
+      else this.#forget(name!, tab);
     } else {
       tab.seen = Date.now();
       if (send) this.#pass(tab, JSON.parse(send));
@@ -89,7 +93,7 @@ export class Hub {
     const socket = this.#socket;
 
     this.#socket = this.#welcome = undefined;
-    this.#isOpen = this.#isAuthSent = false;
+    this.#isOpen = this.#isAuthSent = this.#isAsked = false;
     this.#early = [];
     if (socket) socket.onmessage = socket.onclose = null;
     socket?.close();
@@ -113,6 +117,7 @@ export class Hub {
       this.#isAuthSent = true;
       return this.#ask(message);
     }
+    if (message.op === "ping") this.#isAsked = true;
     if (message.op === "unsubscribe") tab.names.delete(message.subscription!);
     tab.asked.set(id, message.id);
     this.#ask({ ...message, id });
@@ -132,6 +137,7 @@ export class Hub {
   #take(text: string): void {
     const message = JSON.parse(text);
 
+    this.#isAsked = false;
     if (message.type === "welcome") {
       this.#welcome = { message, at: Date.now() };
       for (const name of this.#tabs.keys()) this.#greet(name);

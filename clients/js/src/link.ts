@@ -48,8 +48,9 @@ export type SocketMaker = new (url: string, protocols: string[]) => Socket;
 export class Lost extends Error {}
 
 /** A gateway that answers nothing for so long is not there, ms. */
-const ANSWER_MS = 10_000;
-const CHECK_MS = 3_000;
+export const ANSWER_MS = 10_000;
+/** Who has woken does not wait as long: another connection costs little. */
+export const CHECK_MS = 2_000;
 
 export function webSocket(Maker: SocketMaker): Transport {
   return (peer) => {
@@ -72,7 +73,7 @@ export function webSocket(Maker: SocketMaker): Transport {
     const send = (message: object): void => socket?.send(JSON.stringify(message));
     const listen = (): void => {
       clearTimeout(quiet);
-      if (ms) quiet = setTimeout(() => ping(ANSWER_MS), ms);
+      if (heartbeatMs) quiet = setTimeout(() => ping(ANSWER_MS), heartbeatMs);
     };
     const ping = (ms: number): void => {
       clearTimeout(quiet);

@@ -1,0 +1,111 @@
+/** Waking by a road on which connections of before have died without a word, while no watch on silence has run out yet. */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import WebSocket from "ws";
+import { Client, type Options, type SocketMaker } from "../src/index.js";
+import { events, poll } from "../src/fallback.js";
+import { Hub, type Note } from "../src/hub.js";
+import type { Socket } from "../src/link.js";
+import { until, useStack } from "./stack.js";
+
+const stack = useStack();
+const made: Client[] = [];
+const wakers: (() => void)[] = [];
+const now = Date.now;
+const later = setTimeout;
+
+/** Longer than this nobody waits here but for silence. */
+const LONG_MS = 15_000;
+
+class Blocked {
+  constructor() {
+    throw new Error("blocked");
+  }
+}
+const blocked = Blocked as unknown as SocketMaker;
+
+beforeEach(() => {
+  vi.stubGlobal("document", { hidden: false });
+  vi.stubGlobal("addEventListener", (name: string, run: () => void) => name === "online" && wakers.push(run));
+  vi.stubGlobal("setTimeout", Object.assign((run: () => void, ms = 0, ...all: []) => later(run, ms > LONG_MS ? 2 ** 31 - 1 : ms, ...all), later));
+});
+afterEach(() => {
+  made.splice(0).forEach((client) => client.close());
+  wakers.length = 0;
+  Date.now = now;
+  vi.unstubAllGlobals();
+});
+
+const publish = (words: string): Promise<void> => stack.act("publish", { topic: "seano/USV-1/raw_log", payload: words });
+
+for (const [name, options, isStale] of [
+  ["a WebSocket with a token that holds", {}, false], ["a WebSocket with one that does not", {}, true],
+  ["event streams", { WebSocket: blocked, fallback: [events()] }, true], ["polls", { WebSocket: blocked, fallback: [poll()] }, true],
+] as const)
+  test(`${name}: who wakes looks for himself, and has all that he missed`, async () => {
+    const done: string[] = [];
+    const heard: string[] = [];
+    class Seen extends WebSocket {
+      constructor(...all: ConstructorParameters<typeof WebSocket>) {
+        super(...all);
+        done.push("socket");
+      }
+    }
+    const client = new Client({
+      url: stack.where.url, WebSocket: Seen as unknown as SocketMaker,
+      token: () => (done.push("token"), stack.act("token", { user: "ana" })), ...(options as Partial<Options>),
+    });
+    made.push(client);
+    const sub = client.subscribe({ to: ["vehicle/USV-1"], types: ["raw_log"] }, { onEvent: (push) => heard.push((push as { data: string }).data) });
+
+    await sub.ready;
+    await publish(`before, ${name}`);
+    await until(() => heard.length === 1, "it is live");
+    await stack.act("drop");
+    await publish(`meanwhile, ${name}`);
+    await stack.act("mend", { tell: false });
+    done.length = 0;
+    Date.now = () => now() + (isStale ? 7_200_000 : 60_000);
+    wakers.forEach((wake) => wake());
+    await until(() => heard.length === 2, "what it missed");
+    expect(heard).toEqual([`before, ${name}`, `meanwhile, ${name}`]);
+    if (name.startsWith("a WebSocket")) expect(done).toEqual(isStale ? ["token", "socket"] : ["socket"]);
+  });
+
+test("a socket of all tabs that one of them finds dead is given to none", () => {
+  const sockets: { socket: Socket; sent: string[] }[] = [];
+  const said: Note[] = [];
+  class Fake implements Socket {
+    onopen = null;
+    onmessage = null;
+    onclose = null;
+    onerror = null;
+    sent: string[] = [];
+    constructor() {
+      sockets.push({ socket: this, sent: this.sent });
+    }
+    send(text: string): void {
+      this.sent.push(text);
+    }
+    close(): void {}
+  }
+  const hub = new Hub((note) => said.push(note), Fake as unknown as SocketMaker);
+  const open = { url: "ws://gateway/", protocols: [] };
+  const come = (message: object): void => (sockets.at(-1)!.socket.onmessage as unknown as (event: object) => void)({ data: JSON.stringify(message) });
+  const ping = JSON.stringify({ op: "ping", id: -1 });
+
+  for (const tab of ["one", "other"]) hub.hear({ tab, open });
+  come({ type: "welcome", expires_in: null });
+  hub.hear({ tab: "one", send: ping });
+  come({ type: "progress" });
+  hub.hear({ tab: "one", bye: true });
+  hub.hear({ tab: "one", open });
+  expect(sockets).toHaveLength(1);
+  said.length = 0;
+  hub.hear({ tab: "one", send: ping });
+  hub.hear({ tab: "one", bye: true });
+  expect(said).toContainEqual({ tab: "other", closed: { code: 1006, reason: "silent" } });
+  for (const tab of ["one", "other"]) hub.hear({ tab, open });
+  expect(sockets).toHaveLength(2);
+  expect(said.filter(({ data }) => data)).toEqual([]);
+  hub.stop();
+});
