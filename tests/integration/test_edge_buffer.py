@@ -164,6 +164,21 @@ def test_a_buffer_that_cannot_be_read_is_put_aside(path):
     assert len(list(path.parent.glob("buffer.broken-*"))) == 1
 
 
+def test_a_buffer_of_which_a_part_is_lost_is_put_aside_too(path):
+    buffer = Buffer(path)
+    for n in range(2000):
+        buffer.add("t", f"{n}" + " " * 500)
+    buffer.close()
+    with open(path, "r+b") as file:
+        for page in (3, 60, 200):
+            file.seek(page * 4096)
+            file.write(os.urandom(8 * 4096))
+    buffer = Buffer(path)
+    assert buffer.add("t", "1")
+    assert numbers(buffer) == [1]
+    assert len(list(path.parent.glob("buffer.broken-*[0-9]"))) == 1
+
+
 def test_a_buffer_is_one_process_s_at_a_time(path):
     one = adder(path, OLDEST, 1000, 10**6)
     one.stdout.readline()

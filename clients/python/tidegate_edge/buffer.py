@@ -90,6 +90,8 @@ class Buffer:
             db.execute("PRAGMA journal_mode = PERSIST")  # what has room once has it also on a full disk
             db.execute("PRAGMA synchronous = NORMAL")
             db.executescript(_SCHEMA)
+            if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):  # what no query of now would have touched, too
+                raise sqlite3.DatabaseError("parts of it are not what was written")
         except BaseException:
             db.close()
             raise
