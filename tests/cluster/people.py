@@ -187,6 +187,7 @@ class Viewer(watching.Follower):
         self.excused = set()  # and that it was
         self.n_again = 0    # shown before it was told, and once more: the next node was not as far
         self._before = set()
+        self._forgotten = set()  # of the last step: a node may be some seconds behind, and no more
         self.lives = {}     # of a number: how often it had been told by then
         self._n_lives = 0
         self._taking = threading.Lock()  # the thread that is shown it, and who judges
@@ -215,7 +216,7 @@ class Viewer(watching.Follower):
         if self.n_unrecovered > n_before and (self.n_connects > 1 or frame.get("type") == "gap"):
             self.n_told += 1
             self._n_lives += 1
-            self._before = set(self.numbers)
+            self._before = {*self.numbers, *self._forgotten}
         if frame.get("id") == 1:
             self._n_tried = 0
         if frame.get("type") in watching.KINDS and watching.shown_number(frame) >= 0:
@@ -232,6 +233,7 @@ class Viewer(watching.Follower):
     def forget(self, floor):
         """What is below."""
         with self._taking:
+            self._forgotten = {n for n in self.numbers if n < floor}
             self.numbers = [n for n in self.numbers if n >= floor]
             self.lives = {n: life for n, life in self.lives.items() if n >= floor}
 
