@@ -69,8 +69,8 @@ def test_who_comes_back_is_left_with_the_others_and_the_set_says_so(gateway, nat
     assert lent in before["vehicle_ids"]
     ana.close()
     take_back(gateway)
+    wait_until(lambda: not native("ana").ask("subscribe", to=[LENT])["ok"], "the loss")
     back = native("ana")
-    wait_until(lambda: not back.ask("subscribe", to=[LENT])["ok"], "the loss")
     wish = {"set": before["set"], "since": before["cursor"]}
     assert back.ask("subscribe", to=[HERS, LENT], gone="tell", **wish)["error"]["code"] == "not_found"
     assert back.ask("subscribe", to=[HERS, LENT], gone="skip", **wish)["recovered"] is True

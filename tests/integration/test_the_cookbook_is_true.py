@@ -112,7 +112,7 @@ def test_its_message_becomes_the_row_that_it_says(tidegate, name):
 
 def sent(name):
     """What tests/profiles has of it, as (topic behind the base, payload)."""
-    base = re.search(r"^base *= *(\S*)$", (ROOT / f"deploy/profiles/{name}.conf").read_text("utf-8"), re.M)[1]
+    base = re.search(r"^base *= *([^\s,]*)", (ROOT / f"deploy/profiles/{name}.conf").read_text("utf-8"), re.M)[1]
     for one in json.loads((ROOT / f"tests/profiles/{name}.json").read_text("utf-8")):
         if isinstance(one["payload"], dict):
             yield one["topic"].removeprefix(base), base64.b64decode(one["payload"]["base64"]).decode(errors="replace")
@@ -130,7 +130,7 @@ def test_its_message_is_one_of_the_project(name):
     ((ini, line, _),) = claims(SECTIONS[name])
     base = re.search(r"^base = (\S+)$", ini, re.M)
     if not base:
-        base = re.search(r"^base *= *(\S*)$", (ROOT / f"deploy/profiles/{name}.conf").read_text("utf-8"), re.M)
+        base = re.search(r"^base *= *([^\s,]*)", (ROOT / f"deploy/profiles/{name}.conf").read_text("utf-8"), re.M)
     topic, payload = message(line)
     assert topic.startswith(base[1])
     published = [whole for behind, whole in sent(name) if behind == topic.removeprefix(base[1])]
