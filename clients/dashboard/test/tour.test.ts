@@ -21,8 +21,10 @@ test("whoever comes by the demo's address is shown around by the keyboard alone,
     if (n === 2) {
       await tour(page).getByRole("button", { name: "Back" }).press("Enter");
       await tour(page).getByText("A first look, 1 of 6").waitFor();
+      await page.locator("[role=dialog] h2:focus").waitFor(); // once the page is there: a key before that is the heading's
       await tour(page).getByRole("button", { name: "Next" }).press("Enter");
       await tour(page).getByText("A first look, 2 of 6").waitFor();
+      await page.locator("[role=dialog] h2:focus").waitFor();
     }
     if (n === 6) await shoot(page, "tour-playback");
     if (n < 6) await tour(page).getByRole("button", { name: "Next" }).press("Enter");

@@ -39,7 +39,9 @@ test("what was said in the evening has its day in the morning, though nothing ha
   await page.getByRole("tab", { name: "Log" }).click();
   await line.waitFor();
   expect(await line.innerText()).toMatch(/^\d\d:\d\d:\d\d/);
+  await dashboard.act("kill"); // it would say that it is evening yet
   await page.clock.fastForward("13:00:00");
   await line.getByText(/^\d{1,2} \w+ \d{4}, \d\d:\d\d:\d\d/).waitFor();
+  await dashboard.act("start");
   await page.context().close();
 });
