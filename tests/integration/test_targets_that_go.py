@@ -112,6 +112,31 @@ def test_a_playback_of_what_goes_is_over_too(gateway, native, broker, lent):  # 
     assert ana.ask("ping")["ok"]
 
 
+def test_a_playback_that_is_held_is_over_as_one_that_plays(gateway, native, broker, lent):  # noqa: F811
+    ana = native("ana")
+    broker.publish("seano/USV-2/raw_log", "was")
+    gateway.database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    gateway.database.rows("SELECT tidegate_make_partitions((now() - interval '1 minute')::date, now()::date)")
+    at = gateway.database.rows("SELECT received_at - interval '1 minute' FROM raw_logs")[0][0].isoformat()  # far from now
+    held = ana.ask("subscribe", to=[LENT], at=at, rate=0.1, gone="tell")["subscription"]
+    assert ana.ask("pause", subscription=held)["ok"]
+    take_back(gateway)
+    assert ana.push("over")["subscription"] == held
+    assert ana.ask("seek", subscription=held)["error"]["code"] == "not_found"
+
+
+def test_who_named_nothing_is_not_told_that_others_lose_theirs(gateway, native, lent):  # noqa: F811
+    ana = native("ana")
+    empty = ana.ask("subscribe", to=[], gone="tell")["subscription"]
+    moved = ana.ask("subscribe", to=[HERS], gone="tell")["subscription"]
+    assert ana.ask("move", subscription=moved, to=[])["ok"]
+    last = ana.ask("subscribe", to=[LENT], gone="tell")["subscription"]
+    take_back(gateway)
+    assert ana.push("over")["subscription"] == last
+    assert ana.quiet()
+    assert all(ana.ask("unsubscribe", subscription=name)["ok"] for name in (empty, moved))
+
+
 def test_streams_and_polls_pass_over_what_has_gone(gateway):
     token = {"Authorization": f"Bearer {gateway.token('ana')}"}
     for path in ("/api/events", "/api/events/poll"):

@@ -53,6 +53,8 @@ int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange 
         bool wanted_stats = ws_subscription_wants_stats(subscription, WS_SUBSCRIPTION_STATS);
         int r = 0;
 
+        if (change.targets)
+                follow->is_over = false;
         if (change.pace && next->interval_us == 0)
                 r = ws_feed_send_all_held(feed, follow);
         if (r < 0)
@@ -345,11 +347,11 @@ int ws_census_turn(WsFeed *feed) {
 /* ---- the end -------------------------------------------------------------------------------- */
 
 bool ws_census_is_over(const WsFollow *follow) {
-        if (!follow->tells_over || follow->subscription.n_targets > 0)
+        if (!follow->is_over || follow->n_missed > 0 || follow->is_unsure)
                 return false;
-        if (follow->state != WS_FOLLOW_LIVE)
-                return follow->state == WS_FOLLOW_PLAYS;
-        return follow->n_missed == 0 && !follow->is_unsure &&
+        if (follow->playback) /* held or not; while it looks for its place there is an answer due */
+                return follow->state != WS_FOLLOW_OPENS;
+        return follow->state == WS_FOLLOW_LIVE &&
                (!follow->subscription.is_set || !ws_census_is_due(follow));
 }
 
@@ -383,7 +385,7 @@ int ws_census_end_all(WsFeed *feed) {
 
                 next = TAILQ_NEXT(follow, entry);
                 if (!ws_census_is_over(follow) || !ws_feed_has_room(feed)) {
-                        has_over |= follow->tells_over && follow->subscription.n_targets == 0;
+                        has_over |= follow->is_over;
                         continue;
                 }
                 r = ws_census_tell_over(follow);

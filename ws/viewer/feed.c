@@ -532,10 +532,15 @@ void ws_feed_narrow(WsFeed *feed) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry) {
-                n_before += follow->subscription.n_targets;
-                n_left += ws_subscription_narrow(&follow->subscription, &eye);
+                size_t n_had = follow->subscription.n_targets;
+                size_t n_has = ws_subscription_narrow(&follow->subscription, &eye);
+
+                n_before += n_had;
+                n_left += n_has;
                 tells |= follow->tells_over;
-                feed->has_over |= follow->tells_over && follow->subscription.n_targets == 0;
+                if (n_had > 0 && n_has == 0) /* who had none is not told when others lose theirs */
+                        follow->is_over = follow->tells_over;
+                feed->has_over |= follow->is_over;
         }
         if (feed->has_over)
                 ws_client_touch(feed->client);

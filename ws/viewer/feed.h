@@ -60,6 +60,7 @@ struct WsFollow {
         int64_t after_id;
 
         bool tells_over; /* when nothing is left of its targets, in place of the end of all */
+        bool is_over;    /* nothing is left, and that is to be told */
 
         /* Of one with a set: */
         bool has_whole; /* all of it was told, so its text is that of what the client has */
@@ -224,7 +225,7 @@ void ws_census_doubt(WsFeed *feed, const RegistryDelta *delta);
 void ws_census_doubt_all(WsLoop *loop, const RegistryDelta *delta); /* everybody's */
 bool ws_census_is_due(const WsFollow *follow);
 MUST_CHECK int ws_census_turn(WsFeed *feed); /* as far as there is room */
-/* It has lost all its targets, and all that went with them was told. */
+/* It has lost all its targets, and all that came before that was told. */
 bool ws_census_is_over(const WsFollow *follow);
 MUST_CHECK int ws_census_end_all(WsFeed *feed); /* of those tells it, and ends them */
 
