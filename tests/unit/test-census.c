@@ -361,6 +361,27 @@ static void test_a_box_that_moves_tells_what_it_loses_and_finds(void **state) {
         stage_done(&stage);
 }
 
+static void test_a_move_to_where_it_is_has_nothing_to_look_for(void **state) {
+        WsTarget two[] = { { WS_TARGET_VEHICLE, 1 }, { WS_TARGET_DEVICE, 1 } };
+        WsTarget others[] = { { WS_TARGET_VEHICLE, 1 }, { WS_TARGET_VEHICLE, 2 } };
+        const WsChange to = { .targets = true }, all = { true, true, true };
+        WsSubscription now = { .targets = two, .n_targets = 2 };
+        WsSubscription next = now;
+
+        (void)state;
+        assert_false(ws_census_is_other(&now, &next, all));
+        next.targets = others;
+        assert_true(ws_census_is_other(&now, &next, to));
+        assert_false(ws_census_is_other(&now, &next, (WsChange){ .pace = true }));
+        next.n_targets = 1;
+        assert_true(ws_census_is_other(&now, &next, to));
+        next = now;
+        next.has_box = true;
+        assert_true(ws_census_is_other(&now, &next, all));
+        assert_true(ws_census_is_other(&next, &now, all));
+        assert_false(ws_census_is_other(&now, &next, to));
+}
+
 static void test_a_pace_that_is_taken_away_lets_go_what_waited(void **state) {
         Viewer root = { 0 };
         Stage stage;
@@ -475,6 +496,7 @@ int main(void) {
                 cmocka_unit_test(test_nothing_that_was_held_back_comes_behind_its_leaving),
                 cmocka_unit_test(test_who_hears_nothing_is_told_how_far_he_is),
                 cmocka_unit_test(test_a_box_that_moves_tells_what_it_loses_and_finds),
+                cmocka_unit_test(test_a_move_to_where_it_is_has_nothing_to_look_for),
                 cmocka_unit_test(test_a_pace_that_is_taken_away_lets_go_what_waited),
                 cmocka_unit_test(test_a_move_of_nothing_is_refused_and_changes_nothing),
                 cmocka_unit_test(test_who_had_no_room_for_a_leaving_gets_the_whole_behind_the_gap),

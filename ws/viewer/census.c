@@ -48,8 +48,19 @@ static void ws_census_miss(WsFollow *follow, bool gives, bool takes) {
         follow->has_lost |= takes;
 }
 
+bool ws_census_is_other(const WsSubscription *now, const WsSubscription *next, WsChange change) {
+        if (change.targets && now->n_targets != next->n_targets)
+                return true;
+        for (size_t i = 0; change.targets && i < now->n_targets; ++i)
+                if (now->targets[i].kind != next->targets[i].kind ||
+                    now->targets[i].id != next->targets[i].id)
+                        return true;
+        return change.box && (now->has_box || next->has_box);
+}
+
 int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange change) {
         WsSubscription *subscription = &follow->subscription;
+        bool is_other = ws_census_is_other(subscription, next, change);
         bool wanted_stats = ws_subscription_wants_stats(subscription, WS_SUBSCRIPTION_STATS);
         int r = 0;
 
@@ -73,7 +84,7 @@ int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange 
                 ws_feed_forget_page(feed);
         if (follow->state == WS_FOLLOW_SNAPSHOT && !subscription->is_set)
                 ws_snapshot_begin(follow);
-        if (subscription->is_set) {
+        if (subscription->is_set && is_other) { /* who asks again and again costs no census */
                 if (change.targets)
                         ws_census_miss(follow, true, true);
                 follow->is_stale = true;

@@ -182,6 +182,8 @@ MUST_CHECK int ws_feed_send_all_held(WsFeed *feed, WsFollow *follow);
  * it asks. */
 MUST_CHECK int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange change);
 WsMark ws_feed_place(const WsFeed *feed, const WsFollow *follow); /* to resume it from */
+/* May @next, as far as @change goes, reach other things? */
+bool ws_census_is_other(const WsSubscription *now, const WsSubscription *next, WsChange change);
 WsFollow *ws_feed_find(const WsFeed *feed, Text name); /* NULL: there is none; to be freed */
 
 bool ws_feed_wants(const WsFeed *feed, const Event *event); /* live */
