@@ -19,6 +19,8 @@ export interface Note {
 /** A hub looks so often who is there, and tabs say it, ms; a hidden one is allowed a timer a minute. */
 export const SIGN_MS = 20_000;
 const GONE_MS = 150_000;
+/** A tab gives up a socket of which nothing came after 10 s; it may have been asked for a little before. */
+const WELCOME_MS = 8_000;
 const SILENT = { code: 1006, reason: "silent" };
 const RESTART = { code: 4200, reason: "the socket of all tabs is another one" };
 
@@ -28,6 +30,8 @@ interface Tab {
   names: Set<string>;
   seen: number;
   isGreeted: boolean;
+  /** How much had come when it asked whether the other side is there. */
+  asks?: number;
 }
 
 /** Has the one socket of one user: to the gateway it is a client, to its tabs the gateway. @internal */
@@ -39,7 +43,8 @@ export class Hub {
   #welcome: { message: Record<string, unknown>; at: number } | undefined;
   #n = 0;
   #isAuthSent = false;
-  #isAsked = false; /* whether it is there, and has said nothing since */
+  #nHeard = 0;
+  #since = 0; /* when it was asked for */
   #say: (note: Note) => void;
   #Maker: SocketMaker;
   #timer: ReturnType<typeof setInterval>;
@@ -66,8 +71,7 @@ export class Hub {
     } else if (!tab) {
       if (!bye) this.#say({ tab: name!, closed: RESTART });
     } else if (bye) {
-      /* Who goes without an answer to that has found it dead: nobody is to be given this one. */
-      if (this.#isAsked) this.#closed(SILENT);
+      if (this.#isDead(tab)) this.#closed(SILENT); /* nobody is to be given this one */
       else this.#forget(name!, tab);
     } else {
       tab.seen = Date.now();
@@ -76,9 +80,15 @@ export class Hub {
     }
   }
 
+  /* One that goes has found it so if nothing came behind its own question, or ever; of what others ask it knows nothing. */
+  #isDead({ asks }: Tab): boolean {
+    return this.#welcome ? asks === this.#nHeard : Date.now() - this.#since > WELCOME_MS;
+  }
+
   #connect({ url, protocols }: NonNullable<Note["open"]>): void {
     const socket = new this.#Maker(url, protocols);
 
+    this.#since = Date.now();
     this.#socket = socket;
     socket.onerror = () => {};
     socket.onopen = () => {
@@ -93,7 +103,7 @@ export class Hub {
     const socket = this.#socket;
 
     this.#socket = this.#welcome = undefined;
-    this.#isOpen = this.#isAuthSent = this.#isAsked = false;
+    this.#isOpen = this.#isAuthSent = false;
     this.#early = [];
     if (socket) socket.onmessage = socket.onclose = null;
     socket?.close();
@@ -117,7 +127,7 @@ export class Hub {
       this.#isAuthSent = true;
       return this.#ask(message);
     }
-    if (message.op === "ping") this.#isAsked = true;
+    if (message.op === "ping") tab.asks = this.#nHeard;
     if (message.op === "unsubscribe") tab.names.delete(message.subscription!);
     tab.asked.set(id, message.id);
     this.#ask({ ...message, id });
@@ -137,7 +147,7 @@ export class Hub {
   #take(text: string): void {
     const message = JSON.parse(text);
 
-    this.#isAsked = false;
+    this.#nHeard += 1;
     if (message.type === "welcome") {
       this.#welcome = { message, at: Date.now() };
       for (const name of this.#tabs.keys()) this.#greet(name);

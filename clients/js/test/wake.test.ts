@@ -71,7 +71,7 @@ for (const [name, options, isStale] of [
     if (name.startsWith("a WebSocket")) expect(done).toEqual(isStale ? ["token", "socket"] : ["socket"]);
   });
 
-test("a socket of all tabs that one of them finds dead is given to none", () => {
+function hubOfTwo() {
   const sockets: { socket: Socket; sent: string[] }[] = [];
   const said: Note[] = [];
   class Fake implements Socket {
@@ -89,23 +89,56 @@ test("a socket of all tabs that one of them finds dead is given to none", () => 
     close(): void {}
   }
   const hub = new Hub((note) => said.push(note), Fake as unknown as SocketMaker);
-  const open = { url: "ws://gateway/", protocols: [] };
+  const open = (...names: string[]): void => names.forEach((tab) => hub.hear({ tab, open: { url: "ws://gateway/", protocols: [] } }));
   const come = (message: object): void => (sockets.at(-1)!.socket.onmessage as unknown as (event: object) => void)({ data: JSON.stringify(message) });
-  const ping = JSON.stringify({ op: "ping", id: -1 });
+  const ping = (tab: string): void => hub.hear({ tab, send: JSON.stringify({ op: "ping", id: -1 }) });
+  const bye = (tab: string): void => hub.hear({ tab, bye: true });
 
-  for (const tab of ["one", "other"]) hub.hear({ tab, open });
+  open("one", "other");
+  return { hub, sockets, said, open, come, ping, bye };
+}
+
+const silent = { tab: "other", closed: { code: 1006, reason: "silent" } };
+
+test("a socket of all tabs that one of them finds dead is given to none", () => {
+  const { hub, sockets, said, open, come, ping, bye } = hubOfTwo();
+
   come({ type: "welcome", expires_in: null });
-  hub.hear({ tab: "one", send: ping });
+  ping("one");
   come({ type: "progress" });
-  hub.hear({ tab: "one", bye: true });
-  hub.hear({ tab: "one", open });
+  bye("one");
+  open("one");
   expect(sockets).toHaveLength(1);
   said.length = 0;
-  hub.hear({ tab: "one", send: ping });
-  hub.hear({ tab: "one", bye: true });
-  expect(said).toContainEqual({ tab: "other", closed: { code: 1006, reason: "silent" } });
-  for (const tab of ["one", "other"]) hub.hear({ tab, open });
+  ping("one");
+  bye("one");
+  expect(said).toContainEqual(silent);
+  open("one", "other");
   expect(sockets).toHaveLength(2);
   expect(said.filter(({ data }) => data)).toEqual([]);
+  hub.stop();
+});
+
+test("a tab that only goes, while another one asks, takes nothing from it", () => {
+  const { hub, said, come, ping, bye } = hubOfTwo();
+
+  come({ type: "welcome", expires_in: null });
+  ping("other");
+  bye("one");
+  expect(said.filter(({ closed }) => closed)).toEqual([]);
+  hub.stop();
+});
+
+test("a socket of all tabs that was never welcome is given to none, once one of them has waited for it", () => {
+  const { hub, sockets, said, open, bye } = hubOfTwo();
+
+  bye("one");
+  open("one");
+  expect(said.filter(({ closed }) => closed)).toEqual([]);
+  Date.now = () => now() + 10_000;
+  bye("one");
+  expect(said).toContainEqual(silent);
+  open("one", "other");
+  expect(sockets).toHaveLength(2);
   hub.stop();
 });
