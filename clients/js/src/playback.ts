@@ -195,6 +195,7 @@ export class Playback {
   }
 
   #begun(at: string): void {
+    this.#filter = { ...this.#filter, gone: "skip" }; /* what was there may go until it is asked for again, by another one */
     if (this.#state.mode === "paused") this.#tell({ op: "pause" });
     this.#show({ at: Date.parse(at), ...(this.#state.mode === "waiting" && { mode: "playing" }) });
   }

@@ -146,6 +146,24 @@ test("live again: what lies between is left out", async () => {
   expect(numbers(came)).toEqual([0, 50]);
 });
 
+test("of several things one that is deleted while they are played takes the others neither from what is live nor from a seek", async () => {
+  const [[id]] = await sql("INSERT INTO vehicles (code, user_id) VALUES ('played', %s) RETURNING id", stack.where.ids.ana) as [[number]];
+  const client = connect();
+  await until(async () => (await client.fetch(`api/vehicles/${id}`)).ok, "it is there");
+  const { playback, came, items } = play(client, { to: ["vehicle/USV-1", `vehicle/${id}`], at: begin, rate: 0.1 });
+
+  await until(() => came.length === 1, "the first came");
+  await sql("DELETE FROM vehicles WHERE id = %s", id);
+  await until(async () => !(await client.fetch(`api/vehicles/${id}`)).ok, "it is gone");
+  playback.seek(begin + 5000, 0.1);
+  await until(() => came.length === 2, "the next came");
+  playback.live();
+  await until(() => items.length > 0, "what is known came");
+  await publish(50);
+  await until(() => came.length === 3, "what is live came");
+  expect(numbers(came)).toEqual([0, 1, 50]);
+});
+
 test("what is no more, or nobody has a right to, is refused, and a seek goes elsewhere", async () => {
   const client = connect();
   const { playback, came } = play(client, { at: "2001-01-01T00:00:00Z" });
