@@ -164,19 +164,78 @@ def test_a_buffer_that_cannot_be_read_is_put_aside(path):
     assert len(list(path.parent.glob("buffer.broken-*"))) == 1
 
 
-def test_a_buffer_of_which_a_part_is_lost_is_put_aside_too(path):
+def lose(path, *numbers_lost):
+    """What a card does: the pages that these messages are on are not what was written."""
+    data = bytearray(path.read_bytes())
+    for n in numbers_lost:
+        words, at = b"t%d " % n, -1
+        while (at := data.find(words, at + 1)) >= 0:
+            begin = at // 4096 * 4096
+            data[begin:begin + 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+
+
+def filled(path, n):
     buffer = Buffer(path)
-    for n in range(2000):
-        buffer.add("t", f"{n}" + " " * 500)
+    for one in range(n):
+        buffer.add("t", f"{one}" + " " * 500)
+    assert buffer.begin_command("c1") is None
     buffer.close()
-    with open(path, "r+b") as file:
-        for page in (3, 60, 200):
-            file.seek(page * 4096)
-            file.write(os.urandom(8 * 4096))
+
+
+def test_a_buffer_of_which_a_part_is_lost_is_put_aside_and_what_can_be_read_of_it_goes_on(path, caplog):
+    filled(path, 2000)
+    lose(path, 700, 1400)
     buffer = Buffer(path)
-    assert buffer.add("t", "1")
-    assert numbers(buffer) == [1]
-    assert len(list(path.parent.glob("buffer.broken-*[0-9]"))) == 1
+    assert buffer.add("t", "2000")
+    found = numbers(buffer)
+    lost = set(range(2001)) - set(found)
+    assert found == sorted(found)
+    assert {700, 1400} <= lost and len(lost) < 100
+    assert f"{len(found) - 1} messages that can be read" in caplog.text
+    assert list(path.parent.glob("buffer.broken-*[0-9]")) == [pathlib.Path(buffer.aside)]
+    assert os.stat(buffer.aside).st_mode & 0o777 == 0o600
+    assert buffer.begin_command("c1") == b"", "it was begun"
+
+
+def test_of_those_that_are_put_aside_the_last_one_stays(path):
+    for aside in ("buffer.broken-1", "buffer.broken-1-journal"):
+        path.with_name(aside).write_bytes(b"of before")
+    filled(path, 100)
+    lose(path, 50)
+    buffer = Buffer(path)
+    assert len(buffer) > 80
+    assert {str(one) for one in path.parent.glob("buffer.broken-*")} - {f"{buffer.aside}-journal"} == {buffer.aside}
+
+
+LOSES = """
+import sys
+from tidegate_edge import Buffer
+path = sys.argv[1]
+buffer = Buffer(path, limit_bytes=400_000)
+for n in range(100):
+    buffer.add("t", str(n))
+buffer.close()
+with open(path, "r+b") as file:
+    file.seek(4096)
+    file.write(b"\\xff" * 4096)
+try:
+    with open(path + "-others", "wb", buffering=0) as others:
+        while True:
+            others.write(bytes(1024))
+except OSError:
+    pass
+buffer = Buffer(path, limit_bytes=400_000)
+print(buffer.aside, buffer.add("t", "1"), len(buffer))
+"""
+
+
+def test_on_a_disk_that_has_no_room_for_both_the_new_one_begins(tmp_path):
+    script = 'mount -t tmpfs -o size=1m none "$0" && "$@"'
+    said = subprocess.run(["unshare", "--map-root-user", "--mount", "sh", "-c", script, tmp_path, sys.executable, "-c", LOSES,
+                           tmp_path / "buffer"], text=True, stdout=subprocess.PIPE, check=True,
+                          env={**os.environ, "PYTHONPATH": str(FOLDER)}).stdout
+    assert said.split() == ["None", "True", "1"]
 
 
 def test_a_buffer_is_one_process_s_at_a_time(path):

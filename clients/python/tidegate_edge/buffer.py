@@ -1,6 +1,9 @@
 """What has not arrived yet, on the disk: it outlives the process, kill -9 and a full disk."""
 import collections
+import contextlib
 import fcntl
+import glob
+import itertools
 import logging
 import os
 import sqlite3
@@ -25,6 +28,17 @@ _N_COMMANDS = 1000  # that are remembered
 _CHUNK = 256 << 10
 _ROW = 64  # bytes that a row takes besides
 _SIZE = f"length(payload) + length(topic) + {_ROW}"  # of a row
+# Of one that was put aside, as far as it can be read.
+_IDS = "SELECT id FROM messages NOT INDEXED ORDER BY id"
+_ONE = ("SELECT is_urgent IS 1, topic, payload FROM messages NOT INDEXED"
+        " WHERE id = ? AND typeof(topic) = 'text' AND typeof(payload) = 'blob'")
+_COMMANDS = "SELECT command_id, answer FROM commands WHERE typeof(command_id) = 'text' ORDER BY id"
+
+
+def _readable(db, query, *values):
+    """Of its rows those before one that cannot be read."""
+    with contextlib.suppress(sqlite3.DatabaseError):
+        yield from db.execute(query, values)
 
 
 class Message(NamedTuple):
@@ -48,6 +62,7 @@ class Buffer:
         self.limit_bytes = limit_bytes
         self.memory = memory
         self.n_dropped = 0  # since the start
+        self.aside = None  # the file that could not be read at the start
         self._lock = threading.RLock()
         self._in_memory = collections.OrderedDict()  # id -> (is_urgent, topic, payload)
         self._last_id = 0  # of those
@@ -76,12 +91,58 @@ class Buffer:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
-            aside = f"{self.path}.broken-{int(time.time())}"
-            LOG.error("the buffer cannot be read (%s): it is %s now, and a new one begins", error, aside)
-            for end in ("", "-journal"):
-                if os.path.exists(self.path + end):
-                    os.rename(self.path + end, aside + end)
+            LOG.error("the buffer cannot be read (%s)", error)
+            return self._begin_anew()
+
+    def _begin_anew(self):
+        """One is kept aside, the last: on a card that fails again and again they would fill it."""
+        self._remove_aside()
+        self.aside = f"{self.path}.broken-{int(time.time())}"
+        for end in ("", "-journal"):
+            if os.path.exists(self.path + end):
+                os.rename(self.path + end, self.aside + end)
+        try:
+            db = self._connect()
+        except sqlite3.OperationalError as error:
+            LOG.error("there is no room beside it (%s): it is removed, and a new one begins", error)
+            self._remove_aside()
             return self._connect()
+        LOG.error("it is %s now, and a new one begins with the %d messages that can be read", self.aside, self._rescue(db))
+        return db
+
+    def _remove_aside(self):
+        for one in glob.glob(f"{glob.escape(self.path)}.broken-*"):
+            os.remove(one)
+        self.aside = None
+
+    def _rescue(self, db):
+        """How many. Those that can be read from both ends, and, by their ids, those between what cannot."""
+        with contextlib.closing(sqlite3.connect(self.aside)) as old:
+            first, last = ([row[0] for row in itertools.islice(_readable(old, f"{_IDS} {order}"), self.limit)]
+                           for order in ("ASC", "DESC"))
+            ids = {*first, *last}
+            if first and last and 0 < last[-1] - first[-1] <= self.limit:
+                ids.update(range(first[-1], last[-1]))
+            try:
+                db.execute("BEGIN")
+                n = self._copy(old, db, sorted(ids))
+                db.execute("COMMIT")
+                return n
+            except sqlite3.OperationalError as error:
+                LOG.error("there is no room for what can be read of it (%s)", error)
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                return 0
+
+    @staticmethod
+    def _copy(old, db, ids):
+        n = 0
+        for row in (row for one in ids for row in _readable(old, _ONE, one)):
+            db.execute("INSERT INTO messages (is_urgent, topic, payload) VALUES (?, ?, ?)", row)
+            n += 1
+        for row in _readable(old, _COMMANDS):
+            db.execute("INSERT OR IGNORE INTO commands (command_id, answer) VALUES (?, ?)", row)
+        return n
 
     def _connect(self):
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
