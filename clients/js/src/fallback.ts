@@ -145,6 +145,8 @@ const ask = (turns: Turns): Run => async (link, peer, sub, controller) => {
       alive(isFirst ? ANSWER_MS : SILENCE_MS);
       return get(peer, query("api/events/poll", { ...asked, since: sub.cursor, set: sub.set, wait }), { signal });
     });
+
+    alive(); /* all that there is may take longer to come than to begin */
     const body = response.status === 204
       ? { events: [], cursor: response.headers.get("Tidegate-Cursor") ?? sub.cursor, recovered: true }
       : await response.json() as { events: Told[]; cursor: string; recovered: boolean; set?: string };

@@ -71,6 +71,29 @@ for (const [name, options, isStale] of [
     if (name.startsWith("a WebSocket")) expect(done).toEqual(isStale ? ["token", "socket"] : ["socket"]);
   });
 
+test("what a first poll is told may take longer to come than to begin", async () => {
+  const ends: (string | undefined)[] = [];
+  const real = fetch;
+  let n = 0;
+  vi.stubGlobal("fetch", async (url: URL, init: RequestInit) => {
+    const response = await real(url, init);
+    if (!`${url}`.includes("/poll") || n++ > 0) return response;
+    const body = new Uint8Array(await response.arrayBuffer());
+    return new Response(new ReadableStream<Uint8Array>({
+      start(to) {
+        init.signal!.addEventListener("abort", () => to.error(init.signal!.reason));
+        later(() => init.signal!.aborted || (to.enqueue(body), to.close()), 12_000);
+      },
+    }), response);
+  });
+  const client = new Client({ url: stack.where.url, token: () => stack.act("token", { user: "ana" }), WebSocket: blocked, fallback: [poll()] });
+  made.push(client);
+  client.onConnection(({ reason }) => ends.push(reason));
+
+  await client.subscribe({ to: ["user"] }).ready;
+  expect(ends.filter(Boolean)).toEqual([]);
+});
+
 function hubOfTwo() {
   const sockets: { socket: Socket; sent: string[] }[] = [];
   const said: Note[] = [];
