@@ -143,7 +143,7 @@ const ask = (turns: Turns): Run => async (link, peer, sub, controller) => {
     const response = await turns.during(() => {
       const wait = isFirst ? 0 : turns.areShort ? SHORT_WAIT_S : WAIT_S;
       alive(isFirst ? ANSWER_MS : SILENCE_MS);
-      return get(peer, query("api/events/poll", { ...asked, since: sub.cursor, set: sub.set, wait }), { signal });
+      return get(peer, query("api/events/poll", { ...asked, gone: sub.view().gone, since: sub.cursor, set: sub.set, wait }), { signal });
     });
 
     alive(); /* all that there is may take longer to come than to begin */

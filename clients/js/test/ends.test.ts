@@ -76,6 +76,25 @@ async function takeBack(other: number): Promise<void> {
 }
 
 for (const [name, options] of ways) {
+  test(`by ${name} one of several that goes while they are looked at takes no other with it`, async () => {
+    const other = await lend();
+    const heard: string[] = [];
+    const ends: string[] = [];
+    const { client } = connect(options as Partial<Options>);
+    const sub = client.subscribe({ to: [`vehicle/${other}`, "vehicle/USV-1"], types: ["raw_log"] }, {
+      onEvent: (push) => heard.push((push as { data: string }).data), onLeft: (thing) => ends.push(thing), onRefused: ({ code }) => ends.push(code),
+    });
+
+    await sub.ready;
+    await takeBack(other);
+    await until(() => ends.length > 0, "what went");
+    for (const words of [`one, ${name}`, `two, ${name}`]) {
+      await stack.act("publish", { topic: "seano/USV-1/raw_log", payload: words });
+      await until(() => heard.includes(words), "it goes on with the other");
+    }
+    expect(ends).toEqual([`vehicle/${other}`]);
+  });
+
   test(`by ${name} who comes back has the targets that are left, and is told what went`, async () => {
     const other = await lend();
     const heard: string[] = [];
