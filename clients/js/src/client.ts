@@ -187,8 +187,8 @@ export class Client implements Carrier, Peer {
       if (token && link && link === this.#active)
         this.#expires((await link.ask({ op: "refresh", token })).expires_in);
     } catch {
-      /* it may go better a little later, and if not the gateway ends it */
-      this.#renewLater(BACKOFF_MS * (1 + Math.random()));
+      /* it may go better a little later, and if not the gateway ends it; who has none asks as it comes back */
+      if (this.#active) this.#renewLater(BACKOFF_MS + Math.random() * BACKOFF_MS);
     }
   }
 

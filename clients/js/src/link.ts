@@ -127,7 +127,7 @@ export function webSocket(Maker: SocketMaker): Transport {
         send({ op: "subscribe", ...sub.ask(), id: n });
       },
       unsubscribe(sub) {
-        if (sub.name) ask({ op: "unsubscribe", subscription: sub.name }).catch(() => {});
+        if (sub.name) send({ op: "unsubscribe", subscription: sub.name }); /* whatever the answer is */
       },
       move(sub) {
         const { to } = sub.filter;
