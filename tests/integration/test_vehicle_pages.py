@@ -267,7 +267,8 @@ def test_its_page_signs_in_and_stays_signed_in(fleet):
     answer = log_in(fleet, "ana", "correct horse battery")
     assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
     body = answer.json()
-    assert list(body) == ["user", "access_token", "token_type"] and body["token_type"] == "bearer"
+    assert list(body) == ["user", "access_token", "token_type", "refresh_token"]
+    assert body["token_type"] == "bearer"
     user = {"email": "ana", "full_name": None, "id": fleet.ids["ana"], "is_verified": True,
             "created_at": None, "updated_at": None}
     assert body["user"] == user
@@ -282,6 +283,65 @@ def test_its_page_signs_in_and_stays_signed_in(fleet):
     assert fleet.get("/auth/me").status_code == fleet.post("/auth/refresh").status_code == 401
     assert fleet.post("/auth/refresh", headers={
         "Authorization": f"Bearer {fleet.token('ana')}"}).status_code == 403
+
+
+def renew(gateway, body, bearer=None):
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    return gateway.post("/auth/refresh", headers=headers, **({"data": body} if isinstance(body, bytes) else {"json": body}))
+
+
+def test_a_page_that_says_its_token_in_the_body_stays_signed_in(fleet):
+    body = log_in(fleet, "ana", "correct horse battery").json()
+    assert body["refresh_token"] == body["access_token"]  # one kind of token, and one life
+    answer = renew(fleet, {"refresh_token": body["refresh_token"]})
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
+    again = answer.json()
+    assert list(again) == list(body) and again["user"] == body["user"]
+    assert fleet.get("/auth/me", headers={"Authorization": f"Bearer {again['access_token']}"}).json() == body["user"]
+    # and so does one that goes on with what came of it; where there is a header, that counts
+    assert renew(fleet, {"refresh_token": again["refresh_token"]}).status_code == 200
+    assert renew(fleet, {"refresh_token": "of theirs"}, again["access_token"]).status_code == 200
+    assert renew(fleet, {"refresh_token": again["refresh_token"]}, "nonsense").status_code == 401
+    # of a token that was not signed in for nothing comes, wherever it stands
+    assert renew(fleet, {"refresh_token": fleet.token("ana")}).json()["code"] == "not_renewable"
+
+
+def test_what_is_no_token_in_the_body_is_refused(fleet):
+    token = log_in(fleet, "ana", "correct horse battery").json()["refresh_token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    over = jwt.encode({**claims, "exp": 1}, fleet.secret, "HS256")
+    for body, code in (({"refresh_token": over}, "token_expired"), ({"refresh_token": "a.b.c"}, "unauthorized"),
+                       ({"refresh_token": ""}, "unauthorized"), ({"refresh_token": [token]}, "unauthorized"),
+                       ({"refresh_token": "x" * 9000}, "unauthorized"), ({"token": token}, "unauthorized"),
+                       ([token], "unauthorized"), (b"", "unauthorized"), (b"{", "unauthorized"), (b"\xff", "unauthorized")):
+        answer = renew(fleet, body)
+        assert (answer.status_code, answer.json()["code"]) == (401, code), body
+
+
+def test_what_ends_a_token_ends_it_in_the_body_too(fleet):
+    token = log_in(fleet, "ana", "correct horse battery").json()["refresh_token"]
+    fleet.cli("user", "revoke", "ana")
+    wait_until(lambda: renew(fleet, {"refresh_token": token}).status_code == 401, "it to have ended")
+
+
+def test_who_guesses_tokens_in_the_body_is_put_off(make_gateway):
+    gateway = make_gateway(auth__token_failures_per_minute=5)
+    populate(gateway)
+    gateway.start()
+    token = log_in(gateway, "ana", "correct horse battery").json()["refresh_token"]
+    answers = [renew(gateway, {"refresh_token": f"a.b.{n}"}) for n in range(12)]
+    assert {a.status_code for a in answers} == {401, 429}
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert renew(gateway, {"refresh_token": token}).status_code == 200  # a good one is never held up
+
+
+def test_where_nothing_is_renewed_no_page_is_told_that_it_could(make_gateway):
+    gateway = make_gateway(auth__session_max="0")
+    populate(gateway)
+    gateway.start()
+    body = log_in(gateway, "ana", "correct horse battery").json()
+    assert list(body) == ["user", "access_token", "token_type"]
+    assert renew(gateway, {"refresh_token": body["access_token"]}).json()["code"] == "not_renewable"
 
 
 def test_a_sign_in_that_is_wrong_is_told(fleet):

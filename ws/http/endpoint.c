@@ -373,7 +373,7 @@ static const WsEndpoint ws_endpoints[] = {
           WS_JSON },
         { "/auth/logout", "POST", WS_ENDPOINT_PUBLIC, ws_page_vehicle_logout, NULL, NULL },
         { "/auth/me", "GET", WS_ENDPOINT_USER, ws_page_vehicle_user, NULL, NULL },
-        { "/auth/refresh", "POST", WS_ENDPOINT_USER, ws_page_vehicle_refresh, NULL, NULL },
+        { "/auth/refresh", "POST", WS_ENDPOINT_KNOWN, ws_page_vehicle_refresh, NULL, NULL },
         { "/health", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_health, NULL, NULL },
         { "/live", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_live, NULL, NULL },
         { "/live/app.js", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_asset, NULL, NULL },

@@ -159,7 +159,7 @@ static void ws_precheck_nowhere(const WsCall *call, const char *allow) {
 static bool ws_precheck_blame(const WsCall *call) {
         int wait_s;
 
-        wait_s = ws_access_blame(call->access, call->request->source, NULL, call->now_us);
+        wait_s = ws_access_blame(call->access, call->source, NULL, call->now_us);
         if (wait_s == 0)
                 return false;
         ws_response_retry_after(call->response, wait_s);
@@ -167,7 +167,7 @@ static bool ws_precheck_blame(const WsCall *call) {
         return true;
 }
 
-static void ws_precheck_refuse(WsCall *call, int r, const char *why) {
+void ws_precheck_refuse(WsCall *call, int r, const char *why) {
         char detail[128];
 
         call->why = why;

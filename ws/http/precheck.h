@@ -12,6 +12,10 @@
  * not. */
 const WsEndpoint *ws_precheck(WsCall *call);
 
+/* A credential that is not there, or that is refused, as of ws_request_identify(): 401, or 429
+ * where there were too many. Also for who finds it in a body. */
+void ws_precheck_refuse(WsCall *call, int r, const char *why);
+
 /* The headers that let a page of @origin read the answer, if it is allowed to. */
 void ws_precheck_origin(const WsOptions *options, const char *origin, WsResponse *response);
 /* What cannot be read, by its status. */

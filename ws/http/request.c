@@ -515,17 +515,17 @@ static int ws_request_identify_ticket(const WsRequest *request,
         return 0;
 }
 
-static int ws_request_identify_jwt(const WsAccess *access,
-                                   const char *jwt,
-                                   int64_t now_us,
-                                   WsIdentity *identity,
-                                   const char **ret_why) {
+int ws_request_identify_token(const WsAccess *access,
+                              const char *jwt,
+                              int64_t now_us,
+                              WsIdentity *identity,
+                              const char **ret_why) {
         WsClaims claims = { 0 };
         int r;
 
         r = ws_auth_verify(access->auth, text_of(jwt), now_us, &claims, ret_why);
         if (r < 0)
-                return r;
+                return err_up(r);
         if (r > 0)
                 return r == WS_AUTH_E_EXPIRED ? WS_REQUEST_E_EXPIRED : WS_REQUEST_E_REFUSED;
 
@@ -547,12 +547,12 @@ int ws_request_identify(const WsRequest *request,
 
         *ret_why = "no credential";
         if (*request->bearer) {
-                r = ws_request_identify_jwt(access, request->bearer, now_us, &identity, ret_why);
+                r = ws_request_identify_token(access, request->bearer, now_us, &identity, ret_why);
         } else if (ws_request_ticket(request, value, sizeof(value))) {
                 r = ws_request_identify_ticket(request, access, value, now_us, &identity, ret_why);
         } else if (ws_auth_query_token(access->auth) &&
                    ws_request_token(request, value, sizeof(value))) {
-                r = ws_request_identify_jwt(access, value, now_us, &identity, ret_why);
+                r = ws_request_identify_token(access, value, now_us, &identity, ret_why);
         } else {
                 identity.is_anonymous = ws_auth_is_anonymous(access->auth, text_of(request->path));
                 r = identity.is_anonymous ? 0 : WS_REQUEST_E_NONE;

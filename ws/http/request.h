@@ -122,3 +122,11 @@ MUST_CHECK int ws_request_identify(const WsRequest *request,
                                    int64_t now_us,
                                    WsIdentity *ret_identity,
                                    const char **ret_why);
+
+/* The user whose token it is, wherever it stood: of @identity the user and what the token says of
+ * its times. WS_REQUEST_E_REFUSED, WS_REQUEST_E_EXPIRED: it has no user. */
+MUST_CHECK int ws_request_identify_token(const WsAccess *access,
+                                         const char *jwt,
+                                         int64_t now_us,
+                                         WsIdentity *identity,
+                                         const char **ret_why);

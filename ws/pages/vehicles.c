@@ -8,12 +8,14 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "model/metrics.h"
+#include "ws/http/precheck.h"
 
 /* The vehicles: docs/protocol.md, 3 D. */
 
 #define WS_VEHICLES_LOGS  1000
 #define WS_VEHICLES_DEPTH 8
 #define WS_VEHICLES_LOGIN 16384 /* bytes of it that are read */
+#define WS_VEHICLES_TOKEN 8192  /* as long as one of a header may be */
 
 DEFINE_CLEANUP(json_object *, json_object_put);
 
@@ -188,31 +190,31 @@ int ws_page_vehicle_user(WsCall *call) {
         return 0;
 }
 
-/* The answer of a log-in as its page has it: the user before the token. */
+/* The answer of a log-in as its page has it: the user before the token, which stands there once
+ * more by the name of what a page renews by, if it can be renewed. */
 static int ws_vehicles_wrap(WsCall *call, int64_t id, const char *name) {
+        static const char begin[] = "{\"access_token\":";
+        Text token = buf_text(&call->response->body);
         CLEANUP_BUF Buf body = { 0 };
         JsonOut out = { .buf = &body };
-        Text token = buf_text(&call->response->body);
+        size_t n = sizeof(begin) - 1;
 
-        if (call->response->status != 200 || token.n < 2)
+        if (call->response->status != 200 || !text_begins(token, text_of(begin)))
                 return 0;
         json_out_object(&out, NULL);
         ws_vehicles_user(&out, "user", id, name);
         buf_append_char(&body, ',');
-        buf_append_text(&body, (Text){ token.data + 1, token.n - 1 });
+        buf_append_text(&body, (Text){ token.data + 1, token.n - 2 });
+        if (call->options->session_max_s > 0)
+                json_out_raw(&out,
+                             "refresh_token",
+                             (Text){ token.data + n, strcspn(token.data + n, ",") });
+        json_out_object_end(&out);
         if (buf_failed(&body))
                 return err_new(-ENOMEM);
         buf_reset(&call->response->body);
         buf_append_text(&call->response->body, buf_text(&body));
         return 0;
-}
-
-int ws_page_vehicle_refresh(WsCall *call) {
-        int r = ws_endpoint_token_refresh(call);
-
-        if (r == 0)
-                r = ws_vehicles_wrap(call, call->identity.user->id, call->identity.user->name);
-        return err_up(r);
 }
 
 static json_object *ws_vehicles_parse(Text body) {
@@ -244,6 +246,38 @@ static bool ws_vehicles_text(json_object *root, const char *name, char *ret_text
                 return false;
         snprintf(ret_text, size, "%s", json_object_get_string(member));
         return strlen(ret_text) == (size_t)json_object_get_string_len(member);
+}
+
+/* Who brings no credential as others do may say it in the body, by the name that the log-in gave it
+ * there: what it is, and what ends it, is the same. */
+static int ws_vehicles_identify(WsCall *call) {
+        CLEANUP(json_object_put) json_object *root = ws_vehicles_parse(call->body);
+        char token[WS_VEHICLES_TOKEN];
+        const char *why = "";
+        int r = WS_REQUEST_E_NONE;
+
+        if (ws_vehicles_text(root, "refresh_token", token, sizeof(token)))
+                r = ws_request_identify_token(call->access,
+                                              token,
+                                              call->now_us,
+                                              &call->identity,
+                                              &why);
+        secret_wipe(token, sizeof(token));
+        if (r < 0)
+                return err_up(r);
+        if (r > 0)
+                ws_precheck_refuse(call, r, why);
+        return 0;
+}
+
+int ws_page_vehicle_refresh(WsCall *call) {
+        int r = call->identity.user ? 0 : ws_vehicles_identify(call);
+
+        if (r == 0 && call->response->status == 0)
+                r = ws_endpoint_token_refresh(call);
+        if (r == 0 && call->response->status == 200)
+                r = ws_vehicles_wrap(call, call->identity.user->id, call->identity.user->name);
+        return err_up(r);
 }
 
 int ws_page_vehicle_login(WsCall *call) {
