@@ -218,6 +218,21 @@ def test_the_other_things_that_its_page_asks(cameras):
         "role": "user"}
     assert cameras.get("/api/users/me").status_code == 401
     assert cameras.get("/api/setup/status").json() == {"setup_complete": True}
+
+
+def test_what_its_scripts_ask_first(cameras, broker):
+    """Anybody may, and learns nothing of what there is."""
+    assert cameras.get("/api/health").json() == {
+        "status": "healthy", "active_cameras": None, "face_recognition": "available", "database": "connected"}
+    for path in ("/api/", "/api"):
+        system = cameras.get(path).json()
+        assert list(system) == ["name", "version", "description", "features", "documentation", "status"]
+        assert (system["name"], system["status"]) == ("Tidegate", "operational")
+        assert cameras.get(system["documentation"]).status_code == 200
+    broker.stop()
+    wait_until(lambda: cameras.get("/api/health").status_code == 503, "it to be told")
+    assert (cameras.get("/api/health").json()["status"], cameras.get("/api/health").json()["database"]) == ("degraded", "connected")
+    broker.start()
     assert cameras.get("/api/recordings/?limit=15", "ana").json() == {
         "recordings": [], "total": 0, "filtered": 0}
 

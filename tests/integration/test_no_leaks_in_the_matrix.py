@@ -220,7 +220,7 @@ def test_no_subscription_snapshot_or_replay_shows_what_is_not_ones_own(fleet, br
 
 # ---- HTTP ---------------------------------------------------------------------------------------
 
-PUBLIC = {"/", "/live", "/health", "/livez", "/readyz", "/metrics", "/api/openapi.json",
+PUBLIC = {"/", "/api", "/api/health", "/live", "/health", "/livez", "/readyz", "/metrics", "/api/openapi.json",
           "/api/asyncapi.json", "/api/token", "/api/setup/status", "/auth/login", "/auth/logout", "/live/app.js", "/live/map.js",
           "/live/style.css"}
 # path -> what names the thing in {id}, and whether what comes carries a mark of its owner

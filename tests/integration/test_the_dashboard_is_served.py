@@ -82,7 +82,7 @@ def test_its_page_answers_for_paths_that_its_script_knows(built):
 
 
 @pytest.mark.parametrize("path, status", [
-    ("/api/none", 404), ("/api", 404), ("/ws", 426), ("/ws/none", 404), ("/live/none", 404), ("/metrics/none", 404),
+    ("/api/none", 404), ("/ws", 426), ("/ws/none", 404), ("/live/none", 404), ("/metrics/none", 404),
     ("/assets/none.js", 404), ("/auth/none", 404), ("/users/7", 404), ("/missions", 404), ("/vehicles", 401)])
 def test_it_answers_for_nothing_of_ours(built, path, status):
     answer = built.get(path, headers=HTML)

@@ -311,6 +311,9 @@ static void test_health_tells_what_is_away(void **state) {
         assert_true(has(f, "\"status\":\"degraded\""));
         assert_true(has(f, "\"database_away\""));
         assert_true(has(f, "\"broker_away\""));
+        assert_int_equal(request(f, "GET /api/health", "", ""), 503); /* as cameras ask */
+        assert_true(has(f, "{\"status\":\"degraded\",\"active_cameras\":null,"));
+        assert_true(has(f, "\"database\":\"disconnected\"}"));
         assert_int_equal(request(f, "GET /livez", "", ""), 200);
         assert_int_equal(request(f, "GET /readyz", "", ""), 503);
         assert_false(has(f, "sqlstate"));
@@ -326,6 +329,9 @@ static void test_health_tells_what_is_away(void **state) {
         assert_int_equal(request(f, "GET /health", "", ""), 200);
         assert_true(has(f, "{\"status\":\"healthy\",\"timestamp\":\""));
         assert_true(has(f, "Z\",\"websocket_connections\":0}"));
+        assert_int_equal(request(f, "GET /api/health", "", ""), 200);
+        assert_true(has(f, "{\"status\":\"healthy\",\"active_cameras\":null,"));
+        assert_true(has(f, "\"face_recognition\":\"available\",\"database\":\"connected\"}"));
         metric_set(METRIC_JOURNAL_FULL, 1);
         assert_int_equal(request(f, "GET /readyz", "", ""), 503);
         assert_true(has(f, "[\"journal_full\"]"));

@@ -8,6 +8,7 @@
 /* In order of path; of two that match the first is meant. */
 static const WsEndpoint ws_endpoints[] = {
         { "/", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_root, NULL, NULL },
+        { "/api", "GET", WS_ENDPOINT_PUBLIC, ws_page_camera_system, NULL, NULL },
         { "/api/alerts",
           "GET",
           WS_ENDPOINT_SIGNED_IN,
@@ -147,6 +148,7 @@ static const WsEndpoint ws_endpoints[] = {
           ws_endpoint_cameras,
           ws_page_face_statistics_answer,
           NULL },
+        { "/api/health", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_camera_health, NULL, NULL },
         { "/api/history/detections",
           "GET",
           WS_ENDPOINT_SIGNED_IN,

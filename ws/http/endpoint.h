@@ -93,6 +93,7 @@ Text ws_endpoint_id(const WsEndpoint *endpoint, const char *path);
 
 /* endpoint_health.c */
 int ws_endpoint_health(WsCall *call);
+int ws_endpoint_camera_health(WsCall *call);
 int ws_endpoint_livez(WsCall *call);
 int ws_endpoint_readyz(WsCall *call);
 int ws_endpoint_metrics(WsCall *call);
@@ -217,6 +218,7 @@ int ws_page_face_sums(WsCall *call);
 int ws_page_face_history(WsCall *call);
 int ws_page_face_history_list(WsCall *call);
 int ws_page_recordings(WsCall *call);
+int ws_page_camera_system(WsCall *call);
 int ws_page_camera_user(WsCall *call);
 int ws_page_setup_status(WsCall *call);
 int ws_page_face_statistics_answer(WsCall *call, const Answer *answer);

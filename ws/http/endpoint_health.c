@@ -159,6 +159,31 @@ int ws_endpoint_health(WsCall *call) {
         return ws_health_answer(call, "healthy", "degraded", true);
 }
 
+/* As the camera dashboard has it. How many cameras there are is not for everybody. */
+int ws_endpoint_camera_health(WsCall *call) {
+        CLEANUP_BUF Buf reasons = { 0 };
+        JsonOut out = { .buf = ws_response_json(call->response) };
+        const char *bad = ws_health_stands_by() ? "standby" : "degraded";
+        char holder[METRICS_HOLDER_SIZE];
+        size_t n_reasons;
+
+        metrics_get_holder(holder);
+        n_reasons = ws_health_reasons(call, holder, &(JsonOut){ .buf = &reasons });
+        if (n_reasons > 0)
+                call->response->status = 503;
+        ws_response_header(call->response, "Cache-Control", "no-store");
+
+        json_out_object(&out, NULL);
+        json_out_string(&out, "status", n_reasons > 0 ? bad : "healthy");
+        json_out_null(&out, "active_cameras");
+        json_out_string(&out, "face_recognition", "available");
+        json_out_string(&out,
+                        "database",
+                        metric_get(METRIC_DB_CONNECTED) != 0 ? "connected" : "disconnected");
+        json_out_object_end(&out);
+        return 0;
+}
+
 int ws_endpoint_readyz(WsCall *call) {
         return ws_health_answer(call, "ready", "not_ready", false);
 }

@@ -157,6 +157,23 @@ int ws_page_recordings(WsCall *call) {
         return 0;
 }
 
+/* What its scripts ask before anything else. */
+int ws_page_camera_system(WsCall *call) {
+        JsonOut out = { .buf = ws_response_json(call->response) };
+
+        ws_response_header(call->response, "Cache-Control", "no-cache");
+        json_out_object(&out, NULL);
+        json_out_string(&out, "name", "Tidegate");
+        json_out_string(&out, "version", call->options->version);
+        json_out_string(&out, "description", "MQTT in, PostgreSQL, WebSocket out");
+        json_out_array(&out, "features");
+        json_out_array_end(&out);
+        json_out_string(&out, "documentation", "/api/openapi.json");
+        json_out_string(&out, "status", "operational");
+        json_out_object_end(&out);
+        return 0;
+}
+
 int ws_page_camera_user(WsCall *call) {
         const User *user = call->identity.user;
         JsonOut out = { .buf = ws_response_json(call->response) };
