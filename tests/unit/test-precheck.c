@@ -142,6 +142,7 @@ static void test_another_origin_learns_what_it_may_and_no_other_does(void **stat
         assert_true(has_header("Access-Control-Allow-Methods: "));
         ws_precheck_origin(&options, request->origin, &response);
         assert_true(has_header("Access-Control-Allow-Origin: https://app.example"));
+        assert_true(has_header("Access-Control-Allow-Credentials: true"));
 
         ask("OPTIONS", "/api/token");
         strcpy(request->origin, "https://evil.example");
@@ -154,6 +155,35 @@ static void test_another_origin_learns_what_it_may_and_no_other_does(void **stat
         ask("OPTIONS", "*");
         assert_null(ws_precheck(&call));
         assert_int_equal(response.status, 204);
+}
+
+/* What a browser adds by itself, for a proxy before us, goes to pages that somebody has named. */
+static void test_no_page_of_any_site_may_bring_credentials(void **state) {
+        static const struct {
+                const char *allowed, *origin;
+                bool may_read, may_bring;
+        } cases[] = {
+                { "*", "https://evil.example", true, false },
+                { "*", "null", true, false },
+                { "*", "*", true, false },
+                { "null", "null", true, false },
+                { "Null, https://app.example", "NULL", true, false },
+                { "*, https://app.example", "https://app.example", true, true },
+                { "*, https://app.example", "https://app.example.evil", true, false },
+                { "null, https://app.example", "https://app.example", true, true },
+                { "null, https://app.example", "https://evil.example", false, false },
+                { "null, https://app.example", "", false, false },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                ask("GET", "/livez");
+                options.allowed_origins = cases[i].allowed;
+                ws_precheck_origin(&options, cases[i].origin, &response);
+                assert_int_equal(has_header("Access-Control-Allow-Origin: "), cases[i].may_read);
+                assert_int_equal(has_header("Access-Control-Allow-Credentials: true"),
+                                 cases[i].may_bring);
+        }
 }
 
 static void test_who_stands_by_says_so_and_to_a_stream_in_its_own_words(void **state) {
@@ -215,6 +245,7 @@ int main(void) {
                 CASE(test_a_body_has_to_be_one_that_can_be_read),
                 CASE(test_where_health_is_told_nothing_else_is),
                 CASE(test_another_origin_learns_what_it_may_and_no_other_does),
+                CASE(test_no_page_of_any_site_may_bring_credentials),
                 CASE(test_who_stands_by_says_so_and_to_a_stream_in_its_own_words),
                 CASE(test_what_cannot_be_read_is_told_by_its_status),
                 CASE(test_an_upgrade_that_nobody_named_is_none_where_something_is_served),

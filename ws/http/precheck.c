@@ -44,6 +44,8 @@ void ws_precheck_origin(const WsOptions *options, const char *origin, WsResponse
         if (!ws_request_origin_listed(origin, options->allowed_origins))
                 return;
         ws_response_header(response, "Access-Control-Allow-Origin", origin);
+        if (ws_request_origin_named(origin, options->allowed_origins))
+                ws_response_header(response, "Access-Control-Allow-Credentials", "true");
         ws_response_header(response,
                            "Access-Control-Expose-Headers",
                            "Retry-After, ETag, Tidegate-Cursor");

@@ -421,6 +421,11 @@ bool ws_request_origin_listed(const char *origin, const char *allowed) {
         return *origin && (ws_request_lists(allowed, "*") || ws_request_lists(allowed, origin));
 }
 
+bool ws_request_origin_named(const char *origin, const char *allowed) {
+        return *origin && strcmp(origin, "*") != 0 && strcasecmp(origin, "null") != 0 &&
+               ws_request_lists(allowed, origin);
+}
+
 bool ws_request_origin_ok(const WsRequest *request, const char *allowed) {
         const char *origin = request->origin;
         Text host = text_of(request->host);

@@ -114,6 +114,8 @@ bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t 
 bool ws_request_origin_ok(const WsRequest *request, const char *allowed);
 /* The same without the case of our own host: is a cross-origin answer wanted and allowed? */
 bool ws_request_origin_listed(const char *origin, const char *allowed);
+/* Listed by its own name: neither by "*" nor as null, which pages of any site can be. */
+bool ws_request_origin_named(const char *origin, const char *allowed);
 
 /* The user (or, with an anonymous path, nobody) behind the request. A device token is not a user.
  */
