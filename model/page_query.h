@@ -32,7 +32,7 @@ typedef enum PageKind {
         PAGE_COUNTER_HOURLY,         /* from: midnight of the day, or open: today */
         PAGE_COUNTER_DAILY,          /* from, to: midnights, open: number days, today */
         PAGE_COUNTER_DISTRIBUTION,   /* number: hours */
-        PAGE_COUNTER_RECENT,         /* limit; text: a zone, or "" */
+        PAGE_COUNTER_RECENT,         /* limit, offset; text: a zone, or "" */
         PAGE_COUNTER_COUNT,          /* number: hours; text: a zone, or "" */
         PAGE_COUNTER_DEVICES,        /* number: 1 = those that are active */
         PAGE_COUNTER_ACTIVE,         /* number: heard of in so many minutes */
@@ -44,10 +44,10 @@ typedef enum PageKind {
         PAGE_FACES,                  /* limit: of each camera */
         PAGE_FACE_SUMS,              /* from, device_id; number: days */
         PAGE_FACE_HOURS,             /* from, device_id */
-        PAGE_FACE_HISTORY,           /* from, limit, device_id; text: a person; number: 1 */
+        PAGE_FACE_HISTORY,           /* from, limit, offset, device_id; text: a person; number: 1 */
         PAGE_VEHICLES,               /* limit, offset */
         PAGE_VEHICLE,                /* vehicle_id */
-        PAGE_VEHICLE_LOGS,           /* from, to, limit, vehicle_id */
+        PAGE_VEHICLE_LOGS,           /* from, to, limit, offset, vehicle_id */
         PAGE_VEHICLE_LOG,            /* number: its id */
         PAGE_VEHICLE_BATTERY,        /* vehicle_id; limit 1 */
         PAGE_VEHICLE_LATEST,         /* vehicle_id; limit 1 */
@@ -60,7 +60,7 @@ typedef enum PageKind {
         PAGE_COUNTER_SET_ZONES,      /* number: near, offset: medium, in dBm; an admin's */
         PAGE_COUNTER_RESET_ZONES,
         PAGE_RAW_STATS,      /* how many there are */
-        PAGE_VEHICLE_ALERTS, /* limit, vehicle_id */
+        PAGE_VEHICLE_ALERTS, /* limit, offset, vehicle_id */
         PAGE_COUNT,
 } PageKind;
 

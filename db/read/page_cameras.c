@@ -146,7 +146,8 @@ const char db_page_face_hours[] =
 #define CAMERA_WANTED(e)                                                              \
         "tidegate_is_face(" e ".event_type) AND ($9::text = ''"                       \
         "  OR tidegate_face_label(" e ".person_name) = (SELECT label FROM wanted))"
-#define CAMERA_NEWEST(e) " ORDER BY " e ".time DESC, " e ".seq DESC LIMIT $6::bigint"
+#define CAMERA_ORDER(e)  " ORDER BY " e ".time DESC, " e ".seq DESC"
+#define CAMERA_NEWEST(e) CAMERA_ORDER(e) " LIMIT " DB_PAGE_DEPTH
 
 /* Sums say since when there are enough of them. number: 1 as the page has it, 0 the list alone, as
  * an older one had it. */
@@ -158,7 +159,7 @@ const char db_page_face_history[] =
         " since AS MATERIALIZED (SELECT greatest(min(first_at), min(to_timestamp(quarter * 900.0)))"
         "    AS at FROM (SELECT *, sum(n) OVER (ORDER BY first_at DESC RANGE UNBOUNDED PRECEDING)"
         "     - sum(n) OVER (PARTITION BY first_at) AS newer FROM matched) m"
-        "   WHERE newer < $6::bigint),"
+        "   WHERE newer < " DB_PAGE_DEPTH "),"
         " of_sums AS (SELECT e.* FROM (SELECT DISTINCT m.begins, m.ends, m.thing, s.at"
         "    FROM matched m, since s WHERE m.last_at >= s.at) p,"
         "   LATERAL (SELECT * FROM camera_events e WHERE e.received_at >= p.begins"
@@ -169,7 +170,8 @@ const char db_page_face_history[] =
         "    AND e.device_id = ANY (w.things) AND e.time >= p.first AND e.time < p.last"
         "    AND " CAMERA_WANTED("e") CAMERA_NEWEST("e") ") e),"
         " shown AS (SELECT e.*, c.code FROM (SELECT * FROM of_sums UNION ALL SELECT * FROM of_rows) e"
-        "   JOIN cameras c ON c.id = e.device_id" CAMERA_NEWEST("e") "),"
+        "   JOIN cameras c ON c.id = e.device_id" CAMERA_ORDER("e")
+        "   OFFSET $7::bigint LIMIT $6::bigint),"
         " items AS (SELECT coalesce(json_agg(json_build_object('id', e.seq,"
         "   'camera_id', e.code, 'person_name', " CAMERA_NAME("e") ", 'confidence', coalesce(e.confidence, 0),"
         "   'detected_at', " DB_PAGE_LOCAL("e.time") ", 'location', " CAMERA_LOCATION("e") ","

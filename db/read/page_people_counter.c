@@ -168,15 +168,15 @@ const char db_page_counter_recent[] =
         DB_PAGE_WITH ","
         " newest AS MATERIALIZED (SELECT * FROM (SELECT * FROM ble_detections"
         "   WHERE" DB_PAGE_BETWEEN("now() - interval '1 hour'", "'infinity'::timestamptz")
-        "    AND $4::bigint = 0" COUNTER_NEWEST " LIMIT $6::bigint * 16) l"
+        "    AND $4::bigint = 0" COUNTER_NEWEST " LIMIT " DB_PAGE_DEPTH " * 16) l"
         "  WHERE" DB_PAGE_OF_DEVICE("device_id") " AND" COUNTER_OF_ZONE
-        COUNTER_NEWEST " LIMIT $6::bigint),"
-        " lacks AS MATERIALIZED (SELECT count(*) < $6::bigint AS more FROM newest),"
+        COUNTER_NEWEST " LIMIT " DB_PAGE_DEPTH "),"
+        " lacks AS MATERIALIZED (SELECT count(*) < " DB_PAGE_DEPTH " AS more FROM newest),"
         " lately AS MATERIALIZED " DB_FIRST_OF(COUNTER_THINGS, "ble_detections l", "device_id",
                                                " AND " COUNTER_SOME " AND (SELECT more FROM lacks) AND"
                                                COUNTER_OF_ZONE,
-                                               COUNTER_BY_RECEIPT, DB_NOT_BEHIND_DOWN, "$6::bigint") ","
-        " since AS MATERIALIZED (SELECT CASE WHEN count(*) < $6::bigint THEN '-infinity'"
+                                               COUNTER_BY_RECEIPT, DB_NOT_BEHIND_DOWN, DB_PAGE_DEPTH) ","
+        " since AS MATERIALIZED (SELECT CASE WHEN count(*) < " DB_PAGE_DEPTH " THEN '-infinity'"
         "   ELSE min(time) END AS time FROM lately),"
         " own AS MATERIALIZED (SELECT l.* FROM since s, (" COUNTER_THINGS ") t,"
         "   LATERAL (SELECT * FROM ble_detections l WHERE l.device_id = t.id"
@@ -184,10 +184,10 @@ const char db_page_counter_recent[] =
         "    AND l.time >= s.time AND" COUNTER_OF_ZONE " OFFSET 0) l"
         "   WHERE " COUNTER_SOME " AND (SELECT more FROM lacks)),"
         " everything AS (SELECT * FROM ble_detections WHERE NOT " COUNTER_SOME
-        "   AND (SELECT more FROM lacks) AND" COUNTER_OF_ZONE COUNTER_NEWEST " LIMIT $6::bigint),"
+        "   AND (SELECT more FROM lacks) AND" COUNTER_OF_ZONE COUNTER_NEWEST " LIMIT " DB_PAGE_DEPTH "),"
         " shown AS (SELECT * FROM (SELECT * FROM newest WHERE NOT (SELECT more FROM lacks)"
         "   UNION ALL SELECT * FROM own UNION ALL SELECT * FROM everything) l"
-        COUNTER_NEWEST " LIMIT $6::bigint)"
+        COUNTER_NEWEST " OFFSET $7::bigint LIMIT $6::bigint)"
         " SELECT coalesce(json_agg(json_build_object('id', " DB_PAGE_DETECTION_ID ","
         "   'device_hash', device_hash, 'rssi', rssi, 'zone', zone,"
         "   'timestamp', " DB_PAGE_LOCAL("time") ","

@@ -18,6 +18,7 @@
 #define DB_PAGE_US(n)     "tidegate_us(" n "::bigint)"
 #define DB_PAGE_FROM      "coalesce(" DB_PAGE_US("$2") ", '-infinity')"
 #define DB_PAGE_TO        "coalesce(" DB_PAGE_US("$3") ", 'infinity')"
+#define DB_PAGE_DEPTH     "($6::bigint + $7::bigint)" /* what has to be found for the page */
 #define DB_PAGE_LOCAL(at) "tidegate_local_time(" at ", $10::text)"
 
 /* The day in which @at is there, and when the day @day begins there. */

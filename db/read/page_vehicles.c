@@ -19,10 +19,11 @@
 #define VEHICLE_ROWS(table, more)                                                      \
         " SELECT * FROM ((SELECT * FROM " table " l WHERE NOT (" VEHICLE_SOME ") AND"  \
         VEHICLE_SEES("vehicle_id") VEHICLE_IN_TIME more VEHICLE_NEWEST                 \
-        "  LIMIT $6::bigint) UNION ALL "                                               \
+        "  LIMIT " DB_PAGE_DEPTH ") UNION ALL "                                        \
         DB_FIRST_OF(DB_VISIBLE_VEHICLES("$1::bigint"), table " l", "vehicle_id",       \
                     " AND " VEHICLE_SOME VEHICLE_IN_TIME more, VEHICLE_NEWEST,         \
-                    DB_NOT_BEHIND_DOWN, "$6::bigint") ") l" VEHICLE_NEWEST " LIMIT $6::bigint"
+                    DB_NOT_BEHIND_DOWN, DB_PAGE_DEPTH) ") l" VEHICLE_NEWEST            \
+        " OFFSET $7::bigint LIMIT $6::bigint"
 /* number: one log alone, by its id. */
 #define VEHICLE_ROW(table)                                                             \
         " SELECT * FROM " table " l WHERE seq = $8::bigint AND" VEHICLE_SEES("vehicle_id")  \

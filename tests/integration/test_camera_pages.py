@@ -127,6 +127,12 @@ def test_the_history_of_faces(cameras, database):
     assert times == sorted(times, reverse=True)
     assert cameras.get("/api/faces/history/detections", "ana").json() == whole["detections"]
 
+    pages = [ask(f"?limit=5&{name}={n}") for name, n in (("offset", 0), ("skip", 5), ("offset", 10), ("skip", 10000))]
+    assert [d for page in pages for d in page["detections"]] == whole["detections"]
+    assert {(page["total"], page["filtered"]) for page in pages} == {(14, 14)}
+    assert cameras.get("/api/faces/history/detections?skip=12", "ana").json() == whole["detections"][12:]
+    assert ask("?skip=3&limit=2", "root")["detections"] == ask("?limit=5", "root")["detections"][3:]
+
     ida = ask("?person_name=Ida&limit=4")
     assert (len(ida["detections"]), ida["total"], ida["filtered"]) == (4, 14, 6)
     assert {d["person_name"] for d in ida["detections"]} == {"Ida"}
@@ -137,7 +143,7 @@ def test_the_history_of_faces(cameras, database):
         assert ask(f"?camera_id={other}") == {"detections": [], "total": 0, "filtered": 0}
     assert "Of Ben" not in json.dumps(ask("?person_name=Of%20Ben"))
     assert {d["camera_id"] for d in ask(user="root")["detections"]} == {"cam-1", "cam-3"}
-    for bad in ("?limit=501", "?limit=-1", "?limit=x", "?hours=-1", "?hours=99999999999999999999",
+    for bad in ("?limit=501", "?limit=-1", "?limit=x", "?offset=10001", "?skip=-1", "?offset=x", "?hours=-1", "?hours=99999999999999999999",
                 "?hours=1.5"):
         answer = cameras.get(f"/api/history/detections{bad}", "ana")
         assert answer.status_code == 422 and answer.json()["status"] == 422, bad
@@ -167,6 +173,7 @@ def test_sums_hours_and_one_person_of_the_faces(cameras, database):
     assert ask("timeline?camera_id=cam-3") == ask("timeline?hours=0") == {"timeline": [], "total_hours": 0}
     assert ask("person/Ida") == [f for f in whole if f["person_name"] == "Ida"]
     assert len(ask("person/Unknown?limit=1")) == 1
+    assert ask("person/Ida?limit=2&offset=3") == ask("person/Ida")[3:5]
     assert ask("person/Of%20Ben") == [] and len(ask("person/Of%20Ben", "ben")) == 1
     assert ask("person/nobody") == ask("person/%27%20OR%201=1") == []
     for bad in ("statistics?days=x", "statistics?days=367", "timeline?hours=-1", "person/Ida?limit=501"):
@@ -190,6 +197,7 @@ def test_the_list_of_cameras_and_their_status(cameras, broker):
     assert [c["camera_id"] for c in active["cameras"]] == ["cam-1"] and active["total"] == 1
     page = cameras.get("/api/cameras/?skip=1&limit=1", "root").json()
     assert [c["camera_id"] for c in page["cameras"]] == ["cam-2"] and page["total"] == 3
+    assert cameras.get("/api/cameras/?offset=1&limit=1", "root").json() == page
     for name in ("cam-1", cameras.ids["cam-1"]):
         assert cameras.get(f"/api/cameras/{name}", "ana").json() == first
     status = cameras.get("/api/cameras/cam-1/status", "ana").json()

@@ -319,6 +319,17 @@ def test_recent_detections_are_the_newest(counted, user, query, n, zone):
     assert all(isinstance(d["id"], int) and abs(d["id"]) < 2 ** 53 for d in body)
 
 
+@pytest.mark.parametrize("user, zone", [("ana", ""), ("ben", "&zone=near"), ("root", ""), ("root", "&zone=far")])
+def test_who_pages_through_recent_detections_sees_each_once(counted, user, zone):
+    def ask(query):
+        return counted.get(f"/api/v1/detections/recent?{query}{zone}", user).json()
+    whole, pages = ask("limit=100"), []
+    for name, offset in (("offset", 0), ("skip", 37), ("offset", 74)):
+        pages += ask(f"limit=37&{name}={offset}")
+    assert pages[:100] == whole and len({d["id"] for d in pages}) == 111
+    assert ask("offset=10000") == []
+
+
 @pytest.mark.parametrize("hours, zone", [(None, None), (5, "near"), (720, "medium"), (720, None)])
 def test_a_count_is_of_devices_in_the_last_hours(counted, hours, zone):
     body = counted.get("/api/v1/detections/count", "ana", params={
@@ -404,7 +415,7 @@ def test_the_statistics_of_a_scanner(placed, code, user):
     ("devices/nothing/stats", 404), ("devices/%00", 400), ("devices/?active_only=maybe", 422),
     ("devices/active?threshold_minutes=0", 422), ("devices/active?threshold_minutes=x", 422),
     ("detections/recent?limit=1001", 422), ("detections/recent?limit=0", 422),
-    ("detections/recent?limit=-5", 422), ("detections/recent?zone=INVALID_ZONE", 400),
+    ("detections/recent?limit=-5", 422), ("detections/recent?offset=10001", 422), ("detections/recent?skip=-1", 422), ("detections/recent?zone=INVALID_ZONE", 400),
     ("detections/count?zone=INVALID_ZONE", 400), ("detections/count?hours=x", 422),
     ("detections/count?zone=near%27%20OR%201", 400),
 ])

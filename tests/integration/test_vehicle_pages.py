@@ -103,6 +103,13 @@ def test_the_lists_of_logs(fleet, database, path, table, shape):
     assert {r["vehicle_id"] for r in mine} == {fleet.ids["USV-1"]}
     assert [r["id"] for r in ask("?limit=2")] == [r["id"] for r in mine[:2]]
     assert ask("?limit=0") == []
+    # who pages sees each once, by either name
+    for user, whole in (("ana", mine), ("root", ask(user="root"))):
+        for name in ("offset", "skip"):
+            pages = [ask(f"?limit=2&{name}={n}", user) for n in (0, 2, 4, 6)]
+            assert [r for page in pages for r in page] == whole, (user, name)
+        assert ask("?offset=10000", user) == []
+    assert ask(f"?vehicle_id={fleet.ids['USV-1']}&offset=3") == mine[3:]
     one = fleet.ids["USV-1"]
     assert ask(f"?vehicle_id={one}") == ask("?vehicle_id=0") == mine == ask(f"?vehicle_id={one}",
                                                                            "root")
@@ -115,9 +122,12 @@ def test_the_lists_of_logs(fleet, database, path, table, shape):
     assert [r["id"] for r in ask(f"?start={at}")] == [r["id"] for r in mine if r["created_at"] >= at]
     assert [r["id"] for r in ask(f"?end={at}")] == [r["id"] for r in mine if r["created_at"] <= at]
     assert mine[2] in ask(f"?start={at}&end={at}")
+    for name in ("start", "end"):
+        assert ask(f"?{name}_time={at}") == ask(f"?{name}={at}")
     assert ask("?end=2001-01-01T00:00:00%2B07:00") == ask("?start=2100-01-01") == []
     for bad, status in (("?vehicle_id=x", 422), ("?vehicle_id=-1", 422), ("?vehicle_id=1.5", 422),
                         ("?limit=1001", 422), ("?limit=-1", 422), ("?start=soon", 400),
+                        ("?offset=10001", 422), ("?skip=-1", 422), ("?offset=x", 422), ("?end_time=soon", 400),
                         ("?vehicle_id=99999999999999999999", 422), ("?vehicle_id=1%20OR%201", 422),
                         ("?end=%00", 400)):
         assert fleet.get(f"{path}/{bad}", "ana").status_code == status, bad
@@ -233,6 +243,8 @@ def test_the_alerts_of_a_vehicle(fleet, broker, database):
     assert (alerts[0]["severity"], alerts[0]["alert_type"], alerts[0]["source"]) == (
         "critical", "GPS", "fc")
     assert len(fleet.get("/vehicles/USV-1/alerts?limit=1", "root").json()) == 1
+    assert fleet.get("/vehicles/USV-1/alerts?skip=1", "ana").json() == alerts[1:]
+    assert fleet.get("/vehicles/USV-1/alerts?offset=10001", "ana").status_code == 422
     assert fleet.get("/vehicles/USV-2/alerts", "ana").status_code == 404
     assert fleet.get("/vehicles/USV-1/alerts?limit=x", "ana").status_code == 422
 

@@ -65,6 +65,31 @@ static void test_numbers_have_bounds(void **state) {
         }
 }
 
+static void test_what_is_passed_over_has_two_names(void **state) {
+        static const struct {
+                const char *query;
+                int64_t n;
+                int status;
+        } cases[] = { { "", 0, 0 },
+                      { "skip=7", 7, 0 },
+                      { "offset=10", 10, 0 },
+                      { "skip=7&offset=8", 8, 0 },
+                      { "skip=11", 0, 422 },
+                      { "offset=-1", 0, 422 },
+                      { "skip=1&offset=x", 1, 422 } };
+        Fixture f;
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                int64_t n = 0;
+
+                ask(&f, "UTC", cases[i].query);
+                assert_int_equal(ws_page_offset(&f.call, 10, &n), cases[i].status == 0);
+                assert_int_equal(n, cases[i].n);
+                assert_int_equal(said(&f), cases[i].status);
+        }
+}
+
 static void test_times_without_an_offset_are_local(void **state) {
         static const char *const same[] = {
                 "t=2026-04-27T10:45:00",         "t=2026-04-27T08:45:00Z",
@@ -112,6 +137,7 @@ static void test_a_date_is_the_midnight_of_its_zone(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_numbers_have_bounds),
+                cmocka_unit_test(test_what_is_passed_over_has_two_names),
                 cmocka_unit_test(test_times_without_an_offset_are_local),
                 cmocka_unit_test(test_a_date_is_the_midnight_of_its_zone),
         };

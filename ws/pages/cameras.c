@@ -12,7 +12,7 @@ int ws_page_cameras(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_CAMERAS);
 
         page.limit = 100;
-        if (!ws_page_number(call, "skip", 0, INT32_MAX, &page.offset) ||
+        if (!ws_page_offset(call, INT32_MAX, &page.offset) ||
             !ws_page_number(call, "limit", 0, 1000, &page.limit) ||
             !ws_page_flag(call, "active_only", &page.number))
                 return 0;
@@ -87,7 +87,8 @@ static int ws_cameras_history(WsCall *call, bool is_wrapped) {
         page.limit = 50;
         page.number = is_wrapped;
         if (!ws_page_number(call, "hours", 0, WS_CAMERAS_HOURS, &hours) ||
-            !ws_page_number(call, "limit", 0, 500, &page.limit))
+            !ws_page_number(call, "limit", 0, 500, &page.limit) ||
+            !ws_page_offset(call, WS_PAGE_OFFSET, &page.offset))
                 return 0;
         ws_page_text(call, "person_name", page.text);
         page.from_us = call->now_us - hours * INT64_C(3600000000);
@@ -143,7 +144,8 @@ int ws_page_face_person(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_FACE_HISTORY);
 
         page.limit = 100;
-        if (!ws_page_number(call, "limit", 0, 500, &page.limit))
+        if (!ws_page_number(call, "limit", 0, 500, &page.limit) ||
+            !ws_page_offset(call, WS_PAGE_OFFSET, &page.offset))
                 return 0;
         snprintf(page.text, sizeof(page.text), "%s", call->target);
         return ws_page_ask(call, &page);

@@ -106,6 +106,11 @@ bool ws_page_number(WsCall *call, const char *name, int64_t low, int64_t high, i
         return ws_page_invalid(call, "query", name, ws_page_fault(text, low), detail);
 }
 
+bool ws_page_offset(WsCall *call, int64_t high, int64_t *ret_offset) {
+        return ws_page_number(call, "skip", 0, high, ret_offset) &&
+               ws_page_number(call, "offset", 0, high, ret_offset);
+}
+
 void ws_page_text(const WsCall *call, const char *name, char ret_text[WS_PAGE_TEXT_SIZE]) {
         if (!ws_request_param(call->request, name, ret_text, WS_PAGE_TEXT_SIZE))
                 *ret_text = '\0';

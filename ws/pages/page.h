@@ -15,6 +15,7 @@
 #include "ws/http/endpoint.h"
 
 #define WS_PAGE_TEXT_SIZE      256
+#define WS_PAGE_OFFSET         10000 /* what is passed over has to be found all the same */
 #define WS_PAGE_COUNTER_MANUAL "docs/migrate/people-counter.md"
 
 /* A question of this kind, with what the caller may see, the configured time zone, and as many
@@ -23,6 +24,8 @@ PageQuery ws_page(const WsCall *call, PageKind kind);
 
 /* Left alone where the parameter is absent. */
 bool ws_page_number(WsCall *call, const char *name, int64_t low, int64_t high, int64_t *ret_value);
+/* So many of a list are passed over: `offset`, or `skip`. Likewise left alone; 422. */
+bool ws_page_offset(WsCall *call, int64_t high, int64_t *ret_offset);
 /* In the pages' time zone where it has no offset. *ret_us is left alone if absent or empty. */
 bool ws_page_time(WsCall *call, const char *name, int64_t *ret_us);
 /* YYYY-MM-DD: midnight of its zone, @n_days later. Likewise. */

@@ -120,6 +120,7 @@ int ws_page_counter_recent(WsCall *call) {
 
         page.limit = WS_COUNTER_RECENT;
         if (!ws_page_number(call, "limit", 1, WS_COUNTER_MANY, &page.limit) ||
+            !ws_page_offset(call, WS_PAGE_OFFSET, &page.offset) ||
             !ws_page_counter_zone(call, &page))
                 return 0;
         return ws_page_ask(call, &page);

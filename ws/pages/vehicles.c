@@ -77,7 +77,8 @@ int ws_page_vehicle_alerts(WsCall *call) {
         const Vehicle *vehicle;
 
         page.limit = 100;
-        if (!ws_page_number(call, "limit", 0, WS_VEHICLES_LOGS, &page.limit))
+        if (!ws_page_number(call, "limit", 0, WS_VEHICLES_LOGS, &page.limit) ||
+            !ws_page_offset(call, WS_PAGE_OFFSET, &page.offset))
                 return 0;
         if (!ws_endpoint_see_vehicle(call, call->target, &vehicle)) {
                 (void)ws_page_refuse(call, 404, "Vehicle not found");
@@ -107,7 +108,10 @@ static int ws_vehicles_logs(WsCall *call, PageKind kind, int64_t limit) {
         page.limit = limit;
         if (!ws_page_number(call, "vehicle_id", 0, INT64_MAX, &page.vehicle_id) ||
             !ws_page_number(call, "limit", 0, WS_VEHICLES_LOGS, &page.limit) ||
-            !ws_page_time(call, "start", &page.from_us) || !ws_page_time(call, "end", &page.to_us))
+            !ws_page_offset(call, WS_PAGE_OFFSET, &page.offset) ||
+            !ws_page_time(call, "start_time", &page.from_us) ||
+            !ws_page_time(call, "start", &page.from_us) ||
+            !ws_page_time(call, "end_time", &page.to_us) || !ws_page_time(call, "end", &page.to_us))
                 return 0;
         if (kind == PAGE_SENSOR_LOGS && !ws_page_number(call, "sensor_id", 0, INT32_MAX, &sensor))
                 return 0;
