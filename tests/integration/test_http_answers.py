@@ -125,6 +125,9 @@ def test_a_password_buys_a_token_that_opens_sockets(gateway, viewer):
     assert answer.status_code == 200
     body = answer.json()
     assert list(body) == ["access_token", "token_type"] and body["token_type"] == "bearer"
+    as_form_data = gateway.post("/api/token", files={"grant_type": (None, "password"), "username": (None, "ana"),
+                                                     "password": (None, "correct horse battery")})
+    assert (as_form_data.status_code, list(as_form_data.json())) == (200, list(body)), as_form_data.text
     v = viewer("/api/ws", headers={"Authorization": f"Bearer {body['access_token']}"})
     v.next_of("connection")
     for data in ({"username": "ana", "password": "wrong"}, {"username": "no", "password": "x"}):

@@ -107,6 +107,11 @@ static void test_a_body_has_to_be_one_that_can_be_read(void **state) {
         strcpy(request->content_type, "Application/X-WWW-Form-Urlencoded; charset=utf-8");
         ask("POST", "/api/token");
         assert_non_null(ws_precheck(&call));
+        strcpy(request->content_type, "multipart/form-data; boundary=x7"); /* a form as well, */
+        ask("POST", "/api/token");
+        assert_non_null(ws_precheck(&call));
+        ask("POST", "/auth/login"); /* and no JSON */
+        expect_refused(415, "unsupported_media_type");
         *request->content_type = '\0';
         ask("POST", "/api/token");
         expect_refused(415, "unsupported_media_type");

@@ -12,6 +12,9 @@
 #include "ws/viewer/dialect.h"
 
 #define WS_PRECHECK_BODY_MAX 65536
+#define WS_PRECHECK_JSON     "application/json"
+#define WS_PRECHECK_FORM     "application/x-www-form-urlencoded"
+#define WS_PRECHECK_PARTS    "multipart/form-data"
 
 void ws_precheck_misread(WsResponse *response, int status) {
         switch (status) {
@@ -291,12 +294,14 @@ static bool ws_precheck_identify(WsCall *call, const WsEndpoint *endpoint) {
 }
 
 /* The media type without its parameters. Who says none, as small scripts do, means the JSON that
- * the path takes. */
+ * the path takes. A form may come as FormData is sent: its first line says what is between. */
 static bool ws_precheck_is_type(const char *content_type, const char *wanted) {
         size_t n = strcspn(content_type, "; \t");
 
-        if (!wanted || (!*content_type && strcmp(wanted, "application/json") == 0))
+        if (!wanted || (!*content_type && strcmp(wanted, WS_PRECHECK_JSON) == 0))
                 return true;
+        if (n == strlen(WS_PRECHECK_PARTS) && strncasecmp(content_type, WS_PRECHECK_PARTS, n) == 0)
+                return strcmp(wanted, WS_PRECHECK_FORM) == 0;
         return n == strlen(wanted) && strncasecmp(content_type, wanted, n) == 0;
 }
 
@@ -357,10 +362,10 @@ const WsEndpoint *ws_precheck(WsCall *call) {
                 ws_response_problem(call->response,
                                     415,
                                     "unsupported_media_type",
-                                    strcmp(endpoint->content_type, "application/json") == 0
-                                            ? "The body must be application/json."
-                                            : "The body must be "
-                                              "application/x-www-form-urlencoded.");
+                                    strcmp(endpoint->content_type, WS_PRECHECK_JSON) == 0
+                                            ? "The body must be " WS_PRECHECK_JSON "."
+                                            : "The body must be " WS_PRECHECK_FORM
+                                              " or " WS_PRECHECK_PARTS ".");
                 return NULL;
         }
         return endpoint;

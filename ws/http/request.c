@@ -13,6 +13,7 @@
 #include "ws/wire/form.h"
 #include "ws/wire/frame.h"
 #include "ws/wire/head.h"
+#include "ws/wire/multipart.h"
 
 #define WS_REQUEST_MINUTE 13 /* characters: YYYYMMDDThhmm */
 
@@ -346,8 +347,11 @@ bool ws_request_time(char *text, const Zone *zone, int64_t *ret_us) {
 }
 
 bool ws_request_form_is_text(Text form) {
-        CLEANUP(free) char *decoded = malloc(form.n + 2);
+        CLEANUP(free) char *decoded = NULL;
 
+        if (ws_multipart_is(form))
+                return name_is_utf8(form);
+        decoded = malloc(form.n + 2);
         return decoded && ws_form_unescape(form, ' ', decoded, form.n + 2) &&
                name_is_utf8(text_of(decoded));
 }
@@ -355,6 +359,8 @@ bool ws_request_form_is_text(Text form) {
 bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value) {
         bool found;
 
+        if (ws_multipart_is(form))
+                return ws_multipart_find(form, name, ret_value, n_value);
         return ws_form_find(form, name, ret_value, n_value, &found);
 }
 
