@@ -92,7 +92,7 @@ static Stage stage;
 static Viewer ana;
 
 /* @before: what was shown before it where it comes from; 0: it is our own. */
-static void push_from(unsigned slot, uint64_t seq, uint64_t before) {
+static void push_event(unsigned slot, uint64_t epoch, uint64_t seq, uint64_t before) {
         char data[32];
         Record record = { .seq = seq,
                           .received_us = clock_now_us(),
@@ -105,8 +105,17 @@ static void push_from(unsigned slot, uint64_t seq, uint64_t before) {
         record.data = text_of(data);
         assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
         event->slot = (uint16_t)slot;
+        event->epoch = epoch;
         event->before_seq = before;
         stage_push(&stage, event);
+}
+
+static void push_from(unsigned slot, uint64_t seq, uint64_t before) {
+        push_event(slot, 0, seq, before);
+}
+
+static void push_of(uint64_t epoch, uint64_t seq, uint64_t before) {
+        push_event(1, epoch, seq, before);
 }
 
 static void push(unsigned slot, uint64_t seq) {
@@ -158,12 +167,20 @@ static const char *cursor_of(uint64_t a, uint64_t b, char text[CURSOR_TEXT_SIZE]
         return cursor_text(&cursor, text);
 }
 
-static void expect_cursor(const Viewer *viewer, uint64_t a, uint64_t b) {
+/* @second: the journal of the second slot. */
+static void expect_cursor_of(const char *second, const Viewer *viewer, uint64_t a, uint64_t b) {
         char cursor[CURSOR_TEXT_SIZE], text[CURSOR_TEXT_SIZE + 16];
+        Cursor wanted = { .n = 2, .parts = { { A, a } } };
 
-        snprintf(text, sizeof(text), "\"cursor\":\"%s\"", cursor_of(a, b, cursor));
+        wanted.parts[1].seq = b;
+        memcpy(wanted.parts[1].epoch, second, CURSOR_EPOCH_SIZE);
+        snprintf(text, sizeof(text), "\"cursor\":\"%s\"", cursor_text(&wanted, cursor));
         if (!strstr(viewer->text, text))
                 fail_msg("%s is not at %d, %d", viewer->text, (int)a, (int)b);
+}
+
+static void expect_cursor(const Viewer *viewer, uint64_t a, uint64_t b) {
+        expect_cursor_of(B, viewer, a, b);
 }
 
 static void expect_push(Viewer *viewer, const char *data, uint64_t a, uint64_t b) {
@@ -564,6 +581,52 @@ static void test_what_is_no_news_names_nobody(void **state) {
         expect_push(&ana, "b13", 100, 13);
 }
 
+/* As the owner says it, or one that was the owner. */
+static void push_open(uint64_t epoch, uint64_t seq) {
+        Event *event = NULL;
+
+        assert_int_equal(event_new_open(&event, seq), 0);
+        event->slot = 1;
+        event->epoch = epoch;
+        stage_push(&stage, event);
+}
+
+/* A cursor that is beyond it would miss it once it comes, and one that stays before it for nothing
+ * brings much once more. */
+static void test_what_is_open_is_said_by_whoever_has_the_slot(void **state) {
+        const uint64_t owner = UINT64_C(0xbbbbbbbbbbbbbbbb), former = UINT64_C(0xdddddddddddddddd);
+
+        (void)state;
+        push_open(owner, 12);
+        push_of(owner, 13, 10);
+        expect_push(&ana, "b13", 100, 11);
+        push_open(former, 0); /* its last words */
+        push_of(owner, 14, 13);
+        expect_push(&ana, "b14", 100, 11);
+        push_open(owner, 0);
+        push_open(former, 3);
+        push_of(owner, 15, 14);
+        expect_push(&ana, "b15", 100, 15);
+}
+
+static void test_what_an_owner_left_open_holds_nobody_back_behind_the_next(void **state) {
+        const uint64_t owner = UINT64_C(0xbbbbbbbbbbbbbbbb), next = UINT64_C(0xdddddddddddddddd);
+
+        (void)state;
+        push_open(owner, 11);
+        push_of(owner, 12, 10);
+        expect_push(&ana, "b12", 100, 10);
+        push_of(next, 20, 12); /* it says nothing of what is open, as nothing is */
+        viewer_expect(&ana, "\"data\":\"b20\"");
+        expect_cursor_of("dddddddddddddddd", &ana, 100, 20);
+        push_of(owner, 23, 20); /* it has it again, and what it had left open */
+        expect_push(&ana, "b23", 100, 10);
+        push_open(next, 25); /* before it is known that it has it */
+        push_of(next, 26, 23);
+        viewer_expect(&ana, "\"data\":\"b26\"");
+        expect_cursor_of("dddddddddddddddd", &ana, 100, 24);
+}
+
 /* Another gateway has just made it: who may see it is not known here yet. */
 static void test_what_is_of_a_new_thing_waits_for_it(void **state) {
         Record record = {
@@ -617,6 +680,8 @@ int main(void) {
                 CASE(test_who_comes_from_a_former_owner_goes_on, set_up),
                 CASE(test_who_has_seen_more_of_a_former_owner_is_told, set_up),
                 CASE(test_what_is_no_news_names_nobody, set_up_live),
+                CASE(test_what_is_open_is_said_by_whoever_has_the_slot, set_up_live),
+                CASE(test_what_an_owner_left_open_holds_nobody_back_behind_the_next, set_up_live),
                 CASE(test_what_is_of_a_new_thing_waits_for_it, set_up_live),
         };
 

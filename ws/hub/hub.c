@@ -418,8 +418,7 @@ int ws_hub_publish(WsHub *hub, Event *event) {
                 r = ws_hub_apply(hub, event->delta);
                 break;
         case EVENT_OPEN:
-                loop->numbers.journals[ws_numbers_slot(&loop->numbers, event)].open_seq =
-                        event->seq;
+                ws_numbers_leave_open(&loop->numbers, event);
                 break;
         case EVENT_GAP:
                 r = ws_hub_skip(hub, event);

@@ -66,6 +66,25 @@ size_t ws_numbers_slot(const WsNumbers *numbers, const Event *event) {
         return event->slot < numbers->n ? event->slot : 0;
 }
 
+void ws_numbers_leave_open(WsNumbers *numbers, const Event *event) {
+        WsJournal *journal = &numbers->journals[ws_numbers_slot(numbers, event)];
+
+        if (event->epoch == 0 || event->epoch == journal->named) {
+                journal->open_seq = event->seq;
+                return;
+        }
+        journal->other = event->epoch;
+        journal->other_open_seq = event->seq;
+}
+
+static void ws_numbers_change_open(WsJournal *journal, uint64_t epoch) {
+        uint64_t open_seq = journal->other == epoch ? journal->other_open_seq : 0;
+
+        journal->other = journal->named;
+        journal->other_open_seq = journal->open_seq;
+        journal->open_seq = open_seq;
+}
+
 bool ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch) {
         WsJournal *journal = &numbers->journals[slot];
         char before[CURSOR_EPOCH_SIZE];
@@ -73,6 +92,7 @@ bool ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch) {
         if (epoch == 0 || epoch == journal->named)
                 return false;
         memcpy(before, journal->epoch, sizeof(before));
+        ws_numbers_change_open(journal, epoch);
         journal->named = epoch;
         snprintf(journal->epoch, sizeof(journal->epoch), "%016" PRIx64, epoch);
         if (strcmp(before, journal->epoch) == 0)

@@ -33,6 +33,8 @@ struct WsJournal {
         bool is_begun;       /* what follows is known */
         uint64_t last_seq;   /* of several: of the newest that was shown, or missed */
         uint64_t open_seq;   /* no cursor that is given reaches this; 0 = nothing is open */
+        uint64_t other;      /* the journal that had the slot before, or has it next, */
+        uint64_t other_open_seq; /* and what is open of that */
         uint64_t given_seq; /* numbers up to here may be in somebody's hands: the journal's at start
                              */
 };
@@ -81,6 +83,9 @@ uint64_t ws_numbers_step(WsNumbers *numbers, size_t slot, uint64_t seq);
 /* The slot's journal is another one now, with the same number line; 0: it is the same. True: it was
  * another one that was shown. */
 bool ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch);
+/* EVENT_OPEN. Of another journal than the slot's it counts once that is named: it is said before
+ * anything behind it, or by one that had the slot before. */
+void ws_numbers_leave_open(WsNumbers *numbers, const Event *event);
 /* The one before it had stored so much: up to there it is known what was shown of it. */
 void ws_numbers_settle(WsNumbers *numbers, size_t slot, uint64_t stored_seq);
 /* Is @seq of that journal, or of the one before it, known here with all that was shown before? */
