@@ -124,17 +124,35 @@ static bool comes(uint64_t seq, uint64_t before_seq) {
 }
 
 /* As the hub does with each: how many numbers are in vain. */
-static uint64_t forks(uint64_t seq, uint64_t before_seq, uint64_t epoch, uint64_t *ret_seen) {
-        CLEANUP(event_unref) Event *event = event_of(1, seq, before_seq, BOAT);
+static uint64_t is_forked_by(const Event *event, uint64_t *ret_seen) {
         uint64_t place = 0, seen[CURSOR_MAX];
-        uint64_t n;
+        uint64_t n = ws_catching_forks(&catching, event, &place);
 
-        event->epoch = epoch;
-        n = ws_catching_forks(&catching, event, &place);
         if (n > 0) {
                 ws_numbers_seen(&loop.numbers, place, seen);
                 *ret_seen = seen[1];
         }
+        return n;
+}
+
+static uint64_t forks(uint64_t seq, uint64_t before_seq, uint64_t epoch, uint64_t *ret_seen) {
+        CLEANUP(event_unref) Event *event = event_of(1, seq, before_seq, BOAT);
+
+        event->epoch = epoch;
+        return is_forked_by(event, ret_seen);
+}
+
+/* How far the slot is: as its owner says it, or, with @before_seq, the database. */
+static uint64_t head_forks(uint64_t seq, uint64_t before_seq, uint64_t epoch, uint64_t *ret_seen) {
+        CLEANUP(event_unref) Event *gap = NULL;
+        uint64_t n;
+
+        assert_int_equal(event_new_gap(&gap, seq, 0), 0);
+        gap->slot = 1;
+        gap->epoch = epoch;
+        gap->before_seq = before_seq;
+        n = is_forked_by(gap, ret_seen);
+        assert_false(ws_catching_goes_on(&catching, gap));
         return n;
 }
 
@@ -279,6 +297,58 @@ static void test_what_a_former_owner_had_shown_and_not_stored_is_in_vain(void **
         assert_true(comes(90, 17));
         assert_int_equal(forks(91, 90, next, &seen), 0); /* once */
         assert_int_equal(metric_get(METRIC_LIVE_FORKED), 1);
+}
+
+static void show_until(uint64_t last_seq, uint64_t epoch) {
+        uint64_t seen;
+
+        for (uint64_t seq = 11; seq <= last_seq; ++seq) {
+                assert_int_equal(forks(seq, seq - 1, epoch, &seen), 0);
+                assert_true(comes_from(epoch, seq, seq - 1));
+        }
+}
+
+/* What would have said where it begins was lost: the database knows it. */
+static void test_where_the_first_word_of_the_next_owner_is_lost_the_database_says_it(void **state) {
+        const uint64_t ours = UINT64_C(0xbbbbbbbbbbbbbbbb), next = UINT64_C(0xcccccccccccccccc);
+        uint64_t seen = 0;
+
+        (void)state;
+        show_until(20, ours);
+        assert_int_equal(head_forks(17, 17, next, &seen), 0); /* it has nothing yet */
+        assert_int_equal(forks(91, 90, next, &seen), 0);
+        assert_false(comes_from(next, 91, 90));
+        (void)ws_numbers_step(&loop.numbers, 1, 91); /* read from the database */
+        assert_false(ws_numbers_know(&loop.numbers, 1, "bbbbbbbbbbbbbbbb", 17));
+        assert_int_equal(head_forks(90, 17, next, &seen), 3);
+        assert_int_equal(seen, 17);
+        assert_true(ws_numbers_know(&loop.numbers, 1, "bbbbbbbbbbbbbbbb", 17));
+        assert_false(ws_numbers_know(&loop.numbers, 1, "bbbbbbbbbbbbbbbb", 18));
+        assert_int_equal(head_forks(91, 17, next, &seen), 0); /* once */
+        assert_int_equal(metric_get(METRIC_LIVE_FORKED), 1);
+}
+
+static void test_likewise_where_its_beat_comes_first(void **state) {
+        const uint64_t ours = UINT64_C(0xbbbbbbbbbbbbbbbb), next = UINT64_C(0xcccccccccccccccc);
+        uint64_t seen = 0;
+
+        (void)state;
+        show_until(20, ours);
+        assert_int_equal(head_forks(91, 0, next, &seen), 0);
+        assert_int_equal(head_forks(91, 17, next, &seen), 3);
+        assert_int_equal(seen, 17);
+}
+
+static void test_nothing_is_told_where_the_former_owner_had_stored_all_of_it(void **state) {
+        const uint64_t ours = UINT64_C(0xbbbbbbbbbbbbbbbb), next = UINT64_C(0xcccccccccccccccc);
+        uint64_t seen = 0;
+
+        (void)state;
+        show_until(20, ours);
+        assert_int_equal(forks(91, 90, next, &seen), 0);
+        assert_int_equal(head_forks(91, 22, next, &seen), 0); /* two of which were lost as well */
+        assert_true(ws_numbers_know(&loop.numbers, 1, "bbbbbbbbbbbbbbbb", 20));
+        assert_int_equal(metric_get(METRIC_LIVE_FORKED), 0);
 }
 
 /* No two owners give one number. Should they, nobody misses the next one's messages without a word:
@@ -439,6 +509,9 @@ int main(void) {
                 TEST(test_what_was_lost_comes_from_the_database_with_what_came_meanwhile),
                 TEST(test_what_two_journals_have_under_one_number_is_shown_twice_and_said),
                 TEST(test_what_a_former_owner_had_shown_and_not_stored_is_in_vain),
+                TEST(test_where_the_first_word_of_the_next_owner_is_lost_the_database_says_it),
+                TEST(test_likewise_where_its_beat_comes_first),
+                TEST(test_nothing_is_told_where_the_former_owner_had_stored_all_of_it),
                 TEST(test_what_an_owner_to_come_says_under_numbers_that_were_shown_is_told_of),
                 TEST(test_one_that_gives_other_numbers_to_what_it_had_shown_says_so),
                 TEST(test_nor_is_what_it_had_shown_where_nothing_was_ever_stored),

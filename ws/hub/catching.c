@@ -113,11 +113,12 @@ bool ws_catching_takes(WsCatching *catching, const Event *event) {
 bool ws_catching_goes_on(WsCatching *catching, const Event *gap) {
         WsNumbers *numbers = &catching->loop->numbers;
         size_t slot = ws_numbers_slot(numbers, gap);
-        const WsJournal *journal = &numbers->journals[slot];
+        WsJournal *journal = &numbers->journals[slot];
 
         if (journal->is_begun && gap->seq <= journal->last_seq)
                 return false;
-        (void)ws_numbers_name(numbers, slot, gap->epoch);
+        if (ws_numbers_name(numbers, slot, gap->epoch))
+                journal->doubt_seq = journal->last_seq;
         if (!journal->is_begun)
                 return true;
         if (gap->n_items > 0 && catching->slots[slot].target == 0)
@@ -126,21 +127,46 @@ bool ws_catching_goes_on(WsCatching *catching, const Event *gap) {
         return false;
 }
 
+/* The next one was named by what does not say behind which number it begins, as its first word was
+ * lost. The database says it: up to where the one before it, or any, has stored. */
+static bool ws_catching_is_settled(WsNumbers *numbers,
+                                   size_t slot,
+                                   const Event *event,
+                                   uint64_t *ret_shown_seq) {
+        WsJournal *journal = &numbers->journals[slot];
+
+        if (event->type != EVENT_GAP || journal->doubt_seq == 0 || event->epoch != journal->named)
+                return false;
+        *ret_shown_seq = journal->doubt_seq;
+        journal->doubt_seq = 0;
+        ws_numbers_settle(numbers, slot, event->before_seq);
+        return true;
+}
+
 /* The numbers of one that had them: up to where it, or the one before it, had shown anything that
- * is not what is stored. A journal that names as shown before less than it has shown itself has
- * given that other numbers since. */
+ * is not what is stored (@ret_shown_seq). A journal that names as shown before less than it has
+ * shown itself has given that other numbers since. */
 static bool ws_catching_is_fork(WsNumbers *numbers,
                                 size_t slot,
                                 const Event *event,
-                                uint64_t before_seq) {
-        const WsJournal *journal = &numbers->journals[slot];
+                                uint64_t before_seq,
+                                uint64_t *ret_shown_seq) {
+        WsJournal *journal = &numbers->journals[slot];
         bool is_message = event->type == EVENT_MESSAGE;
 
-        if (!journal->is_begun || (is_message ? event->behind : event->before_seq == 0) ||
-            event->seq <= journal->last_seq)
+        *ret_shown_seq = journal->last_seq;
+        if (!journal->is_begun || (is_message ? event->behind : event->before_seq == 0))
+                return false;
+        if (ws_catching_is_settled(numbers, slot, event, ret_shown_seq))
+                return before_seq < *ret_shown_seq;
+        if (event->seq <= journal->last_seq)
                 return false;
         if (!ws_numbers_name(numbers, slot, event->epoch))
                 return is_message && event->epoch != 0 && event->before_seq < journal->live_seq;
+        if (is_message && before_seq > journal->last_seq) {
+                journal->doubt_seq = journal->last_seq;
+                return false;
+        }
         ws_numbers_settle(numbers, slot, before_seq);
         return before_seq < journal->last_seq;
 }
@@ -149,14 +175,14 @@ uint64_t ws_catching_forks(WsCatching *catching, const Event *event, uint64_t *r
         WsNumbers *numbers = &catching->loop->numbers;
         size_t slot = ws_numbers_slot(numbers, event);
         WsJournal *journal = &numbers->journals[slot];
-        uint64_t before_seq = event->before_seq;
+        uint64_t before_seq = event->before_seq, shown_seq;
         uint64_t since[CURSOR_MAX];
 
         if (event->epoch != 0 && event->epoch == journal->passed &&
             journal->passed_seq < before_seq)
                 before_seq = journal->passed_seq;
         if (!ws_numbers_are_several(numbers) ||
-            !ws_catching_is_fork(numbers, slot, event, before_seq))
+            !ws_catching_is_fork(numbers, slot, event, before_seq, &shown_seq))
                 return 0;
         journal->live_seq = 0;
         ws_numbers_seen(numbers, numbers->last_place, since);
@@ -169,9 +195,9 @@ uint64_t ws_catching_forks(WsCatching *catching, const Event *event, uint64_t *r
                     "slot "
                     "showed what it did not store; viewers are told\"",
                     slot,
-                    (unsigned long long)journal->last_seq,
+                    (unsigned long long)shown_seq,
                     (unsigned long long)before_seq);
-        return journal->last_seq - before_seq;
+        return shown_seq - before_seq;
 }
 
 /* ---- what was lost -------------------------------------------------------------------------- */

@@ -52,7 +52,9 @@ bool ws_catching_takes(WsCatching *catching, const Event *event);
 bool ws_catching_goes_on(WsCatching *catching, const Event *gap);
 /* Of a message or EVENT_GAP, before either: has the slot gone on to a journal that begins before
  * the last that was shown here? Then the owner before had shown what it did not store, and the next
- * one may have been sent it once more. Or has the same one given other numbers to what it had
- * shown? How many numbers were; @ret_place: the last place that is stored. 0: it has not. */
+ * one may have been sent it once more. Where what names the next one does not say where it begins,
+ * the database does, later (EVENT_GAP with a number before it). Or has the same one given other
+ * numbers to what it had shown? How many numbers were; @ret_place: the last place that is stored.
+ * 0: it has not. */
 uint64_t ws_catching_forks(WsCatching *catching, const Event *event, uint64_t *ret_place);
 MUST_CHECK int ws_catching_turn(WsCatching *catching, int64_t now_ms); /* asks, if it is time to */

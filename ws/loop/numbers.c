@@ -98,7 +98,7 @@ bool ws_numbers_name(WsNumbers *numbers, size_t slot, uint64_t epoch) {
         if (strcmp(before, journal->epoch) == 0)
                 return false;
         memcpy(journal->former, before, sizeof(before));
-        journal->former_seq = journal->live_seq = journal->passed = 0;
+        journal->former_seq = journal->live_seq = journal->doubt_seq = journal->passed = 0;
         return true;
 }
 

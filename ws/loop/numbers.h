@@ -28,6 +28,8 @@ struct WsJournal {
         char former[CURSOR_EPOCH_SIZE]; /* the one before it, whose slot it was; "" */
         uint64_t former_seq;            /* up to here all of it was shown here, and is stored */
         uint64_t live_seq;   /* of several: of the newest that itself said it was shown; 0: none */
+        uint64_t doubt_seq;  /* shown of the one before it, which may not have stored it: it was
+                                named by what does not say where it begins; 0: that is known */
         uint64_t passed;     /* whose numbers were not above, of none of these two; 0: nobody's */
         uint64_t passed_seq; /* and behind which they begin */
         bool is_begun;       /* what follows is known */
