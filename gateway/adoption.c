@@ -81,7 +81,7 @@ static int adoption_open(Adoption *adoption) {
 static int adoption_learn(Adoption *adoption, int slot) {
         const Config *config = adoption->config;
         Journal *journal = adoption->journal;
-        uint64_t last_seq = journal_last_seq(journal), n = 0, n_new = 0, by;
+        uint64_t n = 0, n_new = 0, until_seq, by;
         const Text *held;
         int r;
 
@@ -98,11 +98,12 @@ static int adoption_learn(Adoption *adoption, int slot) {
         if (journal_pass_taken(journal, adoption->position, &n, &n_new) != 0)
                 return ADOPTION_E_DISK;
         adoption->adopted->n_taken += n;
-        if (n > 0)
+        until_seq = journal_taken_until(journal, adoption->position); /* of a call before, too */
+        if (until_seq > 0)
                 r = db_takeover_note_taken(adoption->conn,
                                            journal_epoch(journal),
                                            adoption->position,
-                                           last_seq);
+                                           until_seq);
         if (r != 0)
                 return r > 0 ? ADOPTION_E_DATABASE : r;
         held = journal_held(journal, adoption->position);

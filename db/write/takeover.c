@@ -142,8 +142,18 @@ int db_takeover_note_taken(DbConn *conn,
         snprintf(after, sizeof(after), "%llu", (unsigned long long)after_seq);
         snprintf(until, sizeof(until), "%llu", (unsigned long long)until_seq);
         return db_conn_exec(conn,
-                            &(DbQuery){ "UPDATE journal_positions SET taken_after = $2::bigint,"
-                                        " taken_until = $3::bigint WHERE epoch = $1",
+                            &(DbQuery){ "UPDATE journal_positions p SET taken_after = n.low,"
+                                        " taken_until = n.high FROM (SELECT epoch,"
+                                        " CASE WHEN $2::bigint <= taken_until"
+                                        " AND taken_after <= $3::bigint"
+                                        " THEN least(taken_after, $2::bigint)"
+                                        " ELSE $2::bigint END AS low,"
+                                        " CASE WHEN $2::bigint <= taken_until"
+                                        " AND taken_after <= $3::bigint"
+                                        " THEN greatest(taken_until, $3::bigint)"
+                                        " ELSE $3::bigint END AS high"
+                                        " FROM journal_positions WHERE epoch = $1) n"
+                                        " WHERE p.epoch = n.epoch",
                                         N_ELEMENTS(args),
                                         args },
                             NULL);

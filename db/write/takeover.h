@@ -31,7 +31,8 @@ MUST_CHECK int db_takeover(DbConn *conn,
                            DbPosition *ret_position,
                            uint64_t *ret_floor);
 /* What the journal had behind @after_seq, up to @until_seq, others have stored, some of it at
- * least: who has seen that under these numbers may see it once more (db/read/missed.c). */
+ * least: who has seen that under these numbers may see it once more (db/read/missed.c). What was
+ * said before stays true where both meet. */
 MUST_CHECK int db_takeover_note_taken(DbConn *conn,
                                       const char *epoch,
                                       uint64_t after_seq,

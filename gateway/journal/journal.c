@@ -47,6 +47,7 @@ static int journal_recover_into(Journal *journal) {
         journal->first_seq = found.first_message_seq;
         journal->last_seq = found.last_message_seq;
         journal->used_seq = found.last_seq;
+        journal->taken_seq = found.last_taken_seq;
         journal->recovered_seq = found.last_message_seq;
         journal->damaged_after_seq = found.damaged_after_seq;
         journal->damaged_until_seq = found.damaged_until_seq;

@@ -135,6 +135,9 @@ MUST_CHECK int journal_pass_taken(Journal *journal,
                                   uint64_t position,
                                   uint64_t *ret_n,
                                   uint64_t *ret_n_new);
+/* Reader: was anything of what is behind @position passed over so, now or before a start? Up to
+ * where viewers may have seen numbers of ours; 0: nothing. */
+uint64_t journal_taken_until(Journal *journal, uint64_t position);
 
 /*
  * High water is reached at max_bytes - reserve_bytes of records, at too little free disk, or when a

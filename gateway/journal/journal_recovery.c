@@ -45,6 +45,8 @@ static void journal_recover_record(JournalRecovery *recovery,
                 sessions_load(sessions, record->packet_id, record + 1, record->n_payload);
         if (record->type != SEGMENT_MESSAGE && record->type != SEGMENT_TAKEN)
                 return;
+        if (record->type == SEGMENT_TAKEN)
+                recovery->last_taken_seq = recovery->last_seq;
         if (record->type == SEGMENT_MESSAGE && recovery->first_message_seq == 0)
                 recovery->first_message_seq = record->seq;
         if (record->type == SEGMENT_MESSAGE)

@@ -56,6 +56,7 @@ struct Journal {
         bool forget_pending;      /* {lock} the mark of a new session found no room */
         Sessions *sessions;       /* {lock} */
         JournalTaken taken;       /* {lock} */
+        uint64_t taken_seq;       /* {lock} raw: of the last that was passed over so; 0 = none */
         bool is_new;              /* {lock} it had nothing of its own as it learnt */
         bool is_over;             /* {lock} the connection to the broker: others had its session */
 

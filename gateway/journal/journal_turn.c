@@ -211,6 +211,8 @@ static int journal_pass_all(Journal *journal,
                         *ret_n_new += segment_record_messages(record);
                 if (r == 0)
                         r = segment_take(place.segment, record);
+                if (r == 0 && journal->taken_seq < segment_record_last(record))
+                        journal->taken_seq = segment_record_last(record);
         }
         if (r == 0 && changed)
                 r = segment_sync_taken(changed);
@@ -245,4 +247,18 @@ int journal_pass_taken(Journal *journal, uint64_t position, uint64_t *ret_n, uin
                          "well, and has stored them\"",
                          (unsigned long long)*ret_n);
         return 0;
+}
+
+uint64_t journal_taken_until(Journal *journal, uint64_t position) {
+        uint64_t after_raw = journal_numbers_raw(&journal->numbers, position);
+        uint64_t last_seq = atomic_load(&journal->last_seq);
+        uint64_t taken_seq;
+
+        pthread_mutex_lock(&journal->lock);
+        taken_seq = journal->taken_seq;
+        pthread_mutex_unlock(&journal->lock);
+        if (taken_seq <= after_raw)
+                return 0;
+        return journal_numbers_shifted(&journal->numbers,
+                                       taken_seq > last_seq ? taken_seq : last_seq);
 }

@@ -58,6 +58,7 @@ struct Desk {
         Stall stall;          /* live goes ahead */
         bool was_ready;       /* the position is known and the registry is loaded */
         bool is_to_restore;   /* what was last known is still to be read */
+        bool has_told_taken;  /* what others have stored of our journal is noted */
         uint64_t doubted_seq; /* behind this, numbers that were shown may be given others; 0 */
         uint64_t own_seq; /* of the position, how far our own records are: others have moved it on
                              since it was last agreed on; 0: nobody has */

@@ -231,26 +231,38 @@ static int position_ask_own(Desk *desk) {
         return r == 0 && !lane_is_idle(desk->lane) ? DB_E_OFFLINE : r;
 }
 
+/* It comes once more to whoever has seen it. What a run before has left untold, or an answer that
+ * was lost, is told now: of all that is behind our own records. */
+static int position_tell_taken(Desk *desk, uint64_t position) {
+        uint64_t after_seq = desk->own_seq > 0 ? desk->own_seq : position;
+        uint64_t until_seq = journal_taken_until(desk->journal, after_seq);
+        int r = 0;
+
+        if (until_seq > 0 && !desk->has_told_taken)
+                r = db_takeover_note_taken(database_conn(desk->database),
+                                           journal_epoch(desk->journal),
+                                           after_seq,
+                                           until_seq);
+        desk->has_told_taken = r == 0;
+        return r < 0 ? err_up(r) : r;
+}
+
 /* Before anything is read to be stored: what came to us and to others, and is stored by them, is
  * no message any more. */
 static int position_pass_taken(Desk *desk, uint64_t position) {
-        uint64_t last_seq = journal_last_seq(desk->journal), n, n_new;
-        int r;
+        uint64_t n, n_new;
 
         if (journal_pass_taken(desk->journal, position, &n, &n_new) != 0)
                 return DB_E_OFFLINE;
-        if (n == 0)
-                return 0;
-        lane_forget_ahead(desk->lane);
-        if (!desk->was_ready) /* what was there at the start is still to be counted */
-                n = n_new;
-        metric_add(METRIC_IN_JOURNAL, -(int64_t)n);
-        metric_add(METRIC_DUPLICATE, (int64_t)n);
-        r = db_takeover_note_taken(database_conn(desk->database),
-                                   journal_epoch(desk->journal),
-                                   position,
-                                   last_seq);
-        return r < 0 ? err_up(r) : r;
+        if (n > 0) {
+                desk->has_told_taken = false;
+                lane_forget_ahead(desk->lane);
+                if (!desk->was_ready) /* what was there at the start is still to be counted */
+                        n = n_new;
+                metric_add(METRIC_IN_JOURNAL, -(int64_t)n);
+                metric_add(METRIC_DUPLICATE, (int64_t)n);
+        }
+        return position_tell_taken(desk, position);
 }
 
 /* The last word to the connection: what was under way when it was lost goes out again. Unless some

@@ -180,6 +180,24 @@ def test_cut_off_anywhere(pair, scripted_broker, database, cut):
     comes_back_with_nothing(pair, scripted_broker, database, [*range(1, 9), 20, 21])
 
 
+def test_what_is_theirs_is_told_of_by_the_next_call(pair, scripted_broker, database):
+    """The first one noted on the disk that it is theirs, and was cut off before the database knew: who has seen it under
+    the dead one's numbers is told all the same."""
+    send(link_of(scripted_broker), range(1, 5))
+    wait_stored(database, range(1, 5))
+    link = leave_behind(pair, scripted_broker, range(5, 13))
+    send(link, range(8, 11), dup=True)
+    send(link, [20])
+    wait_stored(database, [*range(1, 5), *range(8, 11), 20])
+    pair.heal()
+    pair.proxy.arm(CUTS["before others are told"])
+    assert adopt(pair.first, journal_of(pair.first), check=False).returncode == 1
+    assert pair.proxy.n_faults == 1
+    assert adopt(pair.first, journal_of(pair.first)).endswith(said(5))
+    wait_stored(database, [*range(1, 13), 20])
+    comes_once_more_only_to_who_has_seen_it(pair.second)
+
+
 def test_of_a_copied_folder(pair, scripted_broker, database):
     """The node comes back with the original; and somebody has a second copy."""
     leave_behind(pair, scripted_broker, range(1, 9))

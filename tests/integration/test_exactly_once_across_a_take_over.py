@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from conftest import populate
-from faultproxy import PostgresProxy
+from faultproxy import CUT, PostgresProxy
 from test_native_protocol import Native
 from test_one_gateway_stores_at_a_time import wait_standing_by
 from waiting import wait_until
@@ -153,6 +153,30 @@ def test_in_its_journal_and_not_acknowledged(pair, scripted_broker, database, ma
     assert pair.first.metric("tidegate_accounting_drift") == 0
     assert pair.first.cli("journal", "verify").returncode == 0
     assert pair.first.terminate() == 0
+
+
+def test_what_is_another_ones_is_told_of_though_the_database_goes_away_then(pair, scripted_broker, database):
+    """As it was back, and had noted on its disk what the next one had stored: who has seen that is told."""
+    send(link_of(scripted_broker), range(1, 5))
+    wait_stored(database, range(1, 5))
+    pair.second.freeze()
+    pair.cut_off()
+    send(link_of(scripted_broker), range(5, 11))
+    wait_until(lambda: pair.first.metric("tidegate_in_journal") == 6, "the journal to have them")
+    pair.second.thaw()
+    link = pair.kill(pair.first, pair.second)
+    send(link, range(5, 11), dup=True)
+    send(link, [11])
+    wait_stored(database, range(1, 12))
+    pair.heal()
+    pair.proxy.arm(lambda m: CUT if "taken_after" in m.statement else None)
+    pair.first.start(wait=False)
+    wait_standing_by(pair.first)
+    assert pair.proxy.n_faults == 1
+    send(pair.swap(pair.second, pair.first), [12])
+    wait_stored(database, range(1, 13))
+    comes_once_more_only_to_who_has_seen_it(pair.first)
+    assert pair.first.metric("tidegate_accounting_drift") == 0
 
 
 def test_no_more_is_kept_than_can_be_in_flight(pair, scripted_broker, database):

@@ -304,11 +304,15 @@ static void test_what_the_other_one_got_as_well_is_left_to_him(void **state) {
         assert_int_not_equal(take(&f->b, 10, "10", true), 0);
         row = store(&f->b, take(&f->b, 11, "7", false)); /* an equal one, of its own */
         learn(&f->a, &row, 1);
+        assert_int_equal(journal_taken_until(f->a.journal, f->a.stored), 0);
         assert_int_equal(passed(&f->a), 3);
         assert_string_equal(waiting(&f->a), "7 ");
         assert_true(journal_last_seq(f->a.journal) < last);
+        assert_int_equal(journal_taken_until(f->a.journal, f->a.stored), last);
         assert_int_equal(passed(&f->a), 0);
         restart(&f->a); /* for good */
+        assert_int_equal(journal_taken_until(f->a.journal, f->a.stored), last);
+        assert_int_equal(journal_taken_until(f->a.journal, last), 0);
         assert_string_equal(waiting(&f->a), "7 ");
         assert_int_equal(journal_count_after(f->a.journal, f->a.stored), 1);
         done(&row, 1);
