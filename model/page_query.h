@@ -34,10 +34,10 @@ typedef enum PageKind {
         PAGE_COUNTER_DISTRIBUTION,   /* number: hours */
         PAGE_COUNTER_RECENT,         /* limit, offset; text: a zone, or "" */
         PAGE_COUNTER_COUNT,          /* number: hours; text: a zone, or "" */
-        PAGE_COUNTER_DEVICES,        /* number: 1 = those that are active; text: as below */
-        PAGE_COUNTER_ACTIVE,         /* number: heard of in so many minutes; text: */
-        PAGE_COUNTER_DEVICE,         /* device_id; text: no cameras, or "" */
-        PAGE_COUNTER_DEVICE_STATS,   /* likewise */
+        PAGE_COUNTER_DEVICES,        /* number: 1 = those that are active */
+        PAGE_COUNTER_ACTIVE,         /* number: heard of in so many minutes */
+        PAGE_COUNTER_DEVICE,         /* device_id */
+        PAGE_COUNTER_DEVICE_STATS,   /* device_id */
         PAGE_CAMERAS,                /* limit, offset; number: those that are active alone */
         PAGE_CAMERA,                 /* device_id */
         PAGE_CAMERA_STATUS,          /* device_id */

@@ -210,14 +210,9 @@ const char db_page_counter_count[] =
         "json_build_object('id', d.id, 'device_id', d.code, " COUNTER_NAMED ","     \
         "   " COUNTER_LAST_SEEN ", 'created_at', " DB_PAGE_LOCAL("d.created_at") ","  \
         "   'updated_at', " DB_PAGE_LOCAL("d.updated_at") ")"
-/* A camera, as page_cameras.c knows one, is none for everybody unless it counts people as well. */
-#define COUNTER_SHOWN                                                               \
-        " ($9::text = '' OR NOT (d.device_type IS NOT DISTINCT FROM 'camera'"       \
-        "    OR EXISTS (SELECT FROM camera_states c WHERE c.device_id = d.id))"     \
-        "  OR EXISTS (SELECT FROM ble_detections l WHERE l.device_id = d.id))"
 #define COUNTER_DEVICES                                                             \
         " FROM devices d LEFT JOIN device_states s ON s.device_id = d.id"           \
-        " WHERE" DB_PAGE_OF_DEVICE("d.id") " AND" COUNTER_SHOWN
+        " WHERE" DB_PAGE_OF_DEVICE("d.id")
 
 const char db_page_counter_devices[] =
         DB_PAGE_WITH ","

@@ -45,9 +45,8 @@ static const ConfigProfileLine profile_people_counter[] = {
           "/, /ws, /api/v1/devices*, /api/v1/statistics/*, /api/v1/detections*, /api/v1/export/*, "
           "/api/v1/settings/thresholds",
           "Opens: to everybody who reaches the gateway, to read, the counts, the zones, the hashed "
-          "detections, and all devices, whatever they are, but for cameras, with code, name, place "
-          "and when they were heard of (its page has no sign-in). Nobody may write without a "
-          "token." },
+          "detections, and all devices, whatever they are, with code, name, place and when they "
+          "were heard of (its page has no sign-in). Nobody may write without a token." },
         { "ws", "stats_interval", "5s", "Statistics go out as often, when they have changed." },
         { "ws",
           "detection_interval",

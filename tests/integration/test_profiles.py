@@ -204,31 +204,6 @@ def test_the_people_counter_counts_without_a_sign_in(of_profile, broker, client,
                "the scanner to have registered itself")
 
 
-def test_the_people_counter_shows_cameras_to_nobody_in_particular(of_profile, broker, database):
-    gateway = of_profile("use_profile = people-counter, cameras\n")
-
-    def heard(code):
-        broker.publish("tfg/detections/raw", json.dumps({"device_id": code, "detections": [{"device_hash": "ab" * 32, "rssi": -50}]}))
-
-    def listed(path="", user=None):
-        return {d["device_id"] for d in gateway.get(f"/api/v1/devices/{path}", user).json()}
-
-    broker.publish("surveillance/camera/cam-new/event", json.dumps(
-        {"camera_id": "cam-new", "event_type": "motion_detected", "data": {}, "name": "Bedroom", "location": "First floor"}))
-    heard("pi-1")
-    wait_until(lambda: listed("active", "root") == {"pi-1", "cam-new"}, "both to be heard of")
-    everybody = {"dev-1", "dev-2", "pi-1"}  # also of whom nothing is known yet
-    assert listed("", "root") == everybody | {"cam-new"}
-    assert (listed(), listed("active")) == (everybody, {"pi-1"})
-    for path in ("cam-new", "cam-new/stats"):
-        wait_until(lambda p=path: gateway.get(f"/api/v1/devices/{p}", "root").status_code == 200, "it to be known")
-        answer = gateway.get(f"/api/v1/devices/{path}")
-        assert (answer.status_code, answer.json()) == (404, gateway.get("/api/v1/devices/nothing").json()), path
-        assert gateway.get(f"/api/v1/devices/{path.replace('cam-new', 'pi-1')}").status_code == 200, path
-    heard("cam-new")
-    wait_until(lambda: listed() == everybody | {"cam-new"}, "one that counts as well")
-
-
 def test_a_storm_of_detections_is_no_storm_of_reloads(of_profile, broker, database):
     """The page of the people counter loads anew with each detection_event."""
     gateway = of_profile(printed("people-counter"))

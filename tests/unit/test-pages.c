@@ -98,50 +98,10 @@ static void test_a_scope_counts_what_it_sees(void **state) {
         }
 }
 
-/* Of the devices, too, but for one that everybody may read. */
-static void test_cameras_that_count_nobody_are_left_out_if_asked(void **state) {
-        static const PageKind kinds[] = { PAGE_COUNTER_DEVICES,
-                                          PAGE_COUNTER_ACTIVE,
-                                          PAGE_COUNTER_DEVICE,
-                                          PAGE_COUNTER_DEVICE_STATS };
-        PageQuery page = { .limit = 10, .number = 1, .text = "no cameras" };
-
-        (void)state;
-        postgres_run(
-                "UPDATE devices SET device_type = 'camera' WHERE code = 'd1';"
-                "INSERT INTO devices (code, device_type) VALUES ('c4', 'camera'), ('s5', NULL);"
-                "INSERT INTO camera_states (device_id, last_event_at) VALUES (2, now()), (5, "
-                "now());"
-                "INSERT INTO device_states (device_id, last_seen)"
-                " SELECT id, now() FROM devices");
-        for (size_t i = 0; i < N_ELEMENTS(kinds); ++i) {
-                CLEANUP_BUF Buf body = { 0 };
-
-                page.kind = kinds[i];
-                page.device_id =
-                        kinds[i] == PAGE_COUNTER_DEVICE || kinds[i] == PAGE_COUNTER_DEVICE_STATS
-                                ? 4
-                                : 0;
-                assert_int_equal(db_page(conn, &page, &body),
-                                 page.device_id == 4 ? DB_E_NOT_FOUND : 0);
-                if (page.device_id == 0) {
-                        assert_says(&page, "\"device_id\" : \"d1\""); /* which has counted */
-                        assert_says(&page, "\"device_id\" : \"d2\"");
-                        assert_null(strstr(body.data, "\"c4\""));
-                        assert_null(strstr(body.data, "\"s5\""));
-                }
-                page.text[0] = '\0';
-                assert_says(&page, "\"c4\"");
-                snprintf(page.text, sizeof(page.text), "no cameras");
-        }
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_times_are_those_of_the_zone, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_scope_counts_what_it_sees, setup, teardown),
-                cmocka_unit_test_setup_teardown(
-                        test_cameras_that_count_nobody_are_left_out_if_asked, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

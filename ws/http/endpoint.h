@@ -197,7 +197,6 @@ int ws_page_counter_devices(WsCall *call);
 int ws_page_counter_active(WsCall *call);
 int ws_page_counter_device(WsCall *call);
 int ws_page_counter_device_stats(WsCall *call);
-int ws_page_counter_device_answer(WsCall *call, const Answer *answer);
 int ws_page_counter_export(WsCall *call);
 int ws_page_counter_export_answer(WsCall *call, const Answer *answer);
 int ws_page_counter_administration(WsCall *call);

@@ -136,18 +136,8 @@ int ws_page_counter_count(WsCall *call) {
         return ws_page_ask(call, &page);
 }
 
-/* Whoever is signed in sees what is his; everybody else no cameras, which are not counted here and
- * are nobody else's to know of. */
-static PageQuery ws_page_counter_scanners(const WsCall *call, PageKind kind) {
-        PageQuery page = ws_page(call, kind);
-
-        if (!call->identity.user)
-                snprintf(page.text, sizeof(page.text), "no cameras");
-        return page;
-}
-
 int ws_page_counter_devices(WsCall *call) {
-        PageQuery page = ws_page_counter_scanners(call, PAGE_COUNTER_DEVICES);
+        PageQuery page = ws_page(call, PAGE_COUNTER_DEVICES);
 
         if (!ws_page_flag(call, "active_only", &page.number))
                 return 0;
@@ -155,7 +145,7 @@ int ws_page_counter_devices(WsCall *call) {
 }
 
 int ws_page_counter_active(WsCall *call) {
-        PageQuery page = ws_page_counter_scanners(call, PAGE_COUNTER_ACTIVE);
+        PageQuery page = ws_page(call, PAGE_COUNTER_ACTIVE);
 
         page.number = WS_COUNTER_MINUTES;
         if (!ws_page_number(call, "threshold_minutes", 1, WS_COUNTER_YEAR, &page.number))
@@ -163,30 +153,12 @@ int ws_page_counter_active(WsCall *call) {
         return ws_page_ask(call, &page);
 }
 
-static int ws_page_counter_scanner(WsCall *call, PageKind kind) {
-        PageQuery page = ws_page_counter_scanners(call, kind);
-        const Device *device;
-
-        if (!ws_endpoint_see_device(call, call->target, &device))
-                return 0;
-        page.device_id = device->id;
-        return ws_page_ask(call, &page);
-}
-
 int ws_page_counter_device(WsCall *call) {
-        return ws_page_counter_scanner(call, PAGE_COUNTER_DEVICE);
+        return ws_page_ask_device(call, PAGE_COUNTER_DEVICE);
 }
 
 int ws_page_counter_device_stats(WsCall *call) {
-        return ws_page_counter_scanner(call, PAGE_COUNTER_DEVICE_STATS);
-}
-
-/* One that is left out is told as one that there is not. */
-int ws_page_counter_device_answer(WsCall *call, const Answer *answer) {
-        if (answer->status != 404)
-                return ws_page_answer(call, answer);
-        (void)ws_page_refuse(call, 404, "There is no such device.");
-        return 0;
+        return ws_page_ask_device(call, PAGE_COUNTER_DEVICE_STATS);
 }
 
 /* ---- the export ---------------------------------------------------------------------------- */
