@@ -40,8 +40,10 @@ static int bases_read_list(Bases *bases, const char *usual, const char *said) {
         if (n_own > BASES_MAX || n > n_own)
                 return BASES_E_TOO_MANY;
         bases->n = n_own;
-        if (said && n == 0)
-                other[n++] = TEXT("");
+        if (said && n == 0) {
+                other[0] = TEXT("");
+                n = 1;
+        }
         for (size_t i = 0; i < n_own; ++i)
                 if (i < n)
                         bases_put(bases, i, TEXT(""), other[i]);
