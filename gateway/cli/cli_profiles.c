@@ -45,7 +45,7 @@ static void show_topics(View *view, const ConfigTexts *texts, Bases *bases) {
 
                 if (is_shown_before(texts, i))
                         continue;
-                bases_fill(bases, topic, false, &shown);
+                bases_fill(bases, topic, &shown);
                 view_text(view, NULL, buf_text(&shown));
         }
         view_array_end(view);

@@ -19,6 +19,7 @@ typedef struct Bases Bases;
 
 enum {
         BASES_E_TOO_MANY = 1, /* the route says more than the profile has, or that BASES_MAX */
+        BASES_E_MISSING,      /* of a list, one has no character */
 };
 
 struct Bases {
@@ -27,13 +28,17 @@ struct Bases {
         size_t n; /* of the profile; 0: nothing is replaced */
 };
 
-/* @said NULL: the route says none. BASES_E_TOO_MANY, -ENOMEM. */
+/* @said NULL: the route says none. BASES_E_TOO_MANY, BASES_E_MISSING, -ENOMEM. */
 MUST_CHECK int bases_read(Bases *bases, const char *usual, const char *said);
 void bases_done(Bases *bases);
 
 /* Does @text begin with one that is not there? */
 bool bases_lack(Bases *bases, const char *text);
-/* @text with each of them in its place; in a filter a {name} of it is a level of any name. */
-void bases_fill(Bases *bases, const char *text, bool is_filter, Buf *out);
+/* @text with each of them in its place. */
+void bases_fill(Bases *bases, const char *text, Buf *out);
+/* Of filters with commas between, too, where a {name} of a base is a level of any name, and
+ * {name...} several. One that begins with a base that is not there is left out: it would be of
+ * other topics. */
+void bases_fill_filters(Bases *bases, const char *filters, Buf *out);
 
 #define CLEANUP_BASES __attribute__((cleanup(bases_done)))

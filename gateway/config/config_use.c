@@ -7,6 +7,8 @@
 #include "gateway/config/bases.h"
 #include "gateway/config/shipped.h"
 
+#define USE_NAME_SIZE (2 * CONFIG_ROUTE_NAME_MAX + 2)
+
 /* ---- a profile ---- */
 
 static int use_assign(ConfigLoader *loader,
@@ -67,6 +69,22 @@ static void use_find_stem(ConfigProfileFile *file) {
         config_error(&file->loader, "profile", NULL, "its routes have no name in common");
 }
 
+static int use_check_base(ConfigProfileFile *file) {
+        CLEANUP_BASES Bases bases = { 0 };
+        int r = bases_read(&bases, file->base.text, NULL);
+
+        if (r <= 0)
+                return err_up(r);
+        file->loader.origin = file->base.origin;
+        config_error(&file->loader,
+                     "profile",
+                     "base",
+                     "%s; allowed: one, or up to %d with commas between",
+                     r == BASES_E_MISSING ? "one of the list is missing" : "too many",
+                     BASES_MAX);
+        return 0;
+}
+
 static int use_parse(ConfigProfileFile *file, const Buf *text, const char *where) {
         FILE *stream = fmemopen(text->data, text->n, "r");
         int r;
@@ -94,6 +112,8 @@ int config_profile_file_read(ConfigProfileFile *file, const char *folder, const 
                 return err_new(-ENOMEM);
         r = text.n > 0 ? use_parse(file, &text, buf_text(&where).data) : 0;
         if (r == 0)
+                r = use_check_base(file);
+        if (r == 0)
                 use_find_stem(file);
         return err_up(r);
 }
@@ -115,13 +135,16 @@ static bool use_is_said(const ConfigText *text) {
         return text->text && text->from != CONFIG_FROM_DEFAULT;
 }
 
-static int use_fill(const ConfigText *from, ConfigText *to, Bases *bases, bool is_filter) {
+static int use_fill(const ConfigText *from, ConfigText *to, Bases *bases, bool is_filters) {
         CLEANUP_BUF Buf text = { 0 };
         int r;
 
         if (!from->text || use_is_said(to))
                 return 0;
-        bases_fill(bases, from->text, is_filter, &text);
+        if (is_filters)
+                bases_fill_filters(bases, from->text, &text);
+        else
+                bases_fill(bases, from->text, &text);
         if (buf_failed(&text))
                 return err_new(-ENOMEM);
         r = config_text_set(to, buf_text(&text).data, from->origin);
@@ -164,12 +187,16 @@ static int use_fill_general(const ConfigRoute *from, ConfigRoute *to) {
         return r == 0 ? 0 : err_up(r);
 }
 
+static void use_name(const char *main_name, const char *suffix, char ret[USE_NAME_SIZE]) {
+        snprintf(ret, USE_NAME_SIZE, "%s%s", main_name, suffix);
+}
+
 /* The route that @part of the profile becomes, whose place in the configuration is *ret_at;
  * *ret_at SIZE_MAX: it cannot be, and an error was told. */
 static int use_target(ConfigLoader *loader, size_t main_at, const char *suffix, size_t *ret_at) {
         ConfigTexts *texts = loader->config->texts;
         const char *main_name = texts->routes[main_at].name;
-        char name[2 * CONFIG_ROUTE_NAME_MAX + 2];
+        char name[USE_NAME_SIZE];
         ConfigRoute *route;
         int r;
 
@@ -177,7 +204,7 @@ static int use_target(ConfigLoader *loader, size_t main_at, const char *suffix, 
         if (*suffix == '\0')
                 return 0;
         *ret_at = SIZE_MAX;
-        snprintf(name, sizeof(name), "%s%s", main_name, suffix);
+        use_name(main_name, suffix, name);
         route = config_routes_find(texts, name);
         if (route && (route->is_default || route->is_of_profile || route->texts[ROUTE_USE].text)) {
                 config_route_error(loader,
@@ -193,6 +220,23 @@ static int use_target(ConfigLoader *loader, size_t main_at, const char *suffix, 
         return r == 0 ? 0 : err_up(r);
 }
 
+/* Its topic begins with a base that is not there, and the configuration says no other. */
+static bool use_is_left_out(const ConfigLoader *loader,
+                            size_t main_at,
+                            const char *suffix,
+                            const char *topic,
+                            Bases *bases) {
+        ConfigTexts *texts = loader->config->texts;
+        const ConfigRoute *route;
+        char name[USE_NAME_SIZE];
+
+        if (!topic || !bases_lack(bases, topic))
+                return false;
+        use_name(texts->routes[main_at].name, suffix, name);
+        route = config_routes_find(texts, name);
+        return !route || !use_is_said(&route->texts[ROUTE_TOPIC]);
+}
+
 static int use_one_route(ConfigLoader *loader,
                          const ConfigProfileFile *file,
                          size_t main_at,
@@ -200,14 +244,14 @@ static int use_one_route(ConfigLoader *loader,
                          Bases *bases) {
         ConfigTexts *texts = loader->config->texts;
         const ConfigRoute *from = &file->config->texts->routes[part];
-        const char *topic = from->texts[ROUTE_TOPIC].text;
+        const char *suffix = from->name + file->n_stem;
         ConfigRoute *main_route, *to;
         size_t at;
         int r;
 
-        if (topic && bases_lack(bases, topic))
+        if (use_is_left_out(loader, main_at, suffix, from->texts[ROUTE_TOPIC].text, bases))
                 return 0;
-        r = use_target(loader, main_at, from->name + file->n_stem, &at);
+        r = use_target(loader, main_at, suffix, &at);
         if (r != 0 || at == SIZE_MAX)
                 return err_up(r);
         main_route = &texts->routes[main_at];
@@ -237,26 +281,47 @@ static void use_unknown(ConfigLoader *loader, const char *route, const char *nam
         config_route_error(loader, route, "use", text, buf_text(&allowed).data);
 }
 
-/* The mistake of who says more than there are is told, and none is replaced. */
+/* What is said and cannot be is told, and is as if it was not said. */
+static int use_refuse_base(ConfigLoader *loader,
+                           const ConfigProfileFile *file,
+                           const ConfigRoute *route,
+                           int fault,
+                           Bases *bases) {
+        config_route_error(loader,
+                           route->name,
+                           "base",
+                           fault == BASES_E_MISSING ? "one of the list is missing"
+                                                    : "more than the profile has",
+                           file->base.text);
+        bases_done(bases);
+        return err_up(bases_read(bases, file->base.text, NULL));
+}
+
+/* A profile that is wrong itself has said so. */
 static int use_bases(ConfigLoader *loader,
                      const ConfigProfileFile *file,
                      const ConfigRoute *route,
                      Bases *bases) {
         const ConfigText *said = &route->texts[ROUTE_BASE];
-        int r = bases_read(bases, file->base.text, said->text);
+        bool is_good = file->loader.n_errors == 0;
+        const char *origin = loader->origin;
+        char section[CONFIG_ROUTE_NAME_MAX + 8];
+        int r = bases_read(bases, is_good ? file->base.text : NULL, said->text);
 
         if (r < 0)
                 return err_up(r);
-        if (r == BASES_E_TOO_MANY) {
-                if (said->origin)
-                        loader->origin = said->origin;
-                config_route_error(loader,
-                                   route->name,
-                                   "base",
-                                   "more than the profile has",
-                                   file->base.text);
-        }
-        return 0;
+        if (said->text)
+                loader->origin = said->origin;
+        snprintf(section, sizeof(section), "route %s", route->name);
+        if (r == 0 && is_good && bases->n == 1 && said->text && strchr(said->text, ','))
+                config_warning(loader,
+                               section,
+                               "base",
+                               "is one, commas and all: so is the profile's");
+        if (r > 0)
+                r = use_refuse_base(loader, file, route, r, bases);
+        loader->origin = origin;
+        return err_up(r);
 }
 
 static int use_profile(ConfigLoader *loader, size_t at, const char *name) {
@@ -301,7 +366,7 @@ int config_use_apply(ConfigLoader *loader) {
                 char origin[512];
 
                 if (!name) {
-                        if (texts->routes[i].texts[ROUTE_BASE].text)
+                        if (config_route_text(loader, &texts->routes[i], ROUTE_BASE))
                                 config_route_error(loader,
                                                    texts->routes[i].name,
                                                    "base",

@@ -238,6 +238,7 @@ TWO_BASES = ("[profile]\nabout = Two\nbase = tele, stat\n[route two]\ntopic = $b
 
 @pytest.mark.parametrize("base, topics", [
     ("", ["tele/{device}/x", "stat/{device}/x"]),
+    ("base = {site...}/tele\n", ["{site...}/tele/{device}/x", "{site...}/stat/{device}/x"]),
     ("base = home/tele\n", ["home/tele/{device}/x", "home/stat/{device}/x"]),
     ("base = {user}/t, {user}/s\n", ["{user}/t/{device}/x", "{user}/s/{device}/x"]),
     ("base = telemetry\n", ["telemetry/{device}/x"])])
@@ -247,7 +248,8 @@ def test_a_profile_of_several_bases_has_them_from_one_or_from_a_list(using, base
     assert code == 0
     assert [one["topic"] for one in table.values()] == topics
     for one in list(table.values())[1:]:
-        assert one["ignore"] == [re.sub("{.*?}", "+", topic)[:-1] + "y" for topic in topics[::-1]]
+        filters = [re.sub(r"{\w+}", "+", topic.replace("{site...}", "#")) for topic in topics[::-1]]
+        assert one["ignore"] == [one_of[:-1] + "y" for one_of in filters]
 
 
 def test_what_bases_there_are_is_told(using, route):
@@ -257,6 +259,30 @@ def test_what_bases_there_are_is_told(using, route):
     assert using("")[0] == 0
     code, said = route("profiles", "two")
     assert (said["base"], said["topics"]) == ("tele, stat", ["tele/{device}/x", "stat/{device}/x"])
+
+
+def test_the_environment_says_bases_as_a_file_does(using, route):
+    (using.folder / "two.conf").write_text(TWO_BASES)
+    assert using("")[0] == 0
+    code, said = route("list", env={"TIDEGATE_ROUTE_PLUG_USE": "two", "TIDEGATE_ROUTE_PLUG_BASE": "t, s"})
+    assert code == 0
+    assert [one["topic"] for one in said["routes"] if one["name"].startswith("plug")] == ["t/{device}/x", "s/{device}/x"]
+    code, said = route("list", env={"TIDEGATE_ROUTE_PLUG_USE": "two", "TIDEGATE_ROUTE_PLUG_BASE": "t,"})
+    assert code == 2 and "environment TIDEGATE_ROUTE_PLUG_BASE: route plug.base: one of the list is missing" in said
+
+
+def test_a_topic_of_ones_own_needs_no_base(using):
+    (using.folder / "two.conf").write_text(TWO_BASES)
+    code, table = using("[route plug]\nuse = two\nbase = telemetry\n[route plug_answer]\ntopic = mine/{device}/x\n")
+    assert code == 0
+    assert {name: (one["topic"], one["ignore"]) for name, one in table.items()} == {
+        "plug": ("telemetry/{device}/x", []), "plug_answer": ("mine/{device}/x", ["telemetry/+/y"])}
+
+
+def test_a_list_for_a_profile_of_one_base_is_told(using, route):
+    route.conf.write_text(f"[routes]\nprofiles = {using.folder}\n[route home]\nuse = things\nbase = a, b\n")
+    done = subprocess.run([TIDEGATE, "check-config", "--config", route.conf], capture_output=True, timeout=60, check=False)
+    assert f"{route.conf}:5: warning: route home.base: is one, commas and all" in done.stderr.decode()
 
 
 def test_a_profile_without_a_route_of_its_own_name_leaves_none(using):
@@ -275,13 +301,19 @@ def test_a_profile_without_a_route_of_its_own_name_leaves_none(using):
     ("[route x]\nuse = broken\n", "{folder}/broken.conf:3", "knd: unknown key"),
     ("[route x]\nuse = broken\n", "{folder}/broken.conf:5", "unknown in a profile"),
     ("[route device]\nuse = clash\n", "{conf}:4", "called as another one"),
+    ("[route x]\nuse = gap\n", "{folder}/gap.conf:3", "profile.base: one of the list is missing"),
+    ("[route x]\nuse = five\n", "{folder}/five.conf:3", "profile.base: too many"),
     ("[route x]\nbase = a\n", "{conf}:4", "without use"),
+    ("[route x]\ntopic = x/{device}\nkind = telemetry\nbase = a\n", "{conf}:6", "without use"),
     ("[route x]\nuse = things\n[route x_state]\nuse = things\n", "{conf}:4", "called as another one")])
 def test_what_is_wrong_with_the_use_of_a_profile_is_told_with_its_place(route, using, text, at, word):
     (using.folder / "broken.conf").write_text("[profile]\n[route b]\nknd = x\n[http]\nlisten = x\n")
     (using.folder / "clash.conf").write_text(
         "[route c]\ntopic = c/{device}\nkind = telemetry\n"
         "[route c_alert]\ntopic = c/{device}/x\nkind = telemetry\n")
+    for name, bases in (("gap", "a,, b"), ("five", "a, b, c, d, e")):
+        (using.folder / f"{name}.conf").write_text(
+            f"[profile]\nabout = x\nbase = {bases}\n[route b]\ntopic = $base/{{device}}\nkind = telemetry\n")
     code, said = using(text)
     assert code == 2
     assert any(at.format(conf=route.conf, folder=using.folder) in line and word in line

@@ -17,7 +17,7 @@ static void assert_becomes(const char *usual,
 
         assert_int_equal(bases_read(&bases, usual, said), 0);
         assert_false(bases_lack(&bases, text));
-        bases_fill(&bases, text, false, &out);
+        bases_fill(&bases, text, &out);
         assert_string_equal(buf_text(&out).data, expected);
 }
 
@@ -64,6 +64,22 @@ static void test_more_than_there_are_is_a_mistake(void **state) {
         bases_done(&bases);
         assert_int_equal(bases_read(&bases, "a, b, c, d, e", NULL), BASES_E_TOO_MANY);
         bases_done(&bases);
+        assert_int_equal(bases_read(&bases, "a,,,,", NULL), BASES_E_TOO_MANY);
+        bases_done(&bases);
+}
+
+static void test_none_between_two_commas_is_a_mistake(void **state) {
+        static const char *const lists[] = { ", s", "t,", "t, ", "," };
+        Bases bases;
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(lists); ++i) {
+                assert_int_equal(bases_read(&bases, "tele, stat", lists[i]), BASES_E_MISSING);
+                bases_done(&bases);
+                assert_int_equal(bases_read(&bases, lists[i], NULL), BASES_E_MISSING);
+                bases_done(&bases);
+        }
+        assert_becomes("tele, stat", "", "$base/a", "/a");
 }
 
 static void test_in_a_filter_a_name_is_a_level_of_any_name(void **state) {
@@ -72,8 +88,31 @@ static void test_in_a_filter_a_name_is_a_level_of_any_name(void **state) {
 
         (void)state;
         assert_int_equal(bases_read(&bases, "tele, stat", "{user}/tele"), 0);
-        bases_fill(&bases, "$base/+/x, $base2/#", true, &out);
+        bases_fill_filters(&bases, "$base/+/x,$base2/#", &out);
         assert_string_equal(buf_text(&out).data, "+/tele/+/x, +/stat/#");
+}
+
+static void test_in_a_filter_a_name_of_a_rest_is_several_levels(void **state) {
+        CLEANUP_BASES Bases bases = { 0 };
+        CLEANUP_BUF Buf out = { 0 };
+
+        (void)state;
+        assert_int_equal(bases_read(&bases, "tele, stat", "{site...}/tele"), 0);
+        bases_fill_filters(&bases, "$base/+/x, $base2/+/y", &out);
+        assert_string_equal(buf_text(&out).data, "#/tele/+/x, #/stat/+/y");
+}
+
+static void test_a_filter_of_what_is_not_there_is_none(void **state) {
+        CLEANUP_BASES Bases bases = { 0 };
+        CLEANUP_BUF Buf out = { 0 };
+
+        (void)state;
+        assert_int_equal(bases_read(&bases, "tele, stat", "telemetry"), 0);
+        bases_fill_filters(&bases, "$base2/+/x, $base/+/y, z/#, $base2/#", &out);
+        assert_string_equal(buf_text(&out).data, "telemetry/+/y, z/#");
+        buf_reset(&out);
+        bases_fill_filters(&bases, "$base2/+/x", &out);
+        assert_string_equal(buf_text(&out).data, "");
 }
 
 int main(void) {
@@ -82,7 +121,10 @@ int main(void) {
                 cmocka_unit_test(test_of_a_list_each_is_said_or_follows_from_the_first),
                 cmocka_unit_test(test_what_does_not_follow_is_not_there),
                 cmocka_unit_test(test_more_than_there_are_is_a_mistake),
+                cmocka_unit_test(test_none_between_two_commas_is_a_mistake),
                 cmocka_unit_test(test_in_a_filter_a_name_is_a_level_of_any_name),
+                cmocka_unit_test(test_in_a_filter_a_name_of_a_rest_is_several_levels),
+                cmocka_unit_test(test_a_filter_of_what_is_not_there_is_none),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
