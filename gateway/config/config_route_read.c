@@ -199,6 +199,13 @@ static bool config_route_leaves(const Route *first, const Route *second) {
         return false;
 }
 
+/* What the configuration says itself wins over what follows from a profile behind it: nobody can
+ * take a route out of that. */
+static bool config_route_gives_way(const ConfigRoute *source, const Route *other) {
+        return source->is_of_profile && source->texts[ROUTE_TOPIC].from == CONFIG_FROM_PROFILE &&
+               other->use == 0 && other->origin;
+}
+
 /* Two templates with the same pattern: the second would never see a message, but for what the first
  * ignores, or its `when` leaves. */
 static void config_route_check_unique(ConfigLoader *loader,
@@ -210,13 +217,20 @@ static void config_route_check_unique(ConfigLoader *loader,
         for (size_t i = 0; route->topic && i < routes_length(routes); ++i) {
                 const Route *other = routes_get(routes, i);
 
-                if (other->when || config_route_leaves(other, route) ||
-                    strcmp(topic_template_pattern(other->topic),
-                           topic_template_pattern(route->topic)) != 0)
+                if (strcmp(topic_template_pattern(other->topic),
+                           topic_template_pattern(route->topic)) != 0 ||
+                    other->when || config_route_gives_way(source, other) ||
+                    config_route_leaves(other, route))
                         continue;
                 (void)config_route_text(loader, source, ROUTE_TOPIC);
                 snprintf(text, sizeof(text), "the same topics as route %s", other->name);
-                config_route_error(loader, source->name, "topic", text, "topics of its own");
+                config_route_error(loader,
+                                   source->name,
+                                   "topic",
+                                   text,
+                                   other->use != 0 ? "topics of its own, or a place before the "
+                                                     "route with that profile"
+                                                   : "topics of its own");
                 return;
         }
 }

@@ -455,6 +455,12 @@ static void test_routes_that_cannot_work_are_refused(void **state) {
                 { "[route x]\ntopic = x/{device}\nkind = telemetry\nignore = x/a, y/b\n"
                   "[route y]\ntopic = x/{device}\nkind = telemetry\nignore = x/+\n",
                   ":6: route y.topic: the same topics as route x" },
+                { "[route x]\nuse = tasmota\n[route y]\nuse = tasmota\n",
+                  "route y_lwt.topic: the same topics as route x_lwt" },
+                { "[route x]\nuse = tasmota\n"
+                  "[route y]\ntopic = stat/{device}/RESULT\nkind = telemetry\n",
+                  ":4: route y.topic: the same topics as route x_stat_odd; allowed: topics of its "
+                  "own, or a place before" },
                 { "[route raw_log]\ntimezone = Mars/Olympus\n",
                   ":2: route raw_log.timezone: unknown" },
                 { "[route raw_log]\nmax_bytes = 1G\n", ":2: route raw_log.max_bytes: bad size" },
@@ -486,6 +492,20 @@ static void test_a_route_may_have_what_one_before_it_of_the_same_topics_ignores(
         assert_int_equal(load_text(&config, text), 0);
         assert_string_equal(routes_match(config->routes, TEXT("x/lwt"), &match)->name, "y");
         assert_string_equal(routes_match(config->routes, TEXT("x/d"), &match)->name, "x");
+        config_free(config);
+}
+
+static void test_a_route_of_ones_own_wins_over_a_profile_behind_it(void **state) {
+        static const char text[] = "[route y]\ntopic = stat/{device}/RESULT\nkind = telemetry\n"
+                                   "[route x]\nuse = tasmota\n";
+        Config *config = NULL;
+        TopicMatch match;
+
+        (void)state;
+        assert_int_equal(load_text(&config, text), 0);
+        assert_string_equal(routes_match(config->routes, TEXT("stat/d/RESULT"), &match)->name, "y");
+        assert_string_equal(routes_match(config->routes, TEXT("tele/d/LWT"), &match)->name,
+                            "x_lwt");
         config_free(config);
 }
 
@@ -692,6 +712,7 @@ int main(void) {
                 cmocka_unit_test(test_routes_that_cannot_work_are_refused),
                 cmocka_unit_test(
                         test_a_route_may_have_what_one_before_it_of_the_same_topics_ignores),
+                cmocka_unit_test(test_a_route_of_ones_own_wins_over_a_profile_behind_it),
                 cmocka_unit_test(test_options_that_need_each_other),
                 cmocka_unit_test(test_database_password_is_never_said),
                 cmocka_unit_test(test_files_must_be_there_and_secret),
