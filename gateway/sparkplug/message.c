@@ -59,18 +59,21 @@ static int message_compare(const void *a, const void *b) {
         return order;
 }
 
-/* Of several values of a metric the last is that of now. */
+/* Of several values of a metric the last is that of now, of those that are not said to be past. */
 static void message_find_past(Message *message) {
+        bool has_now = false; /* of this name, behind the item */
+
         for (size_t i = 0; i < message->n; ++i)
                 message->sorted[i] = &message->items[i];
         if (message->n > 1)
                 qsort(message->sorted, message->n, sizeof(*message->sorted), message_compare);
         for (size_t i = message->n; i > 0; --i) {
                 Item *item = message->sorted[i - 1];
-                const Item *next = i < message->n ? message->sorted[i] : NULL;
 
-                item->is_past = item->metric.is_historical ||
-                                (next && !next->is_past && text_equal(next->name, item->name));
+                if (i < message->n && !text_equal(message->sorted[i]->name, item->name))
+                        has_now = false;
+                item->is_past = item->metric.is_historical || has_now;
+                has_now = has_now || !item->is_past;
         }
 }
 

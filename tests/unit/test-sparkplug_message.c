@@ -302,6 +302,23 @@ static void test_what_is_past_is_kept_apart(void **state) {
                       "[{\"timestamp\":1000,\"a\":-15,\"b\":-14},{\"timestamp\":2000,\"a\":-13}]}");
 }
 
+static void test_of_many_values_of_a_metric_the_last_alone_is_of_now(void **state) {
+        CLEANUP_BUF Buf payload = { 0 };
+
+        (void)state;
+        put_whole(&payload, PAYLOAD_TIME, 5000);
+        put_number(&payload, "a", 1, 1000, false);
+        put_number(&payload, "a", 2, 2000, false);
+        put_number(&payload, "b", 3, 2000, false);
+        put_number(&payload, "a", 4, 2500, true);
+        put_number(&payload, "a", 5, 3000, false);
+        check_written(&payload,
+                      NULL,
+                      "{\"timestamp\":5000,\"b\":-13,\"a\":-11,\"historical\":"
+                      "[{\"timestamp\":1000,\"a\":-15},{\"timestamp\":2000,\"a\":-14},"
+                      "{\"timestamp\":2500,\"a\":-12}]}");
+}
+
 static void test_a_message_of_the_past_says_so(void **state) {
         CLEANUP_BUF Buf payload = { 0 };
         CLEANUP_BUF Buf json = { 0 };
@@ -394,6 +411,7 @@ int main(void) {
                 cmocka_unit_test(test_templates_are_objects_and_end_somewhere),
                 cmocka_unit_test(test_an_alias_has_the_name_and_type_of_the_birth),
                 cmocka_unit_test(test_what_is_past_is_kept_apart),
+                cmocka_unit_test(test_of_many_values_of_a_metric_the_last_alone_is_of_now),
                 cmocka_unit_test(test_a_message_of_the_past_says_so),
                 cmocka_unit_test(test_a_metric_may_be_called_as_our_own),
                 cmocka_unit_test(test_what_is_no_payload_is_refused),
