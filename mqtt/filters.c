@@ -140,15 +140,17 @@ int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp) {
         for (size_t i = 0; *filtersp && r == 0 && i < (*filtersp)->n_items; ++i) {
                 const MqttFilter *old = &(*filtersp)->items[i];
                 MqttFilter *same = mqtt_filters_find(next, old->text);
+                MqttFilterState state = old->state;
 
                 if (same) {
-                        same->state =
-                                old->state == MQTT_FILTER_STALE ? MQTT_FILTER_WANTED : old->state;
+                        mqtt_filter_step(&state, MQTT_FILTER_ON_WISH);
+                        same->state = state;
                         same->may_be_there = old->may_be_there;
                         same->is_refused = old->is_refused;
                         same->is_reported = old->is_reported;
-                } else if (old->state != MQTT_FILTER_GONE) {
-                        r = mqtt_filters_add(next, old->text, MQTT_FILTER_STALE, old->is_join);
+                } else if (mqtt_filter_step(&state, MQTT_FILTER_ON_DROP) &&
+                           state != MQTT_FILTER_GONE) {
+                        r = mqtt_filters_add(next, old->text, state, old->is_join);
                 }
         }
         for (size_t i = 0; *filtersp && r == 0 && i < (*filtersp)->n_patterns; ++i)
@@ -170,7 +172,7 @@ void mqtt_filter_answered(MqttFilter *filter, int code, int qos) {
                                   filter->text,
                                   (unsigned)code);
                 filter->is_refused = true;
-                filter->state = MQTT_FILTER_REFUSED;
+                mqtt_filter_step(&filter->state, MQTT_FILTER_ON_DENY);
                 return;
         }
         if (code < qos && !filter->is_reported)
@@ -183,7 +185,12 @@ void mqtt_filter_answered(MqttFilter *filter, int code, int qos) {
         filter->is_refused = false;
         filter->is_reported = code < qos;
         filter->may_be_there = true;
-        filter->state = MQTT_FILTER_SUBSCRIBED;
+        mqtt_filter_step(&filter->state, MQTT_FILTER_ON_GRANT);
+}
+
+void mqtt_filter_unsubscribed(MqttFilter *filter) {
+        filter->may_be_there = false;
+        mqtt_filter_step(&filter->state, MQTT_FILTER_ON_UNSUB);
 }
 
 void mqtt_filters_drop_gone(MqttFilters *filters) {
@@ -206,10 +213,8 @@ void mqtt_filters_drop_gone(MqttFilters *filters) {
 void mqtt_filters_reset(MqttFilters *filters, bool is_session_new) {
         for (size_t i = 0; i < filters->n_items; ++i) {
                 filters->items[i].may_be_there = !is_session_new;
-                if (filters->items[i].state != MQTT_FILTER_STALE)
-                        filters->items[i].state = MQTT_FILTER_WANTED;
-                else if (is_session_new)
-                        filters->items[i].state = MQTT_FILTER_GONE;
+                mqtt_filter_step(&filters->items[i].state,
+                                 is_session_new ? MQTT_FILTER_ON_FRESH : MQTT_FILTER_ON_RESUME);
         }
         mqtt_filters_drop_gone(filters);
 }
@@ -229,20 +234,27 @@ static bool mqtt_filters_is_covered(const MqttFilters *filters, const MqttFilter
         return false;
 }
 
+/* A subscription that was granted is in the session, whatever else is. */
+static bool mqtt_filters_is_there(const MqttFilter *filter) {
+        return filter->state == MQTT_FILTER_SUBSCRIBED || filter->may_be_there;
+}
+
 void mqtt_filters_cover(MqttFilters *filters) {
         for (size_t i = 0; i < filters->n_items; ++i) {
                 MqttFilter *filter = &filters->items[i];
                 bool is_left_out = filter->state == MQTT_FILTER_COVERED ||
                                    filter->state == MQTT_FILTER_DOUBLED;
+                bool is_covered;
 
                 if (!is_left_out && !mqtt_filters_is_in_use(filter))
                         continue;
-                if (!mqtt_filters_is_covered(filters, filter))
-                        filter->state = is_left_out ? MQTT_FILTER_WANTED : filter->state;
-                else if (!is_left_out)
-                        filter->state = filter->state == MQTT_FILTER_WANTED && !filter->may_be_there
-                                                ? MQTT_FILTER_COVERED
-                                                : MQTT_FILTER_DOUBLED;
+                is_covered = mqtt_filters_is_covered(filters, filter);
+                if (is_left_out && !is_covered)
+                        mqtt_filter_step(&filter->state, MQTT_FILTER_ON_UNCOVER);
+                if (!is_left_out && is_covered)
+                        mqtt_filter_step(&filter->state,
+                                         mqtt_filters_is_there(filter) ? MQTT_FILTER_ON_DOUBLE
+                                                                       : MQTT_FILTER_ON_COVER);
         }
 }
 

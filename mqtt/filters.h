@@ -4,22 +4,12 @@
  * MqttFilters: which filters are wanted, which have been granted on this connection, and which the
  * broker's session should lose.
  *
- * What was granted on an earlier connection counts for nothing: a broker that was killed or
- * restored calls a session present whose subscriptions it has forgotten. Can be kept in a file, so
- * that the next process knows what this one may have left behind. Belongs to the source's thread.
+ * What each can be in, and how it goes on, is in filter_state.h. Can be kept in a file, so that the
+ * next process knows what this one may have left behind. Belongs to the source's thread.
  */
 
 #include "base/base.h"
-
-typedef enum MqttFilterState {
-        MQTT_FILTER_WANTED,
-        MQTT_FILTER_SUBSCRIBED,
-        MQTT_FILTER_REFUSED, /* wanted, and refused by the broker */
-        MQTT_FILTER_STALE,   /* not wanted any more, but the session may have it */
-        MQTT_FILTER_COVERED, /* wanted, and a wider one brings its messages */
-        MQTT_FILTER_DOUBLED, /* likewise, but the session may have it as well, and sends a copy */
-        MQTT_FILTER_GONE,    /* not wanted, and not there */
-} MqttFilterState;
+#include "mqtt/filter_state.h"
 
 typedef struct MqttFilter MqttFilter;
 typedef struct MqttFilters MqttFilters;
@@ -72,6 +62,8 @@ size_t mqtt_filters_pick(MqttFilters *filters,
 /* What the broker answered: the QoS, or why not. One line of the log when it is refused and one
  * when it is granted, whatever connections lie between. */
 void mqtt_filter_answered(MqttFilter *filter, int code, int qos);
+/* The broker has taken it out of the session. */
+void mqtt_filter_unsubscribed(MqttFilter *filter);
 void mqtt_filters_drop_gone(MqttFilters *filters);
 
 /* What the session may have, by its owner's name. A file that cannot be written is logged. */

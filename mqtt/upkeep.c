@@ -140,11 +140,8 @@ static void mqtt_upkeep_unsubscribe(MqttUpkeep *upkeep,
                         return;
                 }
                 upkeep->n_unanswered = 0;
-                for (size_t i = 0; i < n; ++i) {
-                        items[i]->may_be_there = false;
-                        items[i]->state =
-                                state == MQTT_FILTER_STALE ? MQTT_FILTER_GONE : MQTT_FILTER_COVERED;
-                }
+                for (size_t i = 0; i < n; ++i)
+                        mqtt_filter_unsubscribed(items[i]);
                 mqtt_filters_drop_gone(upkeep->filters);
                 if (state == MQTT_FILTER_STALE)
                         mqtt_upkeep_set_door(upkeep);
