@@ -1,6 +1,7 @@
 #include "model/account.h"
 
 #include <math.h>
+#include <strings.h>
 
 #include "base/ids.h"
 #include "base/name.h"
@@ -48,6 +49,15 @@ const char *device_status_name(const DeviceState *state, int64_t at_us) {
         if (*state->status)
                 return state->status;
         return device_is_heard(state, at_us) ? "online" : DEVICE_AWAY;
+}
+
+bool device_is_scanner(const Device *device) {
+        static const char *const types[] = { "ble_scanner", "ble", "scanner" };
+
+        for (size_t i = 0; device->device_type && i < N_ELEMENTS(types); ++i)
+                if (strcasecmp(device->device_type, types[i]) == 0)
+                        return true;
+        return false;
 }
 
 /* FNV-1a of 64 bits, mixed. */

@@ -127,6 +127,7 @@ uint64_t thing_key_hash(const char *key);
 bool thing_is_same(uint64_t key_hash, uint64_t other);
 /* Does somebody see less of it, or it less itself, where the one row follows the other? */
 bool device_narrows(const Device *before, const Device *after);
+bool device_is_scanner(const Device *device);           /* of people, by its type */
 bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, or its bare id */
 
 bool audience_has(const Audience *audience, int64_t user_id);

@@ -210,19 +210,22 @@ const char db_page_counter_count[] =
         "json_build_object('id', d.id, 'device_id', d.code, " COUNTER_NAMED ","     \
         "   " COUNTER_LAST_SEEN ", 'created_at', " DB_PAGE_LOCAL("d.created_at") ","  \
         "   'updated_at', " DB_PAGE_LOCAL("d.updated_at") ")"
+/* As device_is_scanner(). What it has sent is not asked: its table may be locked. */
+#define COUNTER_SHOWN                                                               \
+        "   AND ($9::text = '' OR lower(d.device_type) IN ('ble_scanner', 'ble', 'scanner'))"
 #define COUNTER_DEVICES                                                             \
         " FROM devices d LEFT JOIN device_states s ON s.device_id = d.id"           \
         " WHERE" DB_PAGE_OF_DEVICE("d.id")
 
 const char db_page_counter_devices[] =
         DB_PAGE_WITH ","
-        " page AS (SELECT d.created_at, d.id, " COUNTER_DEVICE " AS device" COUNTER_DEVICES
+        " page AS (SELECT d.created_at, d.id, " COUNTER_DEVICE " AS device" COUNTER_DEVICES COUNTER_SHOWN
         "   AND ($8::bigint = 0 OR d.is_active) ORDER BY 1 DESC, 2 DESC LIMIT $6::bigint)"
         " SELECT coalesce(json_agg(device ORDER BY created_at DESC, id DESC), '[]') FROM page";
 
 const char db_page_counter_active[] =
         DB_PAGE_WITH ","
-        " page AS (SELECT s.last_seen, d.id, " COUNTER_DEVICE " AS device" COUNTER_DEVICES
+        " page AS (SELECT s.last_seen, d.id, " COUNTER_DEVICE " AS device" COUNTER_DEVICES COUNTER_SHOWN
         "   AND s.last_seen >= now() - $8::bigint * interval '1 minute'"
         "   ORDER BY 1 DESC, 2 DESC LIMIT $6::bigint)"
         " SELECT coalesce(json_agg(device ORDER BY last_seen DESC, id DESC), '[]') FROM page";

@@ -22,6 +22,15 @@
         "and from development servers on the machine of who looks, what their users may "  \
         "see. Add the address that your page is served from, unless it is the gateway's."
 
+/* Of profiles that have devices which are nobody's to read, beside one whose list everybody reads.
+ */
+#define PROFILE_SCANNERS_ALONE                                                              \
+        {                                                                                   \
+                "pages", "scanners_alone", "on",                                            \
+                        "Beside the people counter: its open list shows its scanners, and " \
+                        "nothing of these devices."                                         \
+        }
+
 typedef struct ConfigProfile ConfigProfile;
 typedef struct ConfigProfileLine ConfigProfileLine;
 
@@ -45,8 +54,10 @@ static const ConfigProfileLine profile_people_counter[] = {
           "/, /ws, /api/v1/devices*, /api/v1/statistics/*, /api/v1/detections*, /api/v1/export/*, "
           "/api/v1/settings/thresholds",
           "Opens: to everybody who reaches the gateway, to read, the counts, the zones, the hashed "
-          "detections, and all devices, whatever they are, with code, name, place and when they "
-          "were heard of (its page has no sign-in). Nobody may write without a token." },
+          "detections, and all devices, with code, name, place and when they were heard of (its "
+          "page "
+          "has no sign-in); beside another profile that has devices, scanners alone. Nobody may "
+          "write without a token." },
         { "ws", "stats_interval", "5s", "Statistics go out as often, when they have changed." },
         { "ws",
           "detection_interval",
@@ -83,6 +94,7 @@ static const ConfigProfileLine profile_energy[] = {
           "Opens: to everybody who reaches the gateway, to read, the telemetry of every device, by "
           "its code or id (its dashboards have no sign-in). A device still needs its token: "
           "telemetry without one closes the socket." },
+        PROFILE_SCANNERS_ALONE,
 };
 
 static const ConfigProfileLine profile_device_hub[] = {
@@ -95,6 +107,7 @@ static const ConfigProfileLine profile_device_hub[] = {
           "proxies may hold such addresses: ours mask them." },
         { "auth", "token_ttl", "24h", "Its page signs in once a day." },
         { "auth", "session_max", "30d", "A page that renews its token stays for so long." },
+        PROFILE_SCANNERS_ALONE,
         { "route user_status_by_code",
           "topic",
           "users/{user}/devices/status",
@@ -163,6 +176,7 @@ static const ConfigProfileLine profile_cameras[] = {
           "stats_refresh",
           "5s",
           "and when they have not: its scripts wait no longer than 10 s." },
+        PROFILE_SCANNERS_ALONE,
         { "route camera_event",
           "person",
           "face_name, person_name",

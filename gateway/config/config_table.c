@@ -426,6 +426,9 @@ const ConfigKey config_keys[] = {
         { "pages", "live_by_time", CONFIG_FLAG, AT(ws.counter.by_time), "off", 0, 0, true,
           "The people counter's live numbers go by the time of what was heard, as its own server's do, and not by "
           "that of receipt: a scanner whose clock is off is then not in them." },
+        { "pages", "scanners_alone", CONFIG_FLAG, AT(ws.counter.scanners_alone), "off", 0, 0, true,
+          "Where everybody may read the people counter's devices (auth.anonymous), they see its scanners alone: "
+          "devices of the type ble_scanner, ble or scanner. Who is signed in sees what is his, as ever." },
 
         { "time", "ahead", CONFIG_MS, AT(time_ahead_ms), "60s", 1, DAY_MS, true,
           "A device's time that is further ahead of its receipt is none: the receipt counts in its place. "

@@ -326,10 +326,15 @@ static void columns_default(Columns *columns, DbImportValue to, const char *text
                 (void)columns_set(columns, to, text);
 }
 
-/* What that system has of each is a camera, whatever kind of one. */
+/* What that system has of each is a camera, whatever kind of one, or a scanner: as one that
+ * registers itself. */
 static void columns_default_type(Columns *columns, const char *from, RowKind kind) {
-        if (kind == ROW_DEVICES && from && strcmp(from, "cameras") == 0)
+        if (kind != ROW_DEVICES || !from)
+                return;
+        if (strcmp(from, "cameras") == 0)
                 columns_default(columns, DB_IMPORT_TYPE, "camera");
+        else if (strcmp(from, "people-counter") == 0)
+                columns_default(columns, DB_IMPORT_TYPE, "ble_scanner");
 }
 
 static bool columns_has(const Columns *columns, DbImportValue name, DbImportValue id) {

@@ -204,6 +204,48 @@ def test_the_people_counter_counts_without_a_sign_in(of_profile, broker, client,
                "the scanner to have registered itself")
 
 
+@pytest.mark.parametrize("others", ["cameras", "device-hub", "energy", "energy, device-hub, cameras"])
+def test_the_people_counter_shows_nobody_the_devices_of_others(of_profile, broker, database, others):
+    """In whatever order: neither in its list, nor by another answer to who guesses a code."""
+    gateway = of_profile(f"use_profile = {others}, people-counter\n")
+    gateway.add_device("pi-hand", "ana", "--type", "BLE")
+    gateway.add_device("hub-1", "ana", "--name", "Bedroom", "--type", "sensor")
+    broker.publish("surveillance/camera/cam-1/event", json.dumps(
+        {"camera_id": "cam-1", "event_type": "motion_detected", "data": {}, "name": "Bedroom", "location": "First floor"}))
+    if "cameras" not in others:
+        gateway.add_device("cam-1", "ana", "--type", "camera")
+    for code in ("pi-1", "hub-1"):
+        broker.publish("tfg/detections/raw", json.dumps({"device_id": code, "detections": [{"device_hash": "ab" * 32, "rssi": -50}]}))
+
+    def listed(path="", user=None):
+        return {d["device_id"] for d in gateway.get(f"/api/v1/devices/{path}", user).json()}
+
+    everything = {"dev-1", "dev-2", "pi-1", "pi-hand", "hub-1", "cam-1"}
+    wait_until(lambda: listed(user="root") == everything and "pi-1" in listed("active"), "all to be known")
+    assert (listed(), listed("active")) == ({"pi-1", "pi-hand"}, {"pi-1"})
+    assert listed(user="ana") == everything - {"dev-2", "pi-1"} - ({"cam-1"} if "cameras" in others else set())
+    ids = {d["device_id"]: d["id"] for d in gateway.get("/api/v1/devices/", "root").json()}
+    for path in ("devices/{}", "devices/{}/stats", "statistics/realtime?device_id={}", "statistics/realtime?minutes=90&device_id={}",
+                 "statistics/range?start_time=2026-01-01&end_time=2026-01-02&device_id={}", "statistics/histogram?device_id={}",
+                 "statistics/histogram?range=week&device_id={}", "export/detections/csv?device_id={}"):
+        missing = gateway.get(f"/api/v1/{path.format('nothing')}")
+        assert missing.status_code == 404, path
+        for hidden in ("cam-1", "hub-1", "dev-1", f"id:{ids['hub-1']}", ids["hub-1"]):
+            answer = gateway.get(f"/api/v1/{path.format(hidden)}")
+            assert (answer.status_code, answer.json()) == (404, missing.json()), (path, hidden)
+        assert gateway.get(f"/api/v1/{path.format('pi-1')}").status_code == 200, path
+        assert gateway.get(f"/api/v1/{path.format('hub-1')}", "ana").status_code == 200, path
+    database.execute("UPDATE devices SET device_type = 'ble_scanner' WHERE code = 'dev-1'")  # as docs/migrate/README.md says
+    wait_until(lambda: gateway.get("/api/v1/devices/dev-1").status_code == 200, "it to be a scanner")
+    assert listed() == {"pi-1", "pi-hand", "dev-1"}
+
+
+def test_a_people_counter_alone_shows_every_device(of_profile):
+    gateway = of_profile("use_profile = people-counter, vehicles\n")
+    assert {d["device_id"] for d in gateway.get("/api/v1/devices/").json()} == {"dev-1", "dev-2"}
+    assert gateway.get("/api/v1/statistics/realtime?device_id=dev-1").status_code == 200
+
+
 def test_a_storm_of_detections_is_no_storm_of_reloads(of_profile, broker, database):
     """The page of the people counter loads anew with each detection_event."""
     gateway = of_profile(printed("people-counter"))

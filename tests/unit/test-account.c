@@ -60,6 +60,15 @@ static void test_a_device_is_called_by_code_or_id(void **state) {
         assert_false(device_is_called(&device, TEXT("id:")));
 }
 
+static void test_a_scanner_is_told_by_its_type(void **state) {
+        (void)state;
+        assert_true(device_is_scanner(&(Device){ .device_type = "ble_scanner" }));
+        assert_true(device_is_scanner(&(Device){ .device_type = "BLE" }));
+        assert_true(device_is_scanner(&(Device){ .device_type = "scanner" }));
+        assert_false(device_is_scanner(&(Device){ .device_type = "camera" }));
+        assert_false(device_is_scanner(&(Device){ .device_type = NULL }));
+}
+
 static void test_a_role_has_a_name_and_a_name_one_role(void **state) {
         Role role;
 
@@ -77,6 +86,7 @@ int main(void) {
                 cmocka_unit_test(test_an_audience_is_those_who_are_named),
                 cmocka_unit_test(test_a_user_sees_what_he_is_named_for_and_an_admin_everything),
                 cmocka_unit_test(test_a_device_is_called_by_code_or_id),
+                cmocka_unit_test(test_a_scanner_is_told_by_its_type),
                 cmocka_unit_test(test_a_role_has_a_name_and_a_name_one_role),
         };
 

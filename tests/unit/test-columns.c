@@ -125,6 +125,36 @@ static void test_columns_of_other_systems_are_ours(void **state) {
         assert_int_equal(columns_end(&columns, "vehicles", ROW_VEHICLES), 0);
         assert_string_equal(columns.values[DB_IMPORT_NAME], "vehicle-31");
         assert_true(columns_know("energy"));
+}
+
+static void test_a_system_of_one_sort_of_device_has_that_type(void **state) {
+        static const struct {
+                const char *from, *type;
+        } systems[] = { { "people-counter", "ble_scanner" },
+                        { "cameras", "camera" },
+                        { "energy", NULL },
+                        { NULL, NULL } };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(systems); ++i) {
+                columns_begin(&columns);
+                assert_int_equal(put(NULL, ROW_DEVICES, "code", "d-1"), 0);
+                assert_int_equal(columns_end(&columns, systems[i].from, ROW_DEVICES), 0);
+                if (systems[i].type)
+                        assert_string_equal(columns.values[DB_IMPORT_TYPE], systems[i].type);
+                else
+                        assert_null(columns.values[DB_IMPORT_TYPE]);
+        }
+        columns_begin(&columns);
+        assert_int_equal(put(NULL, ROW_DEVICES, "code", "d-1"), 0);
+        assert_int_equal(put(NULL, ROW_DEVICES, "device_type", "x"), 0);
+        assert_int_equal(columns_end(&columns, "people-counter", ROW_DEVICES), 0);
+        assert_string_equal(columns.values[DB_IMPORT_TYPE], "x");
+}
+
+static void test_a_system_is_known_by_its_name(void **state) {
+        (void)state;
+        assert_true(columns_know("energy"));
         assert_false(columns_know("cars"));
 }
 
@@ -148,6 +178,8 @@ int main(void) {
                 cmocka_unit_test(test_what_a_row_needs_must_be_there),
                 cmocka_unit_test(test_secrets_that_cannot_be_checked_are_left_behind),
                 cmocka_unit_test(test_columns_of_other_systems_are_ours),
+                cmocka_unit_test(test_a_system_of_one_sort_of_device_has_that_type),
+                cmocka_unit_test(test_a_system_is_known_by_its_name),
                 cmocka_unit_test(test_two_columns_for_one_thing_are_refused),
         };
 

@@ -98,10 +98,37 @@ static void test_a_scope_counts_what_it_sees(void **state) {
         }
 }
 
+/* device_is_scanner() says the same of each. */
+static void test_scanners_alone_are_listed_if_that_is_asked(void **state) {
+        static const PageKind kinds[] = { PAGE_COUNTER_DEVICES, PAGE_COUNTER_ACTIVE };
+
+        (void)state;
+        postgres_run("UPDATE devices SET device_type = 'camera' WHERE code = 'd1';"
+                     "UPDATE devices SET device_type = 'Scanner' WHERE code = 'd3';"
+                     "INSERT INTO device_states (device_id, last_seen)"
+                     " SELECT id, now() FROM devices");
+        for (size_t i = 0; i < N_ELEMENTS(kinds); ++i) {
+                PageQuery page = { .kind = kinds[i], .limit = 10, .number = 1, .text = "scanners" };
+                CLEANUP_BUF Buf body = { 0 };
+
+                assert_says(&page, "\"d3\"");
+                assert_int_equal(db_page(conn, &page, &body), 0);
+                buf_append_char(&body, '\0');
+                assert_null(strstr(body.data, "\"d1\""));
+                assert_null(strstr(body.data, "\"d2\"")); /* which says no type */
+                page.text[0] = '\0';
+                assert_says(&page, "\"d1\"");
+                assert_says(&page, "\"d2\"");
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_times_are_those_of_the_zone, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_scope_counts_what_it_sees, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_scanners_alone_are_listed_if_that_is_asked,
+                                                setup,
+                                                teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,27 @@
 
 /* The people counter: docs/protocol.md, 3 A. */
 
+/* As ws_page_device(), but that everybody may be shown scanners alone: whether there is another one
+ * is nobody's to know. */
+static bool ws_page_counter_sees(WsCall *call, const char *name) {
+        const CounterStyle *style = &call->options->counter;
+        const Device *device =
+                registry_find_device_for(call->access->registry, NULL, text_of(name));
+
+        if (call->identity.user || !style->scanners_alone || !device || device_is_scanner(device))
+                return true;
+        return ws_page_refuse(call, 404, "There is no such device.");
+}
+
+static bool ws_page_counter_of(WsCall *call, int64_t *ret_device_id) {
+        char name[WS_PAGE_TEXT_SIZE];
+
+        ws_page_text(call, "device_id", name);
+        if (*name && !ws_page_counter_sees(call, name))
+                return false;
+        return ws_page_device(call, "device_id", ret_device_id);
+}
+
 /* Of up to an hour from its rows, as `stats_update`; of more from sums. */
 int ws_page_counter_live(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_COUNTER_LIVE);
@@ -25,11 +46,11 @@ int ws_page_counter_live(WsCall *call) {
 
         if (!ws_request_param(call->request, "minutes", text, sizeof(text)) ||
             !text_to_number(text_of(text), WS_COUNTER_YEAR, &minutes) || minutes <= WS_COUNTER_HOUR)
-                return ws_endpoint_detections(call);
+                return ws_page_counter_of(call, &page.device_id) ? ws_endpoint_detections(call) : 0;
         if (page.style.by_time)
                 page.kind = PAGE_COUNTER_LIVE_BY_TIME;
         page.number = (int64_t)minutes;
-        if (!ws_page_device(call, "device_id", &page.device_id))
+        if (!ws_page_counter_of(call, &page.device_id))
                 return 0;
         return ws_page_ask(call, &page);
 }
@@ -39,7 +60,7 @@ int ws_page_counter_range(WsCall *call) {
 
         if (!ws_page_time(call, "start_time", &page.from_us) ||
             !ws_page_time(call, "end_time", &page.to_us) ||
-            !ws_page_device(call, "device_id", &page.device_id))
+            !ws_page_counter_of(call, &page.device_id))
                 return 0;
         if (page.from_us == CLOCK_UNKNOWN || page.to_us == CLOCK_UNKNOWN) {
                 (void)ws_page_invalid(call,
@@ -62,7 +83,7 @@ int ws_page_counter_histogram(WsCall *call) {
 
         snprintf(page.text, sizeof(page.text), "hour");
         if (!ws_page_word(call, "range", ",hour,today,week,", page.text, sizeof(page.text)) ||
-            !ws_page_device(call, "device_id", &page.device_id))
+            !ws_page_counter_of(call, &page.device_id))
                 return 0;
         if (strcmp(page.text, "hour") == 0)
                 page.kind = PAGE_COUNTER_HISTOGRAM_HOUR;
@@ -136,8 +157,17 @@ int ws_page_counter_count(WsCall *call) {
         return ws_page_ask(call, &page);
 }
 
+/* Scanners, where everybody is shown these alone. */
+static PageQuery ws_page_counter_scanners(const WsCall *call, PageKind kind) {
+        PageQuery page = ws_page(call, kind);
+
+        if (!call->identity.user && page.style.scanners_alone)
+                snprintf(page.text, sizeof(page.text), "scanners");
+        return page;
+}
+
 int ws_page_counter_devices(WsCall *call) {
-        PageQuery page = ws_page(call, PAGE_COUNTER_DEVICES);
+        PageQuery page = ws_page_counter_scanners(call, PAGE_COUNTER_DEVICES);
 
         if (!ws_page_flag(call, "active_only", &page.number))
                 return 0;
@@ -145,7 +175,7 @@ int ws_page_counter_devices(WsCall *call) {
 }
 
 int ws_page_counter_active(WsCall *call) {
-        PageQuery page = ws_page(call, PAGE_COUNTER_ACTIVE);
+        PageQuery page = ws_page_counter_scanners(call, PAGE_COUNTER_ACTIVE);
 
         page.number = WS_COUNTER_MINUTES;
         if (!ws_page_number(call, "threshold_minutes", 1, WS_COUNTER_YEAR, &page.number))
@@ -154,10 +184,14 @@ int ws_page_counter_active(WsCall *call) {
 }
 
 int ws_page_counter_device(WsCall *call) {
+        if (!ws_page_counter_sees(call, call->target))
+                return 0;
         return ws_page_ask_device(call, PAGE_COUNTER_DEVICE);
 }
 
 int ws_page_counter_device_stats(WsCall *call) {
+        if (!ws_page_counter_sees(call, call->target))
+                return 0;
         return ws_page_ask_device(call, PAGE_COUNTER_DEVICE_STATS);
 }
 
@@ -224,8 +258,7 @@ int ws_page_counter_export(WsCall *call) {
         char zone[WS_PAGE_TEXT_SIZE];
 
         snprintf(call->account, sizeof(call->account), "detections");
-        if (!ws_page_counter_span(call, &history) ||
-            !ws_page_device(call, "device_id", &history.device_id))
+        if (!ws_page_counter_span(call, &history) || !ws_page_counter_of(call, &history.device_id))
                 return 0;
         ws_page_text(call, "zone", zone);
         if (*zone) {
