@@ -235,7 +235,7 @@ def test_the_people_counter_shows_nobody_the_devices_of_others(of_profile, broke
             assert (answer.status_code, answer.json()) == (404, missing.json()), (path, hidden)
         assert gateway.get(f"/api/v1/{path.format('pi-1')}").status_code == 200, path
         assert gateway.get(f"/api/v1/{path.format('hub-1')}", "ana").status_code == 200, path
-    database.execute("UPDATE devices SET device_type = 'ble_scanner' WHERE code = 'dev-1'")  # as docs/migrate/README.md says
+    database.rows("UPDATE devices SET device_type = 'ble_scanner' WHERE code = 'dev-1'")  # as docs/migrate/README.md says
     wait_until(lambda: gateway.get("/api/v1/devices/dev-1").status_code == 200, "it to be a scanner")
     assert listed() == {"pi-1", "pi-hand", "dev-1"}
 
