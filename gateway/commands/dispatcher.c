@@ -10,16 +10,14 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/json_out.h"
 #include "base/log.h"
 #include "base/queue.h"
-#include "base/secret.h"
 #include "db/edit/command_rows.h"
-#include "db/edit/letters.h"
+#include "gateway/commands/command_notes.h"
 #include "gateway/commands/command_publisher.h"
 #include "gateway/commands/herald.h"
+#include "gateway/commands/letter_returns.h"
 #include "gateway/sparkplug/order.h"
-#include "gateway/store/letter.h"
 #include "model/event.h"
 #include "model/metrics.h"
 
@@ -28,28 +26,24 @@ enum {
         DISPATCHER_CONNECT_MS = 2000,
         DISPATCHER_STATEMENT_MS = 10000,
         DISPATCHER_STOP_MS = 15000, /* longer than a statement may take */
-        DISPATCHER_FULL_MS = 100,   /* between tries while the journal is full */
         DISPATCHER_OUTBOX_MS = 100, /* an outbox that stays full is looked at again */
         DISPATCHER_PAGE = 256,
-        DISPATCHER_LETTER_PAGES = 8,
-        DISPATCHER_TOPIC_BYTES = 65000, /* of a letter: a journal's topic still, with its mark */
-        DISPATCHER_BEATS = 3,           /* that are missed: then nobody tells us what is new */
+        DISPATCHER_BEATS = 3,    /* that are missed: then nobody tells us what is new */
         DISPATCHER_PATIENCE = 5, /* refusals that are worth a line: a schema being made is none */
 };
 
 struct Dispatcher {
         pthread_t thread;
         bool has_thread;
-        bool is_abandoned;     /* the thread did not end: all of this is still its own */
-        int stop_fd, ended_fd; /* the latter: readable once the thread has nothing more to do */
-        InboundFn inbound;
-        void *inbound_arg;
+        bool is_abandoned; /* the thread did not end: all of this is still its own */
+        CommandNotes notes;
+        int ended_fd;  /* readable once the thread has nothing more to do */
         Queue *outbox; /* borrowed, as is the next */
         Queue *orders;
         char *epoch;
-        char session[SECRET_ID_SIZE]; /* of this start */
         DbConn *conn;
         CommandPublisher *publisher;
+        LetterReturns letters;
 
         bool is_listening, was_here;
         bool is_deaf; /* no beat comes by the channel */
@@ -57,60 +51,15 @@ struct Dispatcher {
         int64_t beat_at_us; /* the last one */
         bool is_reported;   /* that the database is away */
         int n_refused;
-        int64_t tick_at_us, letter_id; /* the letter that was looked at last; 0 = none */
-        Buf heard;                     /* ids of new commands, for the sockets */
-        bool wants_all;                /* so many that all are to be looked at */
-        Buf published; /* ids that the broker has and the database does not know of yet */
+        int64_t tick_at_us;
+        Buf heard;      /* ids of new commands, for the sockets */
+        bool wants_all; /* so many that all are to be looked at */
+        Buf published;  /* ids that the broker has and the database does not know of yet */
         char cursor[QUERY_COMMAND_ID_SIZE];
         size_t n_page;
         int fault; /* of a callback */
         _Atomic int result;
 };
-
-static bool dispatcher_is_stopped(const Dispatcher *dispatcher, int timeout_ms) {
-        struct pollfd fd = { .fd = dispatcher->stop_fd, .events = POLLIN };
-
-        return poll(&fd, 1, timeout_ms) > 0;
-}
-
-/* ---- what is known goes into the journal ---- */
-
-/* Waits while the journal is full: until then the command stays what it is. */
-static int dispatcher_journal(Dispatcher *dispatcher, const Inbound *inbound) {
-        int r;
-
-        do
-                r = dispatcher->inbound(dispatcher->inbound_arg, inbound);
-        while (r == INBOUND_E_FULL && !dispatcher_is_stopped(dispatcher, DISPATCHER_FULL_MS));
-        return r < 0 ? err_up(r) : r;
-}
-
-/* 0, or INBOUND_E_FULL: stopped before there was room. */
-static int dispatcher_say(Dispatcher *dispatcher,
-                          const char *id,
-                          int64_t device_id,
-                          const char *state,
-                          const char *message) {
-        CLEANUP_BUF Buf payload = { 0 };
-        JsonOut out = { .buf = &payload };
-        int r;
-
-        json_out_object(&out, NULL);
-        json_out_string(&out, "command_id", id);
-        json_out_string(&out, "state", state);
-        if (message)
-                json_out_string(&out, "message", message);
-        json_out_object_end(&out);
-        if (buf_failed(&payload))
-                return err_new(-ENOMEM);
-        r = dispatcher_journal(dispatcher,
-                               &(Inbound){ .door = DOOR_INTERNAL,
-                                           .kind = KIND_COMMAND_STATE,
-                                           .device_id = device_id,
-                                           .topic = text_of(id),
-                                           .payload = buf_text(&payload) });
-        return r < 0 ? err_up(r) : r;
-}
 
 /* ---- publishing ---- */
 
@@ -126,7 +75,7 @@ static void dispatcher_on_published(void *arg, const char *id, int64_t device_id
 
         if (dispatcher->fault != 0)
                 return;
-        r = dispatcher_say(dispatcher, id, device_id, "published", NULL);
+        r = command_notes_say(&dispatcher->notes, id, device_id, "published", NULL);
         if (r < 0)
                 dispatcher->fault = err_up(r);
         if (r != 0)
@@ -182,7 +131,7 @@ static int dispatcher_publish(Dispatcher *dispatcher) {
         int r;
 
         r = dispatcher_note_published(dispatcher);
-        while (r == 0 && (more || more_again) && !dispatcher_is_stopped(dispatcher, 0)) {
+        while (r == 0 && (more || more_again) && !command_notes_is_stopped(&dispatcher->notes, 0)) {
                 r = dispatcher_publish_some(dispatcher, false, &more);
                 if (r == 0 && more_again)
                         r = dispatcher_publish_some(dispatcher, true, &more_again);
@@ -265,11 +214,11 @@ static void dispatcher_on_overdue(void *arg, const DbCommand *command) {
         ++dispatcher->n_page;
         if (dispatcher->fault != 0)
                 return;
-        r = dispatcher_say(dispatcher,
-                           command->command_id,
-                           command->device_id,
-                           command->cancel_message ? "cancelled" : "expired",
-                           command->cancel_message);
+        r = command_notes_say(&dispatcher->notes,
+                              command->command_id,
+                              command->device_id,
+                              command->cancel_message ? "cancelled" : "expired",
+                              command->cancel_message);
         if (r < 0)
                 dispatcher->fault = err_up(r);
         if (r == 0)
@@ -290,53 +239,17 @@ static int dispatcher_end(Dispatcher *dispatcher) {
                 if (r == 0)
                         r = dispatcher->fault;
         } while (r == 0 && dispatcher->n_page == DISPATCHER_PAGE &&
-                 !dispatcher_is_stopped(dispatcher, 0));
+                 !command_notes_is_stopped(&dispatcher->notes, 0));
         return r < 0 ? err_up(r) : r;
-}
-
-/* ---- dead letters that are taken in again ---- */
-
-static void dispatcher_on_letter(void *arg, const DbDeadLetter *letter) {
-        CLEANUP_BUF Buf topic = { 0 };
-        Dispatcher *dispatcher = arg;
-        int r = 0;
-
-        ++dispatcher->n_page;
-        if (dispatcher->fault != 0 || dispatcher_is_stopped(dispatcher, 0))
-                return;
-        letter_wrap(letter, &topic);
-        if (buf_failed(&topic))
-                r = err_new(-ENOMEM);
-        else if (topic.n > DISPATCHER_TOPIC_BYTES)
-                r = db_letters_refuse(dispatcher->conn, letter->id, reason_name(REASON_TOO_LARGE));
-        else
-                r = dispatcher_journal(dispatcher,
-                                       &(Inbound){ .door = DOOR_INTERNAL,
-                                                   .kind = letter_kind(letter),
-                                                   .topic = buf_text(&topic),
-                                                   .payload = letter->payload });
-        if (r < 0)
-                dispatcher->fault = err_up(r);
 }
 
 /* Commands wait meanwhile: what is more than some goes on in the next turn, which is at once, and
  * where none could be taken a tick later. */
 static int dispatcher_take_letters(Dispatcher *dispatcher) {
-        int r, n = 0;
+        bool more = false;
+        int r = letter_returns_turn(&dispatcher->letters, dispatcher->epoch, &more);
 
-        do {
-                dispatcher->n_page = 0;
-                r = db_letters_claim(dispatcher->conn,
-                                     dispatcher->epoch,
-                                     dispatcher->session,
-                                     &dispatcher->letter_id,
-                                     dispatcher_on_letter,
-                                     dispatcher);
-                if (r == 0)
-                        r = dispatcher->fault;
-        } while (r == 0 && dispatcher->n_page > 0 && ++n < DISPATCHER_LETTER_PAGES &&
-                 !dispatcher_is_stopped(dispatcher, 0));
-        if (dispatcher->n_page > 0)
+        if (more)
                 dispatcher->tick_at_us = 0;
         return r < 0 ? err_up(r) : r;
 }
@@ -467,7 +380,7 @@ static int dispatcher_settle(Dispatcher *dispatcher, int r) {
 static bool dispatcher_wait(const Dispatcher *dispatcher, bool is_well) {
         int64_t left_us = dispatcher->tick_at_us - clock_mono_us();
         struct pollfd fds[] = {
-                { .fd = dispatcher->stop_fd, .events = POLLIN },
+                { .fd = dispatcher->notes.stop_fd, .events = POLLIN },
                 { .fd = is_well ? db_conn_fd(dispatcher->conn) : -1, .events = POLLIN },
         };
 
@@ -505,11 +418,9 @@ static int dispatcher_init(Dispatcher *dispatcher, const DispatcherOptions *opti
         dispatcher->epoch = strdup(options->epoch);
         if (!dispatcher->epoch)
                 return err_new(-ENOMEM);
-        if (secret_id(dispatcher->session) != 0)
-                return err_new(-EIO);
-        dispatcher->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        dispatcher->notes.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         dispatcher->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (dispatcher->stop_fd < 0 || dispatcher->ended_fd < 0)
+        if (dispatcher->notes.stop_fd < 0 || dispatcher->ended_fd < 0)
                 return err_new(-errno);
         r = command_publisher_new(&dispatcher->publisher, &options->publisher);
         if (r != 0)
@@ -519,9 +430,11 @@ static int dispatcher_init(Dispatcher *dispatcher, const DispatcherOptions *opti
                                           .name = "commands",
                                           .connect_timeout_ms = DISPATCHER_CONNECT_MS,
                                           .statement_timeout_ms = DISPATCHER_STATEMENT_MS });
-        if (r == 0)
-                db_conn_set_stop(dispatcher->conn, dispatcher->stop_fd);
-        return r < 0 ? err_up(r) : r;
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        db_conn_set_stop(dispatcher->conn, dispatcher->notes.stop_fd);
+        return err_up(
+                letter_returns_init(&dispatcher->letters, &dispatcher->notes, dispatcher->conn));
 }
 
 int dispatcher_new(Dispatcher **ret_dispatcher,
@@ -535,9 +448,9 @@ int dispatcher_new(Dispatcher **ret_dispatcher,
         dispatcher = calloc(1, sizeof(*dispatcher));
         if (!dispatcher)
                 return err_new(-ENOMEM);
-        dispatcher->stop_fd = dispatcher->ended_fd = -1;
-        dispatcher->inbound = inbound;
-        dispatcher->inbound_arg = arg;
+        dispatcher->notes.stop_fd = dispatcher->ended_fd = -1;
+        dispatcher->notes.inbound = inbound;
+        dispatcher->notes.arg = arg;
         dispatcher->outbox = outbox;
         dispatcher->orders = options->orders;
         dispatcher->heartbeat_ms = options->heartbeat_ms;
@@ -565,8 +478,8 @@ int dispatcher_result(const Dispatcher *dispatcher) {
 }
 
 void dispatcher_stop(Dispatcher *dispatcher, int timeout_ms) {
-        if (dispatcher->stop_fd >= 0)
-                (void)eventfd_write(dispatcher->stop_fd, 1);
+        if (dispatcher->notes.stop_fd >= 0)
+                (void)eventfd_write(dispatcher->notes.stop_fd, 1);
         if (!dispatcher->has_thread)
                 return;
         dispatcher->has_thread = false;
@@ -590,8 +503,8 @@ Dispatcher *dispatcher_free(Dispatcher *dispatcher) {
         db_conn_free(dispatcher->conn);
         buf_done(&dispatcher->heard);
         buf_done(&dispatcher->published);
-        if (dispatcher->stop_fd >= 0)
-                close(dispatcher->stop_fd);
+        if (dispatcher->notes.stop_fd >= 0)
+                close(dispatcher->notes.stop_fd);
         if (dispatcher->ended_fd >= 0)
                 close(dispatcher->ended_fd);
         free(dispatcher->epoch);
