@@ -35,30 +35,30 @@ typedef enum PageKind {
         PAGE_COUNTER_DISTRIBUTION,   /* number: hours */
         PAGE_COUNTER_RECENT,         /* limit, offset; text: a zone, or "" */
         PAGE_COUNTER_COUNT,          /* number: hours; text: a zone, or "" */
-        PAGE_COUNTER_DEVICES,        /* number: 1 = those that are active; text: as below */
-        PAGE_COUNTER_ACTIVE,       /* number: heard of in so many minutes; text: scanners, or "" */
-        PAGE_COUNTER_DEVICE,       /* device_id */
-        PAGE_COUNTER_DEVICE_STATS, /* device_id */
-        PAGE_CAMERAS,              /* limit, offset; number: those that are active alone */
-        PAGE_CAMERA,               /* device_id */
-        PAGE_CAMERA_STATUS,        /* device_id */
-        PAGE_FACES,                /* limit: of each camera */
-        PAGE_FACE_SUMS,            /* from, device_id; number: days */
-        PAGE_FACE_HOURS,           /* from, device_id */
-        PAGE_FACE_HISTORY,         /* from, limit, offset, device_id; text: a person; number: 1 */
-        PAGE_VEHICLES,             /* limit, offset */
-        PAGE_VEHICLE,              /* vehicle_id */
-        PAGE_VEHICLE_LOGS,         /* from, to, limit, offset, vehicle_id */
-        PAGE_VEHICLE_LOG,          /* number: its id */
-        PAGE_VEHICLE_BATTERY,      /* vehicle_id; limit 1 */
-        PAGE_VEHICLE_LATEST,       /* vehicle_id; limit 1 */
-        PAGE_SENSOR_LOGS,          /* as logs; text: a sensor's id */
-        PAGE_SENSOR_LOG,           /* number: its id */
-        PAGE_RAW_LOGS,             /* as logs */
-        PAGE_RAW_LOG,              /* number: its id */
-        PAGE_VEHICLE_SENSORS,      /* limit, vehicle_id */
-        PAGE_SENSOR_STATUS,        /* limit, vehicle_id */
-        PAGE_COUNTER_SET_ZONES,    /* number: near, offset: medium, in dBm; an admin's */
+        PAGE_COUNTER_DEVICES,        /* limit, offset; number: 1 = active; text: scanners, or "" */
+        PAGE_COUNTER_ACTIVE,         /* likewise; number: heard of in so many minutes */
+        PAGE_COUNTER_DEVICE,         /* device_id */
+        PAGE_COUNTER_DEVICE_STATS,   /* device_id */
+        PAGE_CAMERAS,                /* limit, offset; number: those that are active alone */
+        PAGE_CAMERA,                 /* device_id */
+        PAGE_CAMERA_STATUS,          /* device_id */
+        PAGE_FACES,                  /* limit: of each camera */
+        PAGE_FACE_SUMS,              /* from, device_id; number: days */
+        PAGE_FACE_HOURS,             /* from, device_id */
+        PAGE_FACE_HISTORY,           /* from, limit, offset, device_id; text: a person; number: 1 */
+        PAGE_VEHICLES,               /* limit, offset */
+        PAGE_VEHICLE,                /* vehicle_id */
+        PAGE_VEHICLE_LOGS,           /* from, to, limit, offset, vehicle_id */
+        PAGE_VEHICLE_LOG,            /* number: its id */
+        PAGE_VEHICLE_BATTERY,        /* vehicle_id; limit 1 */
+        PAGE_VEHICLE_LATEST,         /* vehicle_id; limit 1 */
+        PAGE_SENSOR_LOGS,            /* as logs; text: a sensor's id */
+        PAGE_SENSOR_LOG,             /* number: its id */
+        PAGE_RAW_LOGS,               /* as logs */
+        PAGE_RAW_LOG,                /* number: its id */
+        PAGE_VEHICLE_SENSORS,        /* limit, offset, vehicle_id */
+        PAGE_SENSOR_STATUS,          /* limit, offset, vehicle_id */
+        PAGE_COUNTER_SET_ZONES,      /* number: near, offset: medium, in dBm; an admin's */
         PAGE_COUNTER_RESET_ZONES,
         PAGE_RAW_STATS,      /* how many there are */
         PAGE_VEHICLE_ALERTS, /* limit, offset, vehicle_id */

@@ -220,14 +220,16 @@ const char db_page_counter_count[] =
 const char db_page_counter_devices[] =
         DB_PAGE_WITH ","
         " page AS (SELECT d.created_at, d.id, " COUNTER_DEVICE " AS device" COUNTER_DEVICES COUNTER_SHOWN
-        "   AND ($8::bigint = 0 OR d.is_active) ORDER BY 1 DESC, 2 DESC LIMIT $6::bigint)"
+        "   AND ($8::bigint = 0 OR d.is_active) ORDER BY 1 DESC, 2 DESC"
+        "   OFFSET $7::bigint LIMIT $6::bigint)"
         " SELECT coalesce(json_agg(device ORDER BY created_at DESC, id DESC), '[]') FROM page";
 
 const char db_page_counter_active[] =
         DB_PAGE_WITH ","
         " page AS (SELECT s.last_seen, d.id, " COUNTER_DEVICE " AS device" COUNTER_DEVICES COUNTER_SHOWN
         "   AND s.last_seen >= now() - $8::bigint * interval '1 minute'"
-        "   ORDER BY 1 DESC, 2 DESC LIMIT $6::bigint)"
+        "   ORDER BY 1 DESC, 2 DESC"
+        "   OFFSET $7::bigint LIMIT $6::bigint)"
         " SELECT coalesce(json_agg(device ORDER BY last_seen DESC, id DESC), '[]') FROM page";
 
 const char db_page_counter_device[] =

@@ -108,7 +108,8 @@ const char db_page_raw_log[] = VEHICLE_ONE(VEHICLE_RAW_LOG_JSON, VEHICLE_ROW("ra
         "   (SELECT max(l.received_at) FROM sensor_logs l WHERE l.vehicle_id = v.id"   \
         "     AND l.sensor_id = s.sensor_id AND l.received_at > now() - interval '1 day') AS last" \
         "  FROM vehicles v JOIN sensors s ON s.vehicle_id = v.id"                      \
-        "  WHERE" VEHICLE_SEES("v.id") " ORDER BY v.id, s.sensor_id LIMIT $6::bigint)"
+        "  WHERE" VEHICLE_SEES("v.id") " ORDER BY v.id, s.sensor_id"                      \
+        "  OFFSET $7::bigint LIMIT $6::bigint)"
 
 const char db_page_vehicle_sensors[] =
         DB_PAGE_WITH "," VEHICLE_SENSORS

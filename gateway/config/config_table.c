@@ -417,7 +417,8 @@ const ConfigKey config_keys[] = {
           "send: Europe/Madrid, +07:00." },
 
         { "pages", "max_items", CONFIG_INT, AT(ws.page_items), "10000", 1, 1000000, true,
-          "Devices, vehicles or sensors of a list of theirs that knows no further page; of more it has the first." },
+          "Devices, vehicles or sensors of a list of theirs, of which the first are there; a `limit` may say fewer, an "
+          "`offset` from where." },
 
         { "pages", "devices_per_person", CONFIG_NUMBER, AT(ws.counter.devices_per_person), "1.5", 1, 100, true,
           "How many devices the people counter takes for one person, in the live numbers as in its pages." },

@@ -30,6 +30,35 @@ def test_lists_without_pages_are_as_long_as_is_configured(make_gateway):
     assert [d["device_id"] for d in gateway.get("/api/v1/devices/", "root").json()] == ["dev-2", "dev-1"]
 
 
+def test_lists_that_are_whole_are_paged_by_who_asks_so(make_gateway, broker, database):
+    """Else a page that asks for the next part sees the first one for ever."""
+    gateway = make_gateway(pages__max_items=3)
+    populate(gateway)
+    for n in range(3):
+        gateway.add_vehicle(f"MORE-{n}", "ana")
+        gateway.add_device(f"more-{n}", "ana")
+    gateway.start()
+    for device in ("dev-1", "dev-2", "more-0", "more-1", "more-2"):
+        broker.publish(f"devices/{device}/status", '{"status":"online"}')
+    for sensor in range(5):
+        broker.publish("seano/USV-1/sensor_log", json.dumps({"sensor_id": sensor, "data": {"n": 1}}))
+    database.wait_for("SELECT count(*) FROM device_states", 5)
+    database.wait_for("SELECT count(*) FROM sensor_logs", 5)
+    for path, name in (("/vehicles", "code"), ("/vehicles/batteries", "code"), ("/api/v1/devices", "device_id"), ("/api/v1/devices/active", "device_id"),
+                       ("/vehicles/1/sensors", "sensor_id"), ("/vehicles/1/sensors/status", "sensor_id"), ("/sensors/status", "sensor_id")):
+        def ask(query, p=path, n=name):
+            answer = gateway.get(f"{p}/?{query}", "root")
+            assert answer.status_code == 200, (p, query, answer.text)
+            return [one[n] for one in answer.json()]
+        whole = ask("") + ask("skip=3")
+        assert len(whole) == len(set(whole)) == 5 and len(ask("")) == 3, path
+        assert ask("limit=2") == whole[:2] and ask("skip=1&limit=2") == ask("offset=1&limit=2") == whole[1:3], path
+        assert ask("limit=1000") == ask("limit=1000000&offset=0") == whole[:3], path  # never more than is configured
+        assert ask("limit=0") == ask("offset=5") == ask("skip=1000000") == [], path
+        for bad in ("limit=-1", "limit=x", "limit=1000001", "skip=-1", "offset=x"):
+            assert gateway.get(f"{path}?{bad}", "root").status_code == 422, (path, bad)
+
+
 @pytest.fixture
 def fleet(make_gateway, broker, database):
     """USV-1 (ana's) and USV-2 (ben's) have told something of each kind; USV-3 (ana's) is silent."""

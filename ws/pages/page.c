@@ -8,7 +8,8 @@
 #include "base/text.h"
 
 #define WS_PAGE_ITEMS 10000 /* unless it is said otherwise */
-#define WS_PAGE_DATE  10    /* characters: YYYY-MM-DD */
+#define WS_PAGE_PART  1000000
+#define WS_PAGE_DATE  10 /* characters: YYYY-MM-DD */
 
 PageQuery ws_page(const WsCall *call, PageKind kind) {
         const User *user = call->identity.user;
@@ -109,6 +110,17 @@ bool ws_page_number(WsCall *call, const char *name, int64_t low, int64_t high, i
 bool ws_page_offset(WsCall *call, int64_t high, int64_t *ret_offset) {
         return ws_page_number(call, "skip", 0, high, ret_offset) &&
                ws_page_number(call, "offset", 0, high, ret_offset);
+}
+
+bool ws_page_part(WsCall *call, PageQuery *page) {
+        int64_t limit = page->limit;
+
+        if (!ws_page_number(call, "limit", 0, WS_PAGE_PART, &limit) ||
+            !ws_page_offset(call, WS_PAGE_PART, &page->offset))
+                return false;
+        if (limit < page->limit)
+                page->limit = limit;
+        return true;
 }
 
 void ws_page_text(const WsCall *call, const char *name, char ret_text[WS_PAGE_TEXT_SIZE]) {

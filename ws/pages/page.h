@@ -26,6 +26,8 @@ PageQuery ws_page(const WsCall *call, PageKind kind);
 bool ws_page_number(WsCall *call, const char *name, int64_t low, int64_t high, int64_t *ret_value);
 /* So many of a list are passed over: `offset`, or `skip`. Likewise left alone; 422. */
 bool ws_page_offset(WsCall *call, int64_t high, int64_t *ret_offset);
+/* `limit` of a list that is whole without, up to as many items as it may have, and its offset. */
+bool ws_page_part(WsCall *call, PageQuery *page);
 /* In the pages' time zone where it has no offset. *ret_us is left alone if absent or empty. */
 bool ws_page_time(WsCall *call, const char *name, int64_t *ret_us);
 /* YYYY-MM-DD: midnight of its zone, @n_days later. Likewise. */

@@ -169,7 +169,7 @@ static PageQuery ws_page_counter_scanners(const WsCall *call, PageKind kind) {
 int ws_page_counter_devices(WsCall *call) {
         PageQuery page = ws_page_counter_scanners(call, PAGE_COUNTER_DEVICES);
 
-        if (!ws_page_flag(call, "active_only", &page.number))
+        if (!ws_page_flag(call, "active_only", &page.number) || !ws_page_part(call, &page))
                 return 0;
         return ws_page_ask(call, &page);
 }
@@ -178,7 +178,8 @@ int ws_page_counter_active(WsCall *call) {
         PageQuery page = ws_page_counter_scanners(call, PAGE_COUNTER_ACTIVE);
 
         page.number = WS_COUNTER_MINUTES;
-        if (!ws_page_number(call, "threshold_minutes", 1, WS_COUNTER_YEAR, &page.number))
+        if (!ws_page_number(call, "threshold_minutes", 1, WS_COUNTER_YEAR, &page.number) ||
+            !ws_page_part(call, &page))
                 return 0;
         return ws_page_ask(call, &page);
 }

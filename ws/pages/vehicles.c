@@ -35,6 +35,8 @@ static bool ws_vehicles_sees(const WsCall *call, int64_t id) {
 int ws_page_vehicles(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_VEHICLES);
 
+        if (!ws_page_part(call, &page))
+                return 0;
         return ws_page_ask(call, &page);
 }
 
@@ -44,6 +46,8 @@ static int ws_vehicles_one(WsCall *call, PageKind kind, const char *missing) {
 
         if (kind == PAGE_VEHICLE_LATEST || kind == PAGE_VEHICLE_BATTERY)
                 page.limit = 1;
+        else if (kind != PAGE_VEHICLE && !ws_page_part(call, &page))
+                return 0;
         if (!ws_endpoint_see_vehicle(call, call->target, &vehicle)) {
                 (void)ws_page_refuse(call, 404, missing); /* as its page shows it */
                 return 0;
@@ -97,6 +101,8 @@ int ws_page_raw_stats(WsCall *call) {
 int ws_page_sensor_status(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_SENSOR_STATUS);
 
+        if (!ws_page_part(call, &page))
+                return 0;
         return ws_page_ask(call, &page);
 }
 
