@@ -68,12 +68,15 @@ def the_owner_dies_unheard_before_its_commit(town, _dice):
 @event("it acknowledged m and died before the commit", is_clean=False)
 def the_owner_dies_before_its_commit_and_its_disk_is_adopted(town, dice):
     owner = town.owner()
+    journals = town.journals_of(owner)
     town.net.cut(owner.name, "np")
     town.wait_journalled(owner, dice.randrange(5, 30))
     owner.kill()
     town.wait_other(owner)
     town.net.heal()
+    told = town.ledger.adopts(journals)
     done = town.owner().cli("journal", "adopt", str(owner.folder / "journal"), check=False)
+    told()
     town.complain(f"adopted with {done.returncode}: {done.stdout}{done.stderr}" if done.returncode or ", left 0" not in done.stdout else None)
     owner.up()
 

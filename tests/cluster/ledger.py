@@ -6,7 +6,8 @@ Three things are not the gateway's faults, or are known, and are counted apart, 
 - `broker`: what a broker that lost its store had acknowledged and not handed over;
 - `disk`: what a gateway had acknowledged and not stored when it died, and its disk with it;
 - `late`: acknowledged by an owner that was cut off or killed, and stored behind newer ones when that one had
-  its turn again. Until then it is `owed`. Where the broker itself keeps no order (nats-server delivers at once
+  its turn again, or by `journal adopt`: that is history also where nothing newer is stored of its stream yet.
+  Until then it is `owed`. Where the broker itself keeps no order (nats-server delivers at once
   what is new, and after ack_wait what was not acknowledged), that is in it too, no viewer's order is
   judged, and what is stored twice is counted (`repeated`), and no fault: see docs/cluster.md.
 
@@ -37,6 +38,7 @@ class Ledger:
         self.broker = set()       # lost by the broker itself
         self.disk = set()         # lost with a gateway's disk
         self.owed_before = set()  # since an earlier step
+        self.adopted = set()      # stored for an owner that was dead, which is late, whatever came before
         self.floor = 0            # what is below was found right, and is no more looked at one by one
         self.closed_twice = set()  # of what is below
         self.closed = collections.Counter()  # of what is below: rows, repeated, late, acknowledged
@@ -91,6 +93,17 @@ class Ledger:
         streams = {stream(n) for n in lost}
         return {slot for slot, *_, n in self.rows if stream(n) in streams}
 
+    def adopts(self, epochs):
+        """What the dead ones' journals have in the tables from here on is adopted: how that is told, once it is there."""
+        ids = {one for one, in self.database.rows("SELECT journal_id FROM journal_positions WHERE epoch = ANY(%s)", list(epochs))}
+        self.read()
+        before = self.stored
+
+        def told():
+            self.read()
+            self.adopted |= {n for _slot, journal, *_, n in self.rows if journal in ids and n not in before}
+        return told
+
     def is_settled(self, may_owe):
         """All is stored, but for what was owed before, and shown."""
         self.read()
@@ -140,7 +153,7 @@ class Ledger:
                 repeated.add(n)
                 continue
             first[n] = journal
-            if n < newest.get(stream(n), -1):
+            if n in self.adopted or n < newest.get(stream(n), -1):
                 late.add(n)
             elif seq <= highest.get(slot, 0):
                 below.add(n)

@@ -93,6 +93,21 @@ def test_what_is_known_is_counted_and_has_an_end(books):
     assert faults == [] and counts["excused"] >= 8
 
 
+def test_what_is_adopted_is_late_also_where_nothing_newer_came_before_it():
+    """It is history, as what comes behind newer ones is; what its journal had stored by itself is judged as ever."""
+    stored = rows(range(N - 8))
+    database = types.SimpleNamespace(value=lambda _: 0, rows=lambda sql, *_: [] if "HAVING" in sql else
+                                     [(FIRST,)] if "journal_positions WHERE" in sql else stored)
+    publishers = types.SimpleNamespace(acknowledged=lambda: {n: 0.0 for n in range(N)}, unknown=set, all=[])
+    ledger = Ledger(database, publishers, [Viewer(range(1, N - 8))])
+    ledger.n_unclean = 1
+    told = ledger.adopts({"the dead one's"})
+    stored += rows(range(N - 8, N), seq=5000, written=99)
+    assert "9 (0, 56, 57, 58, 59, ...) too few" in ledger.judge(False)[0]
+    told()
+    assert ledger.judge(False) == ["ana is shown 1 (0) too few"] and ledger.counts["late"] == 8
+
+
 def test_what_was_found_right_stays_so():
     """Below the floor only its number is looked at, and what comes there again is noticed."""
     stored = rows(range(N))
