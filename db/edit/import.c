@@ -98,13 +98,15 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
         [DB_IMPORT_GROUP] = {
                 "tidegate_import_group",
                 "WITH same AS MATERIALIZED (SELECT id, name FROM groups"
-                " WHERE name = $2 OR id = $1::bigint),"
+                " WHERE name = $2 OR id = $1::bigint), good AS (SELECT"
+                " ($3::text IS NULL AND $4::bigint IS NULL) OR EXISTS (SELECT FROM devices"
+                " WHERE " CALLED("code", "$3", "$4") ") AS yes),"
                 " added AS (INSERT INTO groups (id, name)"
-                " SELECT coalesce($1::bigint, nextval('groups_id_seq')), $2"
-                " WHERE NOT EXISTS (SELECT FROM same) RETURNING id)"
-                OUTCOME " END",
-                RESERVE("groups"), 2,
-                { DB_IMPORT_ID, DB_IMPORT_NAME },
+                " SELECT coalesce($1::bigint, nextval('groups_id_seq')), $2 FROM good"
+                " WHERE yes AND NOT EXISTS (SELECT FROM same) RETURNING id)"
+                OUTCOME " ELSE 7 END",
+                RESERVE("groups"), 4,
+                { DB_IMPORT_ID, DB_IMPORT_NAME, DB_IMPORT_DEVICE_CODE, DB_IMPORT_DEVICE_ID },
         },
         [DB_IMPORT_MEMBER] = {
                 "tidegate_import_member",

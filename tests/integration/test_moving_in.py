@@ -118,6 +118,15 @@ def test_what_the_page_says_of_other_systems_is_so(move, database):
     assert move("--from", "cars", "users=people.csv", check=False).returncode == 2
 
 
+def test_a_group_is_not_made_by_a_row_that_is_refused(move, database):
+    devices = write(move, "devices.csv", "id,code\n5,pi-1\n")
+    path = write(move, "groups.csv", "name,device,device_id\nGone,nope,\nGone,pi-1,6\nGone,,6\nHall,nope,\nHall,pi-1,\nHall,,5\nEmpty,,\n")
+    for dry in (["--dry-run"], []):
+        done = move(*dry, "--partial", devices, path, check=False)
+        assert done.returncode == 1 and "groups: 2 taken, 1 there already, 4 refused" in done.stdout, done.stdout
+    assert database.rows("SELECT g.name, d.device_id FROM groups g LEFT JOIN device_groups d ON d.group_id = g.id ORDER BY 1") == [("Empty", None), ("Hall", 5)]
+
+
 def test_cameras_that_move_in_are_there_before_they_say_anything(move, database):
     path = write(move, "devices.csv", "id,camera_id,camera_type\r\n4,front,usb\r\n5,mock_cam_1,mock\r\n")  # as sqlite3 -csv writes it
     move("--from", "cameras", path)
