@@ -117,6 +117,19 @@ def test_what_a_vehicle_does_follows_its_logs(fleet, broker):
                "whatever it says to be heard")
 
 
+def test_what_is_not_there_is_called_as_the_page_shows_it(fleet):
+    """Whether there is none, or it is another's; whether the id is a number or not."""
+    for kind in ("vehicle-logs", "sensor-logs", "raw-logs"):
+        theirs = fleet.get(f"/{kind}/", "ben").json()[0]["id"]
+        for log in (theirs, 1, 2 ** 62, 2 ** 80, "abc", -1):
+            answer = fleet.get(f"/{kind}/{log}", "ana")
+            assert (answer.status_code, answer.json()["detail"]) == (404, "Log not found"), (kind, log)
+        assert fleet.get(f"/{kind}/{theirs}", "ben").json()["id"] == theirs
+    for vehicle in (fleet.ids["USV-3"], fleet.ids["USV-2"], 4711, "nope"):  # silent, another's, none
+        answer = fleet.get(f"/vehicle-logs/latest/{vehicle}", "ana")
+        assert (answer.status_code, answer.json()["detail"]) == (404, "No logs found for this vehicle"), vehicle
+
+
 @pytest.mark.parametrize("path, table, shape", [
     ("/vehicle-logs", "vehicle_logs", LOG), ("/sensor-logs", "sensor_logs", SENSOR_LOG),
     ("/raw-logs", "raw_logs", RAW_LOG)])

@@ -226,6 +226,8 @@ int ws_page_face_statistics_answer(WsCall *call, const Answer *answer);
 int ws_page_vehicles(WsCall *call);
 int ws_page_vehicle(WsCall *call);
 int ws_page_vehicle_latest(WsCall *call);
+int ws_page_vehicle_latest_answer(WsCall *call, const Answer *answer);
+int ws_page_vehicle_log_answer(WsCall *call, const Answer *answer);
 int ws_page_vehicle_battery(WsCall *call);
 int ws_page_vehicle_sensors(WsCall *call);
 int ws_page_vehicle_sensor_status(WsCall *call);

@@ -17,6 +17,9 @@
 #define WS_VEHICLES_LOGIN 16384 /* bytes of it that are read */
 #define WS_VEHICLES_TOKEN 8192  /* as long as one of a header may be */
 
+#define WS_VEHICLES_NO_LOG  "Log not found"
+#define WS_VEHICLES_NO_LOGS "No logs found for this vehicle"
+
 DEFINE_CLEANUP(json_object *, json_object_put);
 
 static int ws_vehicles_empty(WsCall *call) {
@@ -61,7 +64,23 @@ int ws_page_vehicle(WsCall *call) {
 }
 
 int ws_page_vehicle_latest(WsCall *call) {
-        return ws_vehicles_one(call, PAGE_VEHICLE_LATEST, "No logs found for this vehicle");
+        return ws_vehicles_one(call, PAGE_VEHICLE_LATEST, WS_VEHICLES_NO_LOGS);
+}
+
+/* What is not there is called as its page shows it, whatever it is that lacks. */
+static int ws_vehicles_answer(WsCall *call, const Answer *answer, const char *missing) {
+        if (answer->status != 404)
+                return err_up(ws_page_answer(call, answer));
+        (void)ws_page_refuse(call, 404, missing);
+        return 0;
+}
+
+int ws_page_vehicle_latest_answer(WsCall *call, const Answer *answer) {
+        return err_up(ws_vehicles_answer(call, answer, WS_VEHICLES_NO_LOGS));
+}
+
+int ws_page_vehicle_log_answer(WsCall *call, const Answer *answer) {
+        return err_up(ws_vehicles_answer(call, answer, WS_VEHICLES_NO_LOG));
 }
 
 int ws_page_vehicle_battery(WsCall *call) {
@@ -147,7 +166,7 @@ static int ws_vehicles_log(WsCall *call, PageKind kind) {
         uint64_t id;
 
         if (!text_to_number(text_of(call->target), INT64_MAX, &id)) {
-                (void)ws_page_refuse(call, 404, "Log not found");
+                (void)ws_page_refuse(call, 404, WS_VEHICLES_NO_LOG);
                 return 0;
         }
         page.number = (int64_t)id;
