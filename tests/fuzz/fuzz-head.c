@@ -23,9 +23,9 @@ static void check_request(void) {
         request.is_cut = &is_cut;
         if (ws_request_param(&request, "a", value, sizeof(value)))
                 FUZZ_CHECK(strlen(value) < sizeof(value));
-        if (ws_request_form_is_text(text_of(request.query)))
+        if (ws_request_form_is_text(text_of(request.query), false))
                 FUZZ_CHECK(name_is_utf8(text_of(request.query)));
-        (void)ws_request_form_param(text_of(request.query), "b", value, sizeof(value));
+        (void)ws_request_form_param(text_of(request.query), false, "b", value, sizeof(value));
         request.is_secure = request.query[0] == 's';
         if (ws_request_origin_ok(&request, "https://app.example") && request.origin[0])
                 FUZZ_CHECK(ws_request_origin_ok(&request, "*"));

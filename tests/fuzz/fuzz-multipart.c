@@ -14,7 +14,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         memcpy(copy, data, n);
         body = (Text){ .data = copy, .n = n };
         if (ws_multipart_find(body, "a", value, sizeof(value))) {
-                FUZZ_CHECK(ws_multipart_is(body));
                 FUZZ_CHECK(strlen(value) < sizeof(value));
                 FUZZ_CHECK(memmem(copy, n, value, strlen(value)));
         }

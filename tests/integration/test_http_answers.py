@@ -138,6 +138,21 @@ def test_a_password_buys_a_token_that_opens_sockets(gateway, viewer):
     assert "correct horse" not in gateway.log()
 
 
+def test_a_form_is_what_its_content_type_says_and_not_what_it_looks_like(gateway):
+    fields = "username=ana&password=correct+horse+battery"
+    parts = "--x7\r\n" + "".join(f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n--x7{end}\r\n'
+                                 for name, value, end in (("username", "ana", ""),
+                                                          ("password", "correct horse battery", "--")))
+    for data, content_type, status in (
+            (parts, "Multipart/Form-Data; boundary=x7", 200),
+            (fields, "application/x-www-form-urlencoded", 200),
+            (f"--x7\r\n=1&{fields}", "application/x-www-form-urlencoded; charset=utf-8", 200),
+            (parts, "application/x-www-form-urlencoded", 400),
+            (fields, "multipart/form-data; boundary=x7", 400)):
+        answer = gateway.post("/api/token", data=data, headers={"Content-Type": content_type})
+        assert answer.status_code == status, (content_type, data, answer.text)
+
+
 def test_statistics_of_detections_and_of_faces(gateway):
     body = gateway.get("/api/v1/statistics/realtime?minutes=5", "ana").json()
     assert list(body) == ["timestamp", "time_window_minutes", "by_zone", "total"]

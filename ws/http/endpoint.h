@@ -49,6 +49,7 @@ struct WsCall {
         char target[256]; /* what stands for {id}, else ?for=; "" if nothing. As the next, not in
                              @answer */
         char idempotency_key[136];
+        bool has_parts; /* its Content-Type says a form of parts, as FormData is sent */
         int64_t now_us;
 
         Query *query; /* owned; set by a function that must ask the database */

@@ -10,6 +10,7 @@
 #include "model/letter_query.h"
 #include "ws/dialects/client_message.h"
 #include "ws/http/endpoint.h"
+#include "ws/wire/form.h"
 
 #define WS_OWNER_RETRY_S     2
 #define WS_LETTERS_LIMIT     100
@@ -130,8 +131,9 @@ int ws_endpoint_owner_answer(WsCall *call, const Answer *answer) {
 static size_t ws_params_place(Text name, const char *const names[], size_t n) {
         char value[2];
         size_t i = 0;
+        bool found;
 
-        while (i < n && !ws_request_form_param(name, names[i], value, sizeof(value)))
+        while (i < n && !ws_form_find(name, names[i], value, sizeof(value), &found))
                 ++i;
         return i;
 }

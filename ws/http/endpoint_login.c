@@ -187,10 +187,18 @@ int ws_endpoint_token(WsCall *call) {
         char password[WS_LOGIN_PASSWORD];
         int r;
 
-        if (!ws_request_form_is_text(call->body))
+        if (!ws_request_form_is_text(call->body, call->has_parts))
                 return ws_login_refuse_bytes(call);
-        if (!ws_request_form_param(call->body, "username", call->account, sizeof(call->account)) ||
-            !ws_request_form_param(call->body, "password", password, sizeof(password))) {
+        if (!ws_request_form_param(call->body,
+                                   call->has_parts,
+                                   "username",
+                                   call->account,
+                                   sizeof(call->account)) ||
+            !ws_request_form_param(call->body,
+                                   call->has_parts,
+                                   "password",
+                                   password,
+                                   sizeof(password))) {
                 ws_response_problem(call->response,
                                     400,
                                     "bad_request",

@@ -158,6 +158,7 @@ void ws_waiter_note(WsWaiter *waiter, const WsCall *call) {
         waiter->began_us = call->identity.began_us;
         memcpy(waiter->target, call->target, sizeof(waiter->target));
         memcpy(waiter->idempotency_key, call->idempotency_key, sizeof(waiter->idempotency_key));
+        waiter->has_parts = call->has_parts;
         waiter->close = call->response->close;
         waiter->keep = call->response->keep;
         waiter->is_head = call->response->is_head;

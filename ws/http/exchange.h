@@ -77,6 +77,7 @@ struct WsWaiter {
         WsGate *gate; /* borrowed: of a handshake whose token is looked at */
         int64_t expires_us, began_us;
         char target[256], idempotency_key[136]; /* as in WsCall */
+        bool has_parts;                         /* likewise */
         char source[46];
         char origin[256]; /* to be allowed to read the answer; "" = none */
         char account[WS_ENDPOINT_ACCOUNT_SIZE];

@@ -330,7 +330,6 @@ static void ws_http_begin(WsHttp *http, WsExchange *session) {
                                      request->source);
         ws_conn_set_payer(session->conn, session->party);
         session->asker = ws_rights_of(&call.identity);
-        memcpy(call.idempotency_key, request->idempotency_key, sizeof(call.idempotency_key));
         if (!endpoint && (request->body_length > 0 || request->has_coding))
                 ws_exchange_refuse(session, &response);
         else if (!endpoint)
@@ -360,6 +359,7 @@ static void ws_http_body_complete(WsHttp *http, WsExchange *session) {
         call.identity.began_us = waiter->began_us;
         memcpy(call.target, waiter->target, sizeof(call.target));
         memcpy(call.idempotency_key, waiter->idempotency_key, sizeof(call.idempotency_key));
+        call.has_parts = waiter->has_parts;
         call.body = buf_text(&waiter->body);
         if ((waiter->endpoint->access == WS_ENDPOINT_USER && !call.identity.user) ||
             (waiter->endpoint->access == WS_ENDPOINT_DEVICE && !call.identity.device) ||

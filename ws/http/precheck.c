@@ -293,16 +293,23 @@ static bool ws_precheck_identify(WsCall *call, const WsEndpoint *endpoint) {
         return r == 0;
 }
 
-/* The media type without its parameters. Who says none, as small scripts do, means the JSON that
- * the path takes. A form may come as FormData is sent: its first line says what is between. */
-static bool ws_precheck_is_type(const char *content_type, const char *wanted) {
+/* The media type without its parameters. */
+static bool ws_precheck_says(const char *content_type, const char *wanted) {
         size_t n = strcspn(content_type, "; \t");
 
+        return n == strlen(wanted) && strncasecmp(content_type, wanted, n) == 0;
+}
+
+/* Who says none, as small scripts do, means the JSON that the path takes. A form may come as
+ * FormData is sent: that it does is said here, and not by its first bytes. */
+static bool ws_precheck_is_type(WsCall *call, const char *wanted) {
+        const char *content_type = call->request->content_type;
+
+        call->has_parts = ws_precheck_says(content_type, WS_PRECHECK_PARTS);
         if (!wanted || (!*content_type && strcmp(wanted, WS_PRECHECK_JSON) == 0))
                 return true;
-        if (n == strlen(WS_PRECHECK_PARTS) && strncasecmp(content_type, WS_PRECHECK_PARTS, n) == 0)
-                return strcmp(wanted, WS_PRECHECK_FORM) == 0;
-        return n == strlen(wanted) && strncasecmp(content_type, wanted, n) == 0;
+        return ws_precheck_says(content_type, wanted) ||
+               (call->has_parts && strcmp(wanted, WS_PRECHECK_FORM) == 0);
 }
 
 /* The listener for health knows nothing else, so that whoever may reach it learns nothing else. */
@@ -358,7 +365,10 @@ const WsEndpoint *ws_precheck(WsCall *call) {
         } else if (!ws_request_param(call->request, "for", call->target, sizeof(call->target))) {
                 call->target[0] = '\0';
         }
-        if (!ws_precheck_is_type(call->request->content_type, endpoint->content_type)) {
+        memcpy(call->idempotency_key,
+               call->request->idempotency_key,
+               sizeof(call->idempotency_key));
+        if (!ws_precheck_is_type(call, endpoint->content_type)) {
                 ws_response_problem(call->response,
                                     415,
                                     "unsupported_media_type",

@@ -346,20 +346,24 @@ bool ws_request_time(char *text, const Zone *zone, int64_t *ret_us) {
         return timestamp_parse(text_of(text), zone, ret_us) == 0;
 }
 
-bool ws_request_form_is_text(Text form) {
+bool ws_request_form_is_text(Text form, bool has_parts) {
         CLEANUP(free) char *decoded = NULL;
 
-        if (ws_multipart_is(form))
+        if (has_parts)
                 return name_is_utf8(form);
         decoded = malloc(form.n + 2);
         return decoded && ws_form_unescape(form, ' ', decoded, form.n + 2) &&
                name_is_utf8(text_of(decoded));
 }
 
-bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value) {
+bool ws_request_form_param(Text form,
+                           bool has_parts,
+                           const char *name,
+                           char *ret_value,
+                           size_t n_value) {
         bool found;
 
-        if (ws_multipart_is(form))
+        if (has_parts)
                 return ws_multipart_find(form, name, ret_value, n_value);
         return ws_form_find(form, name, ret_value, n_value, &found);
 }

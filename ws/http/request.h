@@ -106,9 +106,14 @@ bool ws_request_switch(const WsRequest *request,
 void ws_request_mend_time(char *text);
 /* What a parameter says, as a time. */
 bool ws_request_time(char *text, const Zone *zone, int64_t *ret_us);
-/* Of a body, in either form that browsers have: UTF-8 without NUL, and every escape is one. */
-bool ws_request_form_is_text(Text form);
-bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value);
+/* Of a body, in either form that browsers have, @has_parts as in WsCall: UTF-8 without NUL, and
+ * every escape is one. */
+bool ws_request_form_is_text(Text form, bool has_parts);
+bool ws_request_form_param(Text form,
+                           bool has_parts,
+                           const char *name,
+                           char *ret_value,
+                           size_t n_value);
 
 /* No Origin, our own host (by https, where the request came so), one of @allowed (comma-separated,
  * "*" = any), or a bearer header, which no page of another origin can make a browser send. */

@@ -20,10 +20,6 @@ static bool ws_multipart_cut(Text *rest, Text mark, Text *ret_before) {
         return true;
 }
 
-bool ws_multipart_is(Text body) {
-        return text_begins(body, TEXT("--")) && memmem(body.data, body.n, "\r\n", 2);
-}
-
 /* In its Content-Disposition, as everybody writes it. */
 static bool ws_multipart_is_called(Text head, const char *name) {
         char text[WS_MULTIPART_NAME];
@@ -45,7 +41,7 @@ bool ws_multipart_find(Text body, const char *name, char *ret_value, size_t n_va
         char between[2 + WS_MULTIPART_LINE] = "\r\n";
         Text rest = body, line, head, value;
 
-        if (!ws_multipart_is(body) || !ws_multipart_cut(&rest, TEXT("\r\n"), &line) ||
+        if (!text_begins(body, TEXT("--")) || !ws_multipart_cut(&rest, TEXT("\r\n"), &line) ||
             line.n > WS_MULTIPART_LINE)
                 return false;
         memcpy(between + 2, line.data, line.n);

@@ -8,8 +8,6 @@
 
 #include "base/base.h"
 
-bool ws_multipart_is(Text body); /* it begins as one; no other form does */
-
 /* The value of the first field that is called so, as it stands. False: there is none, it has a NUL,
  * or does not fit, or what is before it, or it, does not end. */
 bool ws_multipart_find(Text body, const char *name, char *ret_value, size_t n_value);
