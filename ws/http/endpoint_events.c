@@ -185,6 +185,22 @@ static bool ws_events_since(WsCall *call, Cursor *ret_since) {
         return true;
 }
 
+/* Told as a socket is that its dialect does not let in. */
+static void ws_events_put_off(const WsCall *call, int status) {
+        if (status == 503)
+                ws_precheck_put_off(call,
+                                    503,
+                                    "unavailable",
+                                    "Not to be had here at the moment.",
+                                    1);
+        else
+                ws_precheck_put_off(call,
+                                    status,
+                                    "too_many_connections",
+                                    "Too many connections.",
+                                    5);
+}
+
 /* A client that has one subscription; the response says why there is none. */
 static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret_follow) {
         CLEANUP(ws_follow_free) WsFollow *follow = NULL;
@@ -204,11 +220,7 @@ static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret
                          ? 429
                          : dialect->admit(call->client, &call->identity, (Text){ 0 });
         if (status != 0) {
-                ws_precheck_put_off(call,
-                                    status,
-                                    "too_many_connections",
-                                    "Too many connections.",
-                                    5);
+                ws_events_put_off(call, status);
                 return 0;
         }
         r = ws_follow_new(&follow);
