@@ -31,14 +31,6 @@ struct ReplaySpan {
         Buf journals, vehicles, devices; /* arrays as text */
 };
 
-static bool replay_wants(const QueryReplay *replay, const ReplaySource *source) {
-        uint32_t kinds = UINT32_C(1) << source->kind;
-
-        if (source->kind == KIND_COMMAND_STATE)
-                kinds |= UINT32_C(1) << KIND_COMMAND_ACK;
-        return (replay->kinds & kinds) != 0;
-}
-
 /* ---- what is asked -------------------------------------------------------------------------- */
 
 static void replay_select(const ReplaySource *source, Buf *sql) {
@@ -266,48 +258,64 @@ static int replay_journals(DbConn *conn,
         return buf_failed(&span->journals) ? err_new(-ENOMEM) : 0;
 }
 
-/* The day with which the youngest of the tables begins, as YYYYMMDD, against the day of the time
- * that is the number, and of what was received last before it; of a playback, of when it begins. */
-static int replay_check_retention(DbConn *conn, const QueryReplay *replay) {
+/* The day with which the youngest of the tables that are wanted begins, as YYYYMMDD, against the
+ * day of the time that is the number, and of what was received last before it (of a playback, of
+ * when it begins): by those tables, or by @all. */
+static int replay_is_kept(DbConn *conn, const QueryReplay *replay, bool all, bool *ret_is_kept) {
         CLEANUP(PQclear) PGresult *result = NULL;
         uint64_t from_us = replay->is_playback ? (uint64_t)replay->from_us : replay->after_seq;
         char after[REPLAY_ARG_SIZE], from[REPLAY_ARG_SIZE];
         const char *args[] = { after, NULL, from };
-        CLEANUP_BUF Buf tables = { 0 };
-        CLEANUP_BUF Buf sql = { 0 };
-        size_t n = 0;
+        CLEANUP_BUF Buf tables = { 0 }, sql = { 0 }, rows = { 0 };
         int r;
 
         snprintf(after, sizeof(after), "%" PRIu64, replay->after_seq);
         snprintf(from, sizeof(from), "%" PRIu64, from_us);
-        buf_append_string(&sql,
-                          "SELECT coalesce((SELECT max(d) FROM (SELECT min(right(c.relname, 8))"
-                          " AS d FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-                          " WHERE i.inhparent::regclass::text = ANY ($2::text[])"
-                          " GROUP BY i.inhparent) t), '') <= to_char(greatest("
-                          "to_timestamp($3::bigint / 1000000.0), (SELECT max(r) FROM (");
-        buf_append_char(&tables, '{');
         for (size_t i = 0; i < N_ELEMENTS(replay_sources); ++i) {
+                bool is_wanted = replay_wants(replay, &replay_sources[i]);
                 const char *table = replay_sources[i].table;
 
-                buf_printf(&sql,
-                           "%s(SELECT received_at AS r FROM %s WHERE seq <= $1::bigint"
-                           " ORDER BY seq DESC LIMIT 1)",
-                           i > 0 ? " UNION ALL " : "",
-                           table);
-                if (replay_wants(replay, &replay_sources[i]))
-                        buf_printf(&tables, "%s%s", n++ > 0 ? "," : "", table);
+                if (is_wanted)
+                        buf_printf(&tables, "%s%s", tables.n > 0 ? "," : "{", table);
+                if (is_wanted || all)
+                        buf_printf(&rows,
+                                   "%s(SELECT received_at AS r FROM %s WHERE seq <= $1::bigint"
+                                   " ORDER BY seq DESC LIMIT 1)",
+                                   rows.n > 0 ? " UNION ALL " : "",
+                                   table);
         }
         buf_append_char(&tables, '}');
-        buf_append_string(&sql, ") w)) AT TIME ZONE 'UTC', 'YYYYMMDD')");
-        if (buf_failed(&sql) || buf_failed(&tables))
+        buf_printf(&sql,
+                   "SELECT coalesce((SELECT max(d) FROM (SELECT min(right(c.relname, 8))"
+                   " AS d FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+                   " WHERE i.inhparent::regclass::text = ANY ($2::text[])"
+                   " GROUP BY i.inhparent) t), '') <= to_char(greatest("
+                   "to_timestamp($3::bigint / 1000000.0), (SELECT max(r) FROM (%s) w))"
+                   " AT TIME ZONE 'UTC', 'YYYYMMDD')",
+                   buf_failed(&rows) ? "" : rows.data);
+        if (buf_failed(&sql) || buf_failed(&tables) || buf_failed(&rows))
                 return err_new(-ENOMEM);
 
         args[1] = tables.data;
         r = db_conn_exec(conn, &(DbQuery){ sql.data, N_ELEMENTS(args), args }, &result);
-        if (r != 0)
-                return r < 0 ? err_up(r) : r;
-        return db_value_bool(result, 0, 0) ? 0 : DB_E_EXISTS;
+        if (r == 0)
+                *ret_is_kept = db_value_bool(result, 0, 0);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* Numbers say when a journal began, and not how long ago this one was given. Where no row that is
+ * wanted says it, those of others may, which somebody may have locked. */
+static int replay_check_retention(DbConn *conn, const QueryReplay *replay) {
+        bool is_kept = true;
+        int r = 0;
+
+        if (replay_wants_any(replay))
+                r = replay_is_kept(conn, replay, false, &is_kept);
+        if (r == 0 && !is_kept)
+                r = replay_is_kept(conn, replay, true, &is_kept);
+        if (r == 0 && !is_kept)
+                return DB_E_EXISTS;
+        return r < 0 ? err_up(r) : r;
 }
 
 /* ---- where does a playback begin? ----------------------------------------------------------- */
@@ -417,7 +425,7 @@ static int replay_begin(DbConn *conn,
                 return DB_E_NOT_FOUND; /* a number that nothing has had yet */
         if (r == 0 && replay->is_first)
                 r = replay_check_retention(conn, replay);
-        if (r == 0 && replay->is_first && replay->is_playback && replay->kinds != 0)
+        if (r == 0 && replay->is_first && replay->is_playback && replay_wants_any(replay))
                 r = replay_whence(conn, replay, span, stored_seq, after_seq);
         if (r == 0)
                 r = replay_prepare(replay, *after_seq, stored_seq, span);
@@ -435,7 +443,7 @@ static int replay_ask(DbConn *conn,
         r = replay_begin(conn, replay, &span, &after_seq);
         if (r == 0)
                 *ret_upto_seq = span.upto_seq;
-        if (r == 0 && replay->kinds != 0 && span.upto_seq > after_seq)
+        if (r == 0 && replay_wants_any(replay) && span.upto_seq > after_seq)
                 r = replay_page(conn, replay, &span, ret_result);
         return r < 0 ? err_up(r) : r;
 }
