@@ -231,6 +231,7 @@ int db_slots_flights(DbConn *conn,
         CLEANUP(PQclear) PGresult *result = NULL;
         char which[SLOTS_ARG_SIZE], after[SLOTS_ARG_SIZE];
         const char *args[] = { which, epoch, after };
+        /* clang-format off */
         const DbQuery query = {
                 "WITH mine AS (SELECT journal_id, left_fence FROM journal_positions"
                 " WHERE epoch = $2),"
@@ -241,18 +242,17 @@ int db_slots_flights(DbConn *conn,
                 " SELECT total, total - octet_length(flights) / 12,"
                 " total - octet_length(flights) / 12 = turn_total, flights FROM slot_flights f"
                 " WHERE slot = $1::int AND (fence > coalesce((SELECT fence FROM own), -1)"
-                " OR (" SLOTS_IS_HELD(
-                        "f") " AND fence > coalesce((SELECT fence FROM stored), -1)"
-                             " AND NOT EXISTS (SELECT FROM slot_flights o WHERE o.slot = f.slot"
-                             " AND o.fence > f.fence AND o.fence <= (SELECT fence FROM own)"
-                             " AND NOT " SLOTS_IS_HELD("o") ")))"
-                                                            " AND fence > $3::bigint"
-                                                            " AND journal_id IS DISTINCT FROM "
-                                                            "(SELECT journal_id FROM mine)"
-                                                            " ORDER BY total",
+                " OR (" SLOTS_IS_HELD("f") " AND fence > coalesce((SELECT fence FROM stored), -1)"
+                " AND NOT EXISTS (SELECT FROM slot_flights o WHERE o.slot = f.slot"
+                " AND o.fence > f.fence AND o.fence <= (SELECT fence FROM own)"
+                " AND NOT " SLOTS_IS_HELD("o") ")))"
+                " AND fence > $3::bigint"
+                " AND journal_id IS DISTINCT FROM (SELECT journal_id FROM mine)"
+                " ORDER BY total",
                 N_ELEMENTS(args),
                 args,
         };
+        /* clang-format on */
         bool has = false;
         int r;
 
