@@ -268,3 +268,28 @@ def a_broker_dies_with_the_owner(town, dice):
     town.wait_flow()
     server.start()
     owner.up()
+
+
+@event("two at once", is_clean=False)
+def the_owner_and_the_database_die_together(town, dice):
+    """What it had taken in since is on its disk; the database is back before it is, or after."""
+    owner = town.owner()
+    town.postgres.stop(signal.SIGQUIT)
+    town.pause(dice.uniform(0, LEASE_S))
+    owner.kill()
+    if dice.random() < 0.5:
+        owner.up()
+    town.pause(dice.uniform(0, LEASE_S))
+    town.postgres.start()
+
+
+@event("two at once", is_clean=False)
+def one_stands_still_and_the_owner_dies_together(town, dice):
+    """The third one has all to itself."""
+    owner = town.owner()
+    still, third = dice.sample([node for node in town.nodes if node is not owner], 2)
+    still.freeze()
+    owner.kill()
+    town.wait_until(lambda: town.has_all([third]), f"{third.name} to store all")
+    still.thaw()
+    owner.up()

@@ -2,6 +2,7 @@
 import json
 import random
 import re
+import shutil
 import ssl
 import subprocess
 import threading
@@ -203,6 +204,34 @@ def test_or_the_oldest_goes_and_is_counted(boat):
         one.road.shut()
         wait_until(lambda: one.central.metric("tidegate_uplink_lossy") == 0, "the link to have broken")
         one.road.open()
+
+
+@pytest.mark.parametrize("lost", [0, 20])
+def test_an_edge_whose_folder_was_emptied_goes_on_under_another_name(boat, lost):
+    """Its numbers begin anew: what comes is stored once, and nothing of it passes for what is stored. What was on the
+    disk alone is lost, and nobody can name it; how far the old one was stored stays known."""
+    one = boat()
+    one.publish(30)
+    assert one.is_right()
+    begun = one.n.copy()
+    one.road.shut()
+    wait_until(lambda: one.edge.metric("tidegate_uplink_connected") == 0, "the link to be down")
+    one.publish(lost)
+    wait_until(lambda: one.edge.metric("tidegate_in_journal") == 2 * lost, "the edge to have it")
+    one.edge.kill()
+    shutil.rmtree(one.edge.folder / "journal")
+    one.publish(10)  # kept by the broker, of which the session is the same
+    one.edge.start()
+    one.road.open()
+    one.publish(10)
+    expected = {device: [n for n in range(1, one.n[device] + 1) if not begun[device] < n <= begun[device] + lost] for device in DEVICES}
+    wait_until(lambda: one.database.value("SELECT count(*) FROM telemetry") >= sum(map(len, expected.values())), "the rest to be stored")
+    for gateway in (one.edge, one.central):
+        wait_until(lambda gateway=gateway: gateway.metric("tidegate_in_journal") == 0, "nothing to wait")
+        assert gateway.metric("tidegate_accounting_drift") == 0
+    assert one.rows() == expected
+    assert one.database.value("SELECT count(*) FROM uplink_positions") == 2
+    assert one.central.metric("tidegate_uplink_lost_total") == 0
 
 
 def test_who_may_not_keeps_what_it_has_until_he_may(boat):
