@@ -4,40 +4,40 @@
 
 static const struct {
         const char *name;
-        bool is_read;
+        bool is_read, is_single;
 } manage_kinds[MANAGE_COUNT] = {
-        [MANAGE_USERS] = { "users", true },
-        [MANAGE_USER_ADD] = { "user_add", false },
-        [MANAGE_USER_DELETE] = { "user_delete", false },
-        [MANAGE_USER_ENABLE] = { "user_enable", false },
-        [MANAGE_USER_DISABLE] = { "user_disable", false },
-        [MANAGE_USER_IDENTIFIER] = { "user_identifier", false },
-        [MANAGE_USER_PASSWORD] = { "user_password", false },
-        [MANAGE_USER_REVOKE] = { "user_revoke", false },
-        [MANAGE_USER_TOKEN] = { "user_token", false },
-        [MANAGE_DEVICES] = { "devices", true },
-        [MANAGE_DEVICE_ADD] = { "device_add", false },
-        [MANAGE_DEVICE_DELETE] = { "device_delete", false },
-        [MANAGE_DEVICE_ROTATE] = { "device_token_rotate", false },
-        [MANAGE_DEVICE_REVOKE] = { "device_token_revoke", false },
-        [MANAGE_DEVICE_UPLINK_ON] = { "device_uplink_on", false },
-        [MANAGE_DEVICE_UPLINK_OFF] = { "device_uplink_off", false },
-        [MANAGE_DEVICE_SHARES] = { "device_shares", true },
-        [MANAGE_DEVICE_SHARE] = { "device_share", false },
-        [MANAGE_VEHICLES] = { "vehicles", true },
-        [MANAGE_VEHICLE_ADD] = { "vehicle_add", false },
-        [MANAGE_VEHICLE_DELETE] = { "vehicle_delete", false },
-        [MANAGE_VEHICLE_SHARES] = { "vehicle_shares", true },
-        [MANAGE_VEHICLE_SHARE] = { "vehicle_share", false },
-        [MANAGE_GROUPS] = { "groups", true },
-        [MANAGE_GROUP_ADD] = { "group_add", false },
-        [MANAGE_GROUP_DELETE] = { "group_delete", false },
-        [MANAGE_GROUP_REMOVE] = { "group_remove", false },
-        [MANAGE_GROUP_SHARES] = { "group_shares", true },
-        [MANAGE_GROUP_SHARE] = { "group_share", false },
-        [MANAGE_SHARE_DELETE] = { "share_delete", false },
-        [MANAGE_ALERT_ACKNOWLEDGE] = { "alert_acknowledge", false },
-        [MANAGE_COMMANDS] = { "commands", true },
+        [MANAGE_USERS] = { "users", true, false },
+        [MANAGE_USER_ADD] = { "user_add", false, true },
+        [MANAGE_USER_DELETE] = { "user_delete", false, true },
+        [MANAGE_USER_ENABLE] = { "user_enable", false, false },
+        [MANAGE_USER_DISABLE] = { "user_disable", false, false },
+        [MANAGE_USER_IDENTIFIER] = { "user_identifier", false, false },
+        [MANAGE_USER_PASSWORD] = { "user_password", false, false },
+        [MANAGE_USER_REVOKE] = { "user_revoke", false, false },
+        [MANAGE_USER_TOKEN] = { "user_token", false, false },
+        [MANAGE_DEVICES] = { "devices", true, false },
+        [MANAGE_DEVICE_ADD] = { "device_add", false, true },
+        [MANAGE_DEVICE_DELETE] = { "device_delete", false, true },
+        [MANAGE_DEVICE_ROTATE] = { "device_token_rotate", false, false },
+        [MANAGE_DEVICE_REVOKE] = { "device_token_revoke", false, false },
+        [MANAGE_DEVICE_UPLINK_ON] = { "device_uplink_on", false, false },
+        [MANAGE_DEVICE_UPLINK_OFF] = { "device_uplink_off", false, false },
+        [MANAGE_DEVICE_SHARES] = { "device_shares", true, false },
+        [MANAGE_DEVICE_SHARE] = { "device_share", false, false },
+        [MANAGE_VEHICLES] = { "vehicles", true, false },
+        [MANAGE_VEHICLE_ADD] = { "vehicle_add", false, true },
+        [MANAGE_VEHICLE_DELETE] = { "vehicle_delete", false, true },
+        [MANAGE_VEHICLE_SHARES] = { "vehicle_shares", true, false },
+        [MANAGE_VEHICLE_SHARE] = { "vehicle_share", false, false },
+        [MANAGE_GROUPS] = { "groups", true, false },
+        [MANAGE_GROUP_ADD] = { "group_add", false, false },
+        [MANAGE_GROUP_DELETE] = { "group_delete", false, true },
+        [MANAGE_GROUP_REMOVE] = { "group_remove", false, false },
+        [MANAGE_GROUP_SHARES] = { "group_shares", true, false },
+        [MANAGE_GROUP_SHARE] = { "group_share", false, false },
+        [MANAGE_SHARE_DELETE] = { "share_delete", false, true },
+        [MANAGE_ALERT_ACKNOWLEDGE] = { "alert_acknowledge", false, false },
+        [MANAGE_COMMANDS] = { "commands", true, false },
 };
 
 int manage_query_new(ManageQuery **ret_query, ManageKind kind) {
@@ -76,4 +76,8 @@ const char *manage_kind_name(ManageKind kind) {
 
 bool manage_kind_is_read(ManageKind kind) {
         return manage_kinds[kind].is_read;
+}
+
+bool manage_kind_is_single(ManageKind kind) {
+        return manage_kinds[kind].is_single;
 }

@@ -66,5 +66,7 @@ ManageQuery *manage_query_free(ManageQuery *query);
 MUST_CHECK int manage_query_say(ManageQuery *query, const char *text);
 const char *manage_kind_name(ManageKind kind); /* for the log */
 bool manage_kind_is_read(ManageKind kind);
+/* Done a second time it is answered otherwise: there is one already, or none any more. */
+bool manage_kind_is_single(ManageKind kind);
 
 DEFINE_CLEANUP(ManageQuery *, manage_query_free);

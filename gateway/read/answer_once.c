@@ -322,18 +322,45 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
         return r;
 }
 
+/* A change whose answer was lost may have been made, and the answer to a second try would say that
+ * it was not. */
+static bool answer_once_is_single(const Query *query) {
+        switch (query->kind) {
+        case QUERY_MANAGE:
+                return manage_kind_is_single(query->manage->kind);
+        case QUERY_LETTER_ASK:
+        case QUERY_LETTERS_ASK:
+                return query->is_discard;
+        default:
+                return false;
+        }
+}
+
+/* *@ret_is_over: nothing is to be asked again, whatever became of it. */
+static int answer_once_try(Reader *reader, const Query *query, Answer *answer, bool *ret_is_over) {
+        int r;
+
+        *ret_is_over = false;
+        r = reader_connect(reader);
+        if (r == 0 && answer_once_is_single(query)) {
+                r = db_conn_exec(reader->conn, &(DbQuery){ "SELECT 1", 0, NULL }, NULL);
+                *ret_is_over = r == 0; /* the connection lives: from here on it is sent */
+        }
+        if (r == 0)
+                r = answer_once_ask(reader->conn, reader->options.logins, query, answer);
+        return r < 0 ? err_up(r) : r;
+}
+
 /* A connection that was idle may have died unseen: that deserves a second try. */
 static int answer_once_compute(Reader *reader, const Query *query, Answer *answer) {
+        bool is_over = false;
         int r = DB_E_OFFLINE;
 
-        for (int i = 0; i < 2 && r == DB_E_OFFLINE; ++i) {
-                r = reader_connect(reader);
-                if (r == READER_E_AWAY)
-                        return 0; /* the answer says 503 already */
-                if (r == 0)
-                        r = answer_once_ask(reader->conn, reader->options.logins, query, answer);
-        }
+        for (int i = 0; i < 2 && r == DB_E_OFFLINE && !is_over; ++i)
+                r = answer_once_try(reader, query, answer, &is_over);
         switch (r) {
+        case READER_E_AWAY:
+                return 0; /* the answer says 503 already */
         case DB_E_REJECTED:
                 if (db_trouble_is_timeout(db_conn_sqlstate(reader->conn)))
                         answer->status = 504; /* the statement time-out */

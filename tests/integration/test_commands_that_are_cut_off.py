@@ -2,9 +2,11 @@
 import re
 
 import pytest
+import requests
 
+from conftest import populate
 from faultproxy import CUT, TO_CLIENT, PostgresProxy
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 LETTERS = "SELECT count(*) FROM dead_letters"
 ROWS = "SELECT count(*), count(DISTINCT logs) FROM raw_logs"
@@ -44,6 +46,37 @@ def test_an_answer_that_is_lost_is_no_failure_and_no_success(operator, database,
         done = operator.cli(*args, stdin="correct horse battery\n", check=False)
         assert is_unsure(done), (args, done)
         assert database.value(check), args
+
+
+def row(m):
+    """The first row that says anything, of a question by HTTP: but whether the connection lives."""
+    is_one = m.link.name == "tidegate/query" and m.direction == TO_CLIENT and m.letter == "D"
+    return CUT if is_one and m.body != b"\0\1\0\0\0\x011" else None
+
+
+def test_a_change_by_http_whose_answer_is_lost_is_not_made_again(make_gateway, database, broker, proxy):
+    gateway = make_gateway(database__url=proxy.url(database))
+    populate(gateway)
+    gateway.start()
+    root = {"Authorization": f"Bearer {gateway.token('root')}"}
+    broker.publish("seano/USV-9/raw_log", "of nobody")
+    database.wait_for(LETTERS, 1)
+    letter = database.value("SELECT id FROM dead_letters")
+    user = {"username": "cut", "password": "correct horse battery"}
+    for method, path, body, check in (
+            ("POST", "devices", {"code": "cut"}, "SELECT count(*) = 1 FROM devices WHERE code = 'cut'"),
+            ("POST", "users", user, "SELECT count(*) = 1 FROM users WHERE username = 'cut'"),
+            ("DELETE", f"vehicles/{gateway.ids['USV-2']}", None, "SELECT count(*) = 0 FROM vehicles WHERE code = 'USV-2'"),
+            ("DELETE", f"../dead-letters/{letter}", None, LETTERS.replace("count(*)", "count(*) = 0"))):
+        before = proxy.arm(row)
+        answer = requests.request(method, f"{gateway.url}/api/manage/{path}".replace("manage/../", ""), json=body,
+                                  headers=root, timeout=PATIENCE)
+        assert proxy.n_faults > before, path
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), (path, answer.text)
+        assert database.value(check), path
+    database.rows("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'tidegate/query'")
+    answer = requests.post(f"{gateway.url}/api/manage/vehicles", json={"code": "later"}, headers=root, timeout=PATIENCE)
+    assert answer.status_code == 201, "a connection that died unseen costs no change"
 
 
 def some_letters(gateway, broker, database, n):

@@ -290,7 +290,8 @@ static int ws_change_tell(WsCall *call, const Answer *answer) {
                 ws_change_refuse(call,
                                  503,
                                  "unavailable",
-                                 "The database is not there, or too much is asked of it.");
+                                 "The database is not there, its answer was lost, or too much is "
+                                 "asked of it: look whether it was done before you ask again.");
                 return 0;
         }
 }
