@@ -36,13 +36,15 @@ int succession_learn(DbConn *conn,
                      uint64_t after_fence,
                      Journal *journal) {
         Succession succession = { .journal = journal };
-        int r = db_slots_flights(conn,
-                                 slot,
-                                 epoch,
-                                 after_fence,
-                                 succession_learn_some,
-                                 &succession);
+        uint64_t known_fence = journal_known_turn(journal); /* of a process before */
+        int r;
 
+        r = db_slots_flights(conn,
+                             slot,
+                             epoch,
+                             after_fence > known_fence ? after_fence : known_fence,
+                             succession_learn_some,
+                             &succession);
         return r < 0 ? DB_E_OFFLINE : r;
 }
 

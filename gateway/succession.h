@@ -13,8 +13,8 @@
 
 typedef struct Journal Journal;
 
-/* @after_fence: what is known already, see db_slots_flights(). 0, DB_E_OFFLINE (also without memory
- * for it: ask again), DB_E_REJECTED. */
+/* @after_fence: what is known already, see db_slots_flights(); that of the journal counts as well.
+ * 0, DB_E_OFFLINE (also without memory for it: ask again), DB_E_REJECTED. */
 MUST_CHECK int succession_learn(DbConn *conn,
                                 int slot,
                                 const char *epoch,

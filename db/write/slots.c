@@ -246,7 +246,8 @@ int db_slots_flights(DbConn *conn,
                 " AND NOT EXISTS (SELECT FROM slot_flights o WHERE o.slot = f.slot"
                 " AND o.fence > f.fence AND o.fence <= (SELECT fence FROM own)"
                 " AND NOT " SLOTS_IS_HELD("o") ")))"
-                " AND fence > $3::bigint"
+                " AND fence > CASE WHEN $3::bigint <= (SELECT fence FROM slots WHERE slot = $1::int)"
+                " THEN $3::bigint ELSE 0 END"
                 " AND journal_id IS DISTINCT FROM (SELECT journal_id FROM mine)"
                 " ORDER BY total",
                 N_ELEMENTS(args),

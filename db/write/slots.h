@@ -82,8 +82,9 @@ MUST_CHECK int db_slots_reserve(DbConn *conn,
                                 uint64_t *ret_until_seq);
 /*
  * What others have stored of the slot's session since the last turn of the journal @epoch, and
- * behind @after_fence, up to which it knows that (0: it does not), as journal_flights() made it
- * (schema/0044), oldest first; without a schema for it, nothing.
+ * behind @after_fence, up to which it knows that (0: it does not; nor where the slot is behind it,
+ * as of a database that was put back), as journal_flights() made it (schema/0044), oldest first;
+ * without a schema for it, nothing.
  * @has_hole: of what came between the one before and this there is nothing any more. 0,
  * DB_E_OFFLINE, DB_E_REJECTED.
  */

@@ -45,10 +45,11 @@ static int journal_recover_into(Journal *journal) {
                 journal_sync_begin_at(&journal->sync, found.newest);
         journal->newest = segment_ref(found.newest);
         journal->first_seq = found.first_message_seq;
-        journal->last_seq = found.last_message_seq;
+        journal->last_seq = journal->recovered_seq = found.last_message_seq;
         journal->used_seq = found.last_seq;
         journal->taken_seq = found.last_taken_seq;
-        journal->recovered_seq = found.last_message_seq;
+        journal->late_seq = found.late_seq;
+        journal->known_turn = found.known_turn;
         journal->damaged_after_seq = found.damaged_after_seq;
         journal->damaged_until_seq = found.damaged_until_seq;
         journal->n_damaged_most = found.n_damaged_most;
@@ -300,19 +301,18 @@ static int journal_no_segment(Journal *journal, const char *what, int r, int64_t
 /* {lock} What may be redelivered, so that a start finds it here and needs no segment before this
  * one. Of less use than the record of @n_bytes that waits for room. */
 static void journal_write_recent(Journal *journal, size_t n_bytes, int64_t now_us) {
-        size_t n_max =
-                journal->options.segment_bytes / JOURNAL_RECENT_PART / sizeof(RedeliveryItem);
+        size_t n = journal->options.segment_bytes / JOURNAL_RECENT_PART / sizeof(RedeliveryItem);
         SegmentRecord record = { .type = SEGMENT_RECENT,
                                  .received_us = now_us,
+                                 .device_id = (int64_t)journal->known_turn,
                                  .packet_id = sessions_broker(journal->sessions) };
-        RedeliveryItem *items;
+        RedeliveryItem *items = calloc(n, sizeof(*items));
         SegmentBody body = { 0 };
-        size_t n;
 
-        items = calloc(n_max, sizeof(*items));
-        n = items ? sessions_save(journal->sessions, items, n_max) : 0;
+        n = items ? sessions_save(journal->sessions, items, n) : 0;
         body.payload = (Text){ .data = (const char *)items, .n = n * sizeof(*items) };
-        if (n > 0 && segment_has_room(journal->active, segment_record_bytes(&body) + n_bytes)) {
+        if ((n > 0 || journal->known_turn != 0) &&
+            segment_has_room(journal->active, segment_record_bytes(&body) + n_bytes)) {
                 record.seq = journal->used_seq = journal->next_seq++;
                 segment_append(journal->active,
                                &record,

@@ -128,6 +128,9 @@ bool journal_is_unsure(const Journal *journal);
  * stored. Any thread; 0: none has. */
 void journal_begin_turn(Journal *journal, uint64_t fence);
 uint64_t journal_turn(const Journal *journal);
+/* Up to which turn what others have stored is known to it, also after a start: of what came since,
+ * nothing is one of these. 0: it is to be told all. Any thread. */
+uint64_t journal_known_turn(Journal *journal);
 /* Reader, before anything behind @position is read to be stored: what others have stored is no
  * message any more. How many of ours that were, and of those that came in this run. JOURNAL_E_FULL:
  * the disk does not take it. */

@@ -40,7 +40,8 @@ enum { /* device_id of a SEGMENT_LEARNT */
        JOURNAL_LEARNT_HOLE = 1,
        JOURNAL_LEARNT_FIRST = 2,
        JOURNAL_LEARNT_BEGIN = 4,
-       JOURNAL_LEARNT_OURS = 8, /* held, and in our own journal as well */
+       JOURNAL_LEARNT_OURS = 8,  /* held, and in our own journal as well */
+       JOURNAL_LEARNT_TURN = 16, /* that is all up to a turn: its fence, of 8 bytes */
 };
 
 /* Adds what there is to say of the record, if anything. @is_late: it came before somebody else's

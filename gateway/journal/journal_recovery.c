@@ -19,6 +19,38 @@ struct SegmentScan {
         size_t end;       /* of the last whole record */
 };
 
+/* What came before it was known is compared with it; what came behind it was by then. */
+static void journal_recover_learnt(JournalRecovery *recovery,
+                                   const Segment *segment,
+                                   const SegmentRecord *record,
+                                   Sessions *sessions,
+                                   JournalTaken *taken) {
+        Text payload = segment_payload(record);
+
+        if (record->device_id & JOURNAL_LEARNT_TURN) {
+                if (payload.n == sizeof(recovery->known_turn))
+                        memcpy(&recovery->known_turn, payload.data, payload.n);
+                return;
+        }
+        if (record->device_id & JOURNAL_LEARNT_BEGIN)
+                recovery->late_seq = recovery->last_message_seq;
+        journal_flights_recover(sessions,
+                                segment->seed,
+                                record,
+                                recovery->last_message_seq == 0,
+                                taken);
+}
+
+/* At the head of a segment; of all but the oldest one what it says is known by then. */
+static void journal_recover_recent(JournalRecovery *recovery,
+                                   const SegmentRecord *record,
+                                   Sessions *sessions) {
+        if (recovery->n_segments > 0)
+                return;
+        recovery->known_turn = (uint64_t)record->device_id;
+        sessions_load(sessions, record->packet_id, record + 1, record->n_payload);
+}
+
 static void journal_recover_record(JournalRecovery *recovery,
                                    const Segment *segment,
                                    const SegmentRecord *record,
@@ -34,15 +66,11 @@ static void journal_recover_record(JournalRecovery *recovery,
         if (record->type == SEGMENT_RESUMED)
                 sessions_resume(sessions, record->packet_id, (unsigned)record->device_id);
         if (record->type == SEGMENT_LEARNT)
-                journal_flights_recover(sessions,
-                                        segment->seed,
-                                        record,
-                                        recovery->last_message_seq == 0,
-                                        taken);
+                journal_recover_learnt(recovery, segment, record, sessions, taken);
         if (record->type == SEGMENT_AGAIN)
                 redelivery_note_again(sessions_current(sessions), record->packet_id);
-        if (record->type == SEGMENT_RECENT && recovery->n_segments == 0)
-                sessions_load(sessions, record->packet_id, record + 1, record->n_payload);
+        if (record->type == SEGMENT_RECENT)
+                journal_recover_recent(recovery, record, sessions);
         if (record->type != SEGMENT_MESSAGE && record->type != SEGMENT_TAKEN)
                 return;
         if (record->type == SEGMENT_TAKEN)

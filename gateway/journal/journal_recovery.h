@@ -27,6 +27,8 @@ struct JournalRecovery {
         uint64_t first_message_seq; /* 0 = no message */
         uint64_t last_message_seq;
         uint64_t last_taken_seq;    /* of what was passed over, as others had stored it; 0 */
+        uint64_t late_seq;          /* up to here it came before others had their turn */
+        uint64_t known_turn;        /* up to which others' flights were learnt; 0 */
         uint64_t damaged_after_seq; /* damage lies behind this number ... */
         uint64_t damaged_until_seq; /* ... and before this one; 0 = there is none */
         size_t n_damaged_most;      /* records that it can have cost */

@@ -58,6 +58,8 @@ struct Journal {
         JournalTaken taken;       /* {lock} */
         uint64_t taken_seq;       /* {lock} raw: of the last that was passed over so; 0 = none */
         bool is_new;              /* {lock} it had nothing of its own as it learnt */
+        bool has_unkept;          /* {lock} something that it learnt is not in it */
+        uint64_t known_turn;      /* {lock} up to which what it learnt is in it; 0 = not known */
         bool is_over;             /* {lock} the connection to the broker: others had its session */
 
         FillLevel water;

@@ -41,18 +41,37 @@ const Text *journal_flights(Journal *journal, uint64_t after_seq, uint64_t last_
         return &journal->flights_text;
 }
 
-/* {lock} For a start at which the database cannot be asked. Without room for it, that one knows
- * less. */
+/* {lock} For a start. Where there is no room for it, that one asks the database once more. */
 static void journal_keep_learnt(Journal *journal, Text flights, int64_t flags) {
         SegmentRecord record = { .type = SEGMENT_LEARNT, .device_id = flags };
         uint64_t n_max = journal->options.segment_bytes / 2;
 
-        if (flights.n < n_max)
-                (void)!journal_write_record(journal, &record, flights);
+        if (flights.n >= n_max || journal_write_record(journal, &record, flights) != 0)
+                journal->has_unkept = true;
 }
 
+/* Behind what was learnt, and before anything that comes in the turn: who starts anew in it, and
+ * is told the same once more, would take for it what came since, under a packet id that was free
+ * again. */
 void journal_begin_turn(Journal *journal, uint64_t fence) {
+        pthread_mutex_lock(&journal->lock);
+        if (!journal->has_unkept)
+                journal_keep_learnt(journal,
+                                    (Text){ .data = (const char *)&fence, .n = sizeof(fence) },
+                                    JOURNAL_LEARNT_TURN);
+        if (!journal->has_unkept)
+                journal->known_turn = fence;
+        pthread_mutex_unlock(&journal->lock);
         atomic_store(&journal->turn, fence);
+}
+
+uint64_t journal_known_turn(Journal *journal) {
+        uint64_t known_turn;
+
+        pthread_mutex_lock(&journal->lock);
+        known_turn = journal->known_turn;
+        pthread_mutex_unlock(&journal->lock);
+        return known_turn;
 }
 
 void journal_end_connection(Journal *journal) {

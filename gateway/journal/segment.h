@@ -51,7 +51,8 @@ typedef enum SegmentRecordType {
         SEGMENT_MESSAGE,
         SEGMENT_SESSION, /* a broker began a new session: no earlier packet id of it counts.
                             packet_id, as in the next: which broker; device_id: in which turn */
-        SEGMENT_RECENT,  /* what may be redelivered of all before it: RedeliveryItem[] */
+        SEGMENT_RECENT,  /* what may be redelivered of all before it: RedeliveryItem[]; device_id:
+                            up to which turn what others have stored was learnt by then */
         SEGMENT_RESUMED, /* a connection began, with the session of before; device_id: the most that
                             may be in flight */
         SEGMENT_AGAIN,   /* what came under packet_id last came once more, and was recognised */

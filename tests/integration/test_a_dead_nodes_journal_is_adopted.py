@@ -9,7 +9,7 @@ import pytest
 from conftest import populate
 from faultproxy import CUT, PostgresProxy, commit_answer, commit_request
 from servers import TIDEGATE
-from test_exactly_once_across_a_take_over import MARKED, TOPIC, Pair, comes_once_more_only_to_who_has_seen_it, link_of, send, stored, wait_stored
+from test_exactly_once_across_a_take_over import MARKED, TOPIC, Pair, after, comes_once_more_only_to_who_has_seen_it, link_of, send, stored, wait_stored
 from test_one_gateway_stores_at_a_time import wait_standing_by
 from test_several_slots import OWNERS, SLOTS, VEHICLES, publish, wait_for_all, wait_for_owners
 from waiting import wait_until
@@ -143,6 +143,36 @@ def test_what_the_owner_has_in_its_journal(make_gateway, scripted_broker, databa
     assert pair.second.cli("journal", "verify").returncode == 0
     proxy.close()
     pair.close()
+
+
+def test_an_equal_message_behind_what_is_held_outlives_a_start(pair, scripted_broker, database):
+    """The owner is sent it again, and leaves it; and then, under an id that is free by that, a new one, which it can no more
+    store before it starts anew."""
+    link = leave_behind(pair, scripted_broker, range(1, 9))
+    proxied = PostgresProxy(pair.folder / "other", pair.postgres)
+    pair.second.terminate()
+    pair.second.write_conf(database__url=proxied.url(database))
+    n = len(scripted_broker.seen("SUBSCRIBE"))
+    pair.second.start()
+    link = after(scripted_broker, n)
+    assert adopt(pair.first, journal_of(pair.first), check=False).returncode == 1  # cut off
+    pair.heal()
+    assert adopt(pair.first, journal_of(pair.first)).endswith(said(8))
+    wait_stored(database, range(1, 9))
+    wait_until(lambda: pair.second.log().count("journal_position") > 1, "the owner to have read that")
+    proxied.close()
+    send(link, [7, 8])
+    wait_until(lambda: pair.second.metric("tidegate_duplicate_total") == 2, "what was sent again to be known")
+    send(link, [8])
+    wait_until(lambda: pair.second.metric("tidegate_in_journal") == 1, "the journal to have the new one")
+    pair.second.kill()
+    proxied = PostgresProxy(pair.folder / "other", pair.postgres)
+    n = len(scripted_broker.seen("SUBSCRIBE"))
+    pair.second.start()
+    send(after(scripted_broker, n), [9])
+    wait_stored(database, [*range(1, 10), 8])
+    assert pair.second.metric("tidegate_accounting_drift") == 0
+    proxied.close()
 
 
 def of_the_caller(message):

@@ -179,6 +179,30 @@ def test_what_is_another_ones_is_told_of_though_the_database_goes_away_then(pair
     assert pair.first.metric("tidegate_accounting_drift") == 0
 
 
+def test_an_equal_message_behind_a_redelivery_outlives_a_start_before_anything_of_the_turn_is_stored(pair, scripted_broker, database):
+    """The second one stored 5 to 7, and was not heard; the first one is sent them again, says so, and is sent a new message
+    under an id that is free by that: it is none of those, also if the first one starts anew."""
+    send(link_of(scripted_broker), range(1, 5))
+    wait_stored(database, range(1, 5))
+    send(pair.swap(pair.first, pair.second), range(5, 8))
+    wait_stored(database, range(1, 8))
+    pair.first.start(wait=False)
+    wait_standing_by(pair.first)
+    link = pair.kill(pair.second, pair.first)
+    pair.cut_off()
+    send(link, range(5, 8))
+    wait_until(lambda: pair.first.metric("tidegate_duplicate_total") == 3, "what was sent again to be known")
+    send(link, [6])
+    wait_until(lambda: pair.first.metric("tidegate_in_journal") == 1, "the journal to have the new one")
+    pair.first.kill()
+    pair.heal()
+    n = len(scripted_broker.seen("SUBSCRIBE"))
+    pair.first.start()
+    send(after(scripted_broker, n), [8])
+    wait_stored(database, [*range(1, 9), 6])
+    assert pair.first.metric("tidegate_accounting_drift") == 0
+
+
 def test_no_more_is_kept_than_can_be_in_flight(pair, scripted_broker, database):
     """And of each turn the first ones, as long as an earlier journal has more to store."""
     kept = "SELECT min(total), count(*) FROM slot_flights"

@@ -429,6 +429,27 @@ static void test_behind_a_hole_nothing_of_before_is_known(void **state) {
         done(&row, 1);
 }
 
+/* Of a turn of which nothing was stored, so that the database would tell the same once more. */
+static void test_what_came_behind_what_was_learnt_is_none_of_it_after_a_start(void **state) {
+        Fixture *f = *state;
+        Text row;
+
+        connect_to(&f->a);
+        row = store(&f->a, take_some(&f->a, 5, 7));
+        learn(&f->b, &row, 1);
+        restart(&f->b);
+        assert_int_equal(journal_known_turn(f->b.journal), 0); /* it may not have been all */
+        journal_begin_turn(f->b.journal, 3);
+        connect_to(&f->b);
+        assert_int_equal(take(&f->b, 6, "6", false), 0);
+        assert_int_not_equal(take(&f->b, 6, "6", false), 0); /* that id was free */
+        restart(&f->b);
+        assert_int_equal(journal_known_turn(f->b.journal), 3);
+        assert_int_equal(passed(&f->b), 0);
+        assert_string_equal(waiting(&f->b), "6 ");
+        done(&row, 1);
+}
+
 /* What its journal has left, and others may be sent yet; of the caller. */
 static Text hold(Node *node, const Text rows[], size_t n) {
         const Text *held;
@@ -615,6 +636,7 @@ int main(void) {
                 TEST(test_of_three_the_first_to_store_it_has_it),
                 TEST(test_late_ones_are_in_nobody_s_way),
                 TEST(test_behind_a_hole_nothing_of_before_is_known),
+                TEST(test_what_came_behind_what_was_learnt_is_none_of_it_after_a_start),
                 TEST(test_what_is_held_by_another_one_is_left_to_him),
                 TEST(test_what_is_held_and_was_taken_in_is_stored_by_one),
                 TEST(test_what_is_held_and_was_taken_in_is_stored_by_one_after_a_start),

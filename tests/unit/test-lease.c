@@ -191,6 +191,11 @@ void journal_learn(Journal *journal, Text flights, bool has_hole, bool is_first_
         ++n_learnt;
 }
 
+uint64_t journal_known_turn(Journal *journal) {
+        (void)journal;
+        return 0;
+}
+
 void journal_begin_turn(Journal *journal, uint64_t begun) {
         (void)journal;
         assert_int_equal(begun, turn());
