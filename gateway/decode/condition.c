@@ -125,11 +125,10 @@ static int read_part(Part *part, Text text, const char **ret_why) {
         Text path = text;
         int r = 0;
 
-        if (!sign && text.n > 0 && text.data[0] == '!') {
-                part->is_not = true;
-                path = (Text){ text.data + 1, text.n - 1 };
-        } else if (!sign) {
-                path.n = find_types(text, &part->types);
+        if (!sign) {
+                part->is_not = text.n > 0 && text.data[0] == '!';
+                path = (Text){ text.data + part->is_not, text.n - part->is_not };
+                path.n = find_types(path, &part->types);
         } else {
                 part->is_not = sign > text.data && sign[-1] == '!';
                 path.n = (size_t)(sign - text.data) - part->is_not;
@@ -201,7 +200,7 @@ static bool part_holds(const Part *part, const JsonTree *tree) {
         const JsonNode *value = json_path_find(part->path, tree, json_root(tree));
 
         if (part->types != 0)
-                return value && (part->types >> value->type & 1U) != 0;
+                return (value && (part->types >> value->type & 1U) != 0) != part->is_not;
         if (part->n_values == 0)
                 return (value && value->type != JSON_NULL) != part->is_not;
         return (value && is_one_of(part, tree, value)) != part->is_not;

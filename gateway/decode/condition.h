@@ -7,6 +7,7 @@
  *   /_type != waypoint and /lat     another, or none; it is there, and not null
  *   ! /test                         it is not there, or null
  *   / is object                     of that type, or one of several: text, number
+ *   ! /v is number                  of another, or it is not there
  *
  * All of the parts between `and` have to hold. A value is compared with the content of a string,
  * with the digits of a number, or with true, false and null; it may be in quotes. Types are object,

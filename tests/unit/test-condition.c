@@ -83,6 +83,12 @@ static void test_it_is_of_a_type(void **state) {
         assert_true(holds("/a is bool", "{\"a\":false}"));
         assert_false(holds("/a is bool", "{\"a\":null}"));
         assert_false(holds("/a is object", "[]")); /* there is none */
+        assert_true(holds("! / is object", "[]"));
+        assert_true(holds("! / is object", "null"));
+        assert_false(holds("! / is object", "{}"));
+        assert_false(holds("!/a is number, text", "{\"a\":1}"));
+        assert_true(holds("!/a is number, text", "{\"b\":1}"));
+        assert_true(holds("! / is array and /a", "{\"a\":1}"));
         assert_true(holds("/b and / is object and /a is number", "{\"a\":1,\"b\":2}"));
         assert_true(holds("/this is a name", "{\"this is a name\":1}"));
         assert_true(holds("/what is text is number", "{\"what is text is number\":1}"));
@@ -102,6 +108,7 @@ static void test_what_is_no_condition_is_refused(void **state) {
                 "= b",
                 "/a/~9",
                 "! a",
+                "! a is object",
                 "/a and ",
                 "/a and and /b",
                 "/a == 1",
