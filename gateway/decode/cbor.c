@@ -33,6 +33,7 @@ struct Reader {
         Level levels[CBOR_LEVELS];
         size_t depth;
         bool is_done;
+        bool is_tagged; /* what comes has a tag before it */
         Reason reason;
         const char *why;
 };
@@ -58,6 +59,7 @@ static bool is_name(Reader *reader) {
 static void begin_item(Reader *reader) {
         const Level *level = innermost(reader);
 
+        reader->is_tagged = false;
         if (!level) {
                 if (reader->is_done)
                         refuse(reader, REASON_BAD_JSON, "more than one item");
@@ -202,9 +204,14 @@ static void on_null(void *arg) {
         put_word(arg, "null");
 }
 
+/* What is tagged is what it is without; there has to be something. */
 static void on_tag(void *arg, uint64_t number) {
-        (void)arg;
+        Reader *reader = arg;
+
         (void)number;
+        reader->is_tagged = true;
+        if (reader->is_done)
+                refuse(reader, REASON_BAD_JSON, "more than one item");
 }
 
 static void put_text(Reader *reader, Text text) {
@@ -305,7 +312,7 @@ static void on_break(void *arg) {
         Level *level = innermost(reader);
         LevelKind kind;
 
-        if (!level || level->n_left != CBOR_ENDLESS ||
+        if (!level || level->n_left != CBOR_ENDLESS || reader->is_tagged ||
             (level->kind == LEVEL_MAP && level->n % 2 == 1)) {
                 refuse(reader, REASON_BAD_JSON, "an end where there is none");
                 return;
@@ -349,10 +356,31 @@ static const struct cbor_callbacks callbacks = {
         .indef_break = on_break,
 };
 
+/* Tokens that libcbor takes for none: tags of one byte that it has no meaning for (COSE: 16 to 18),
+ * and simple values that nobody has given one. How long it is, or 0: it is another. */
+static size_t step_unknown(Reader *reader, const unsigned char *at, size_t n_left) {
+        if (at[0] >= 0xC6 && at[0] <= 0xD4) {
+                on_tag(reader, at[0] - 0xC0U);
+                return 1;
+        }
+        if (at[0] >= 0xE0 && at[0] <= 0xF3) {
+                on_null(reader);
+                return 1;
+        }
+        if (at[0] == 0xF8 && n_left > 1 && at[1] >= 32) { /* below they have one byte */
+                on_null(reader);
+                return 2;
+        }
+        return 0;
+}
+
 /* One token. gcc's analyser does not see that libcbor fills all of what it returns. */
 static void step(Reader *reader, const unsigned char *at, size_t n_left, size_t *ret_n_read) {
         struct cbor_decoder_result result;
 
+        *ret_n_read = step_unknown(reader, at, n_left);
+        if (*ret_n_read > 0)
+                return;
         memset(&result, 0, sizeof(result));
         result = cbor_stream_decode(at, n_left, &callbacks, reader);
         if (result.status == CBOR_DECODER_NEDATA)

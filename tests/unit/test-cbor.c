@@ -85,6 +85,22 @@ static void test_the_examples_of_the_standard(void **state) {
                 check_read(cases[i].hex, cases[i].json);
 }
 
+static void test_what_json_has_not_is_null_or_what_is_tagged(void **state) {
+        (void)state;
+        check_read("c601", "1");
+        check_read("d28343a10126a04101", "[\"oQEm\",{},\"AQ\"]"); /* COSE_Sign1 */
+        check_read("a16161d08101", "{\"a\":[1]}");
+        check_read("d4d501", "1");
+        check_read("d818d11864", "100");
+        check_read("e0", "null");
+        check_read("f0", "null");
+        check_read("f3", "null");
+        check_read("f820", "null");
+        check_read("f8ff", "null");
+        check_read("83f0f82001", "[null,null,1]");
+        check_read("a16161f0", "{\"a\":null}");
+}
+
 static void test_what_is_no_item_is_refused(void **state) {
         static const char *const cases[] = {
                 "",
@@ -109,6 +125,14 @@ static void test_what_is_no_item_is_refused(void **state) {
                 "a1410001",
                 "5b7fffffffffffffff00",
                 "9b7fffffffffffffff00",
+                "d2",
+                "00d2",
+                "9fd2ff",
+                "f8",
+                "f800",
+                "f81f",
+                "dc00",
+                "a1f001",
         };
 
         (void)state;
@@ -133,6 +157,7 @@ static void test_levels_are_bounded(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_the_examples_of_the_standard),
+                cmocka_unit_test(test_what_json_has_not_is_null_or_what_is_tagged),
                 cmocka_unit_test(test_what_is_no_item_is_refused),
                 cmocka_unit_test(test_levels_are_bounded),
         };
