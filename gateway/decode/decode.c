@@ -92,27 +92,6 @@ static int check_topic(Decoder *decoder) {
         return r;
 }
 
-/* From the first of the NULs that are at the end, also where the ends of lines are among them. */
-static Text without_nuls(Text payload) {
-        size_t n = payload.n;
-
-        for (size_t i = n;
-             i > 0 && (payload.data[i - 1] == '\0' || json_is_space(payload.data[i - 1]));
-             --i)
-                if (payload.data[i - 1] == '\0')
-                        n = i - 1;
-        return (Text){ .data = payload.data, .n = n };
-}
-
-/* What an editor, or a C string, has left around it. */
-static Text body_of(Text payload) {
-        static const Text mark = TEXT("\xef\xbb\xbf");
-
-        if (payload.n >= mark.n && memcmp(payload.data, mark.data, mark.n) == 0)
-                payload = (Text){ .data = payload.data + mark.n, .n = payload.n - mark.n };
-        return without_nuls(payload);
-}
-
 /* NULs alone are a text without characters, where text is what a route takes: so it can be said. */
 static bool may_be_empty(Format format, Text payload) {
         return payload.n > 0 && !format.is_base64 &&
@@ -130,8 +109,9 @@ static int check_payload(Decoder *decoder) {
                                       "payload: %zu bytes, allowed are %zu",
                                       payload.n,
                                       most);
-        decoder->body =
-                format_is_binary(decoder->route->format) && !is_json ? payload : body_of(payload);
+        decoder->body = format_is_binary(decoder->route->format) && !is_json
+                                ? payload
+                                : format_strip(payload);
         if (decoder->body.n == 0 && !may_be_empty(decoder->route->format, payload))
                 return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
         return 0;
@@ -442,7 +422,7 @@ int decode_try(Kind kind, Text member, bool in_data, Text value, char ret_why[MA
 int decode_clean(Text body, Buf *ret_json) {
         JsonTree tree = { 0 };
         JsonFault fault;
-        int r = json_tree_read(&tree, body_of(body), &fault);
+        int r = json_tree_read(&tree, format_strip(body), &fault);
 
         if (r == 0)
                 json_write(ret_json, &tree, json_root(&tree));

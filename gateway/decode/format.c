@@ -57,6 +57,26 @@ static Text trimmed(Text text) {
         return text;
 }
 
+/* From the first of the NULs that are at the end, also where the ends of lines are among them. */
+static Text without_nuls(Text payload) {
+        size_t n = payload.n;
+
+        for (size_t i = n;
+             i > 0 && (payload.data[i - 1] == '\0' || json_is_space(payload.data[i - 1]));
+             --i)
+                if (payload.data[i - 1] == '\0')
+                        n = i - 1;
+        return (Text){ .data = payload.data, .n = n };
+}
+
+Text format_strip(Text payload) {
+        static const Text mark = TEXT("\xef\xbb\xbf");
+
+        if (payload.n >= mark.n && memcmp(payload.data, mark.data, mark.n) == 0)
+                payload = (Text){ .data = payload.data + mark.n, .n = payload.n - mark.n };
+        return without_nuls(payload);
+}
+
 static int keep(Arena *arena, const Buf *buf, Text *ret_json) {
         if (buf_failed(buf))
                 return err_new(-ENOMEM);
@@ -81,6 +101,17 @@ static int read_base64(Arena *arena, Text text, Text *ret_bytes, const char **re
         if (ret_bytes->n == 0)
                 return refuse(ret_why, REASON_BAD_JSON, "base64 of nothing");
         ret_bytes->data = bytes;
+        return 0;
+}
+
+/* What is in the base64 is a payload as others: NULs alone are nothing, or text without characters.
+ */
+static int read_inner(Format format, Text *bytes, const char **ret_why) {
+        if (format.kind == FORMAT_CBOR || format.kind == FORMAT_SPARKPLUG_B)
+                return 0;
+        *bytes = format_strip(*bytes);
+        if (bytes->n == 0 && format.kind != FORMAT_TEXT && format.kind != FORMAT_NUMBER_OR_TEXT)
+                return refuse(ret_why, REASON_BAD_JSON, "base64 of nothing");
         return 0;
 }
 
@@ -218,6 +249,8 @@ int format_read(Format format, Arena *arena, Text payload, Text *ret_json, const
         *ret_why = NULL;
         if (format.is_base64)
                 r = read_base64(arena, payload, &payload, ret_why);
+        if (r == 0 && format.is_base64)
+                r = read_inner(format, &payload, ret_why);
         if (r != 0)
                 return r;
         switch (format.kind) {

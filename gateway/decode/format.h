@@ -62,6 +62,9 @@ static inline bool format_is_bare(Format format) {
         "one "                                                                                  \
         "of these"
 
+/* Without what an editor, or a C string, has left around it: a mark in front, NULs at the end. */
+Text format_strip(Text payload);
+
 /* The payload as JSON, in itself or in the arena; a Reason, with *ret_why static; -ENOMEM. */
 MUST_CHECK int format_read(Format format,
                            Arena *arena,

@@ -84,6 +84,20 @@ static void test_base64_is_of_one_of_them(void **state) {
         check_refused("base64+text", TEXT("/w=="), REASON_BAD_UTF8);
 }
 
+static void test_a_mark_and_nuls_within_base64_are_no_part_of_it(void **state) {
+        (void)state;
+        check_read("base64+json", TEXT("77u/eyJhIjoxfQAA"), "{\"a\":1}");
+        check_read("base64+number", TEXT("MjEuNQA="), "21.5");
+        check_read("base64+text", TEXT("77u/b24A"), "\"on\"");
+        check_read("base64+bool", TEXT("b24ACg=="), "true");
+        check_read("base64+csv", TEXT("77u/MSwyAA=="), "[1,2]");
+        check_read("base64+text", TEXT("AAA="), "\"\"");
+        check_read("base64+cbor", TEXT("GQEA"), "256");
+        check_refused("base64+json", TEXT("AAA="), REASON_BAD_JSON);
+        check_refused("base64+csv", TEXT("AAA="), REASON_BAD_JSON);
+        check_refused("base64+text", TEXT("YQBi"), REASON_NUL_CHARACTER);
+}
+
 static void test_other_names_are_none(void **state) {
         static const char *const names[] = { "",       "xml",     "JSON",
                                              "base64", "base64+", "base64+base64+json" };
@@ -148,6 +162,7 @@ int main(void) {
                 cmocka_unit_test(test_fields_are_an_array),
                 cmocka_unit_test(test_what_is_no_number_may_be_text),
                 cmocka_unit_test(test_base64_is_of_one_of_them),
+                cmocka_unit_test(test_a_mark_and_nuls_within_base64_are_no_part_of_it),
                 cmocka_unit_test(test_other_names_are_none),
                 cmocka_unit_test(test_a_path_leads_to_a_value),
                 cmocka_unit_test(test_a_star_is_the_first_that_has_the_rest),
