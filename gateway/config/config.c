@@ -362,17 +362,29 @@ static int config_env_assign(ConfigLoader *loader, const char *variable, const c
         return r == 0 ? 0 : err_up(r);
 }
 
-static int config_load_environment(ConfigLoader *loader, char **environment) {
+/* Lines of maps, or all but these. */
+static int config_load_variables(ConfigLoader *loader, char **environment, bool are_lines) {
+        static const char map[] = CONFIG_ENV "MAP_";
         int r = 0;
 
         for (; environment && *environment && r == 0; ++environment) {
                 const char *value = strchr(*environment, '=');
 
                 if (!value || strncmp(*environment, CONFIG_ENV, strlen(CONFIG_ENV)) != 0 ||
-                    config_env_is_other(*environment + strlen(CONFIG_ENV)))
+                    config_env_is_other(*environment + strlen(CONFIG_ENV)) ||
+                    (strncasecmp(*environment, map, strlen(map)) == 0) != are_lines)
                         continue;
                 r = config_env_assign(loader, *environment, value + 1);
         }
+        return r;
+}
+
+/* Whose a line of a map is, is known by the routes: an environment has no order. */
+static int config_load_environment(ConfigLoader *loader, char **environment) {
+        int r = config_load_variables(loader, environment, false);
+
+        if (r == 0)
+                r = config_load_variables(loader, environment, true);
         return r;
 }
 

@@ -21,7 +21,8 @@ static const struct {
                         "camera_event: members of data that name a person; the first counts." },
         [ROUTE_IGNORE] = { "ignore", "Filters, with commas, of topics that are not wanted." },
         [ROUTE_DECODE] = { "decode",
-                           "json, text, number, bool, csv, cbor, sparkplug_b; base64+ before." },
+                           "json, text, number, number_or_text, bool, csv, cbor, sparkplug_b; "
+                           "base64+ before." },
         [ROUTE_WHEN] = { "when", "Only payloads of which this holds: /type = a, b and /x." },
         [ROUTE_KEEP] = { "keep", "Of a mapped payload: all of it, or only what is named." },
         [ROUTE_EACH] = { "each",

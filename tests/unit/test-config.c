@@ -206,6 +206,28 @@ static void test_file_then_environment_then_set(void **state) {
         assert_int_equal(config->ws.queue_bytes, 2 << 20);
 }
 
+static void test_an_environment_has_no_order(void **state) {
+        char topic[] = "TIDEGATE_ROUTE_PUMP_TOPIC=pumps/{device}",
+             kind[] = "TIDEGATE_ROUTE_PUMP_KIND=telemetry";
+        char line[] = "TIDEGATE_MAP_PUMP_FLOW=/f | number",
+             longer[] = "TIDEGATE_ROUTE_PUMP_A_TOPIC=a/{device}";
+        char its_kind[] = "TIDEGATE_ROUTE_PUMP_A_KIND=telemetry",
+             its_line[] = "TIDEGATE_MAP_PUMP_A_FLOW=/g";
+        char *before[] = { its_line, line, topic, kind, longer, its_kind, NULL };
+        char *behind[] = { topic, kind, line, longer, its_kind, its_line, NULL };
+        char **orders[] = { before, behind };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(orders); ++i) {
+                CLEANUP(config_free) Config *config = NULL;
+                ConfigSource source = { .environment = orders[i] };
+
+                assert_int_equal(load(&config, &source), 0);
+                assert_non_null(route(config, "pump")->map);
+                assert_non_null(route(config, "pump_a")->map);
+        }
+}
+
 static void test_every_error_is_named_with_its_line(void **state) {
         CLEANUP(config_free) Config *config = NULL;
         char expected[128];
@@ -699,6 +721,7 @@ int main(void) {
                 cmocka_unit_test(test_a_route_of_discovery_is_a_rule_and_no_route),
                 cmocka_unit_test(test_routes_of_the_contract_are_there),
                 cmocka_unit_test(test_file_then_environment_then_set),
+                cmocka_unit_test(test_an_environment_has_no_order),
                 cmocka_unit_test(test_every_error_is_named_with_its_line),
                 cmocka_unit_test(test_unknown_key_is_an_error_with_a_suggestion),
                 cmocka_unit_test(test_unknown_variable_is_an_error_but_not_those_of_others),
