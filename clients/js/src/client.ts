@@ -27,8 +27,9 @@ export interface Connection {
 const FALLBACK_MS = 3_000;
 const BACKOFF_MS = 1_000;
 const BACKOFF_MAX_MS = 30_000;
-/** What is left of a token when another one is asked for: a fifth of it, and no more than this, ms. */
-const MARGIN_MS = 30_000;
+/** What is left of a token when another one is asked for: a fifth of it, and no more than this, ms. One that has
+ * not come in that time does not come any more. */
+const TOKEN_MS = 30_000;
 /** How often the clock is looked at, ms: where it has gone on by more than twice that, the machine slept. */
 const LOOK_MS = 5_000;
 const BAD_TOKEN = 4001;
@@ -63,7 +64,7 @@ export class Client implements Carrier, Peer {
 
     this.#options = options;
     this.#transports = [...(Maker ? [webSocket(Maker)] : []), ...(options.fallback ?? [])];
-    if (!this.#transports[0]) throw new Error("no WebSocket");
+    if (!this.#transports[0]) throw Error("no WebSocket");
     this.base = new URL(`${options.url}`.replace(/\/*$/, "/"), globalThis.location?.href);
     this.#watch();
     this.#wake();
@@ -155,10 +156,15 @@ export class Client implements Carrier, Peer {
   async token(): Promise<string | null | undefined> {
     if (this.#token && Date.now() < this.#goodUntil) return this.#token;
     return (this.#asked ??= (async () => {
+      let late: Timer;
       try {
-        this.#token = await this.#options.token?.();
+        this.#token = await Promise.race([
+          this.#options.token?.(),
+          new Promise<null>((_, fail) => (late = setTimeout(fail, TOKEN_MS, Error("no token")))),
+        ]);
         this.#goodUntil = Infinity; /* until a welcome says how long */
       } finally {
+        clearTimeout(late);
         this.#asked = undefined;
       }
       if (this.#token === null) this.#end(BAD_TOKEN, "signed out");
@@ -168,7 +174,7 @@ export class Client implements Carrier, Peer {
 
   #expires(seconds: number | null | undefined): void {
     if (seconds == null || !this.#token) return;
-    const ms = seconds * 1000 - Math.min(MARGIN_MS, seconds * 200);
+    const ms = seconds * 1000 - Math.min(TOKEN_MS, seconds * 200);
     this.#goodUntil = Date.now() + ms;
     this.#renewLater(Math.min(ms, 1e9)); /* a timer can wait for some days */
   }
@@ -199,15 +205,15 @@ export class Client implements Carrier, Peer {
     for (const listener of this.#listeners) guarded(() => listener(connection));
   }
 
+  /* Other ways than the first are tried while there is none. */
   #open(at: number): void {
-    if (this.#connection.state === "closed" || this.#links[at]) return;
+    if (this.#connection.state === "closed" || this.#links[at] || (at && this.#active)) return;
     this.#links[at] = this.#transports[at]?.(this);
   }
 
-  /* Other ways are tried while the first does not get through. */
   #fallLater(): void {
     clearTimeout(this.#fall);
-    this.#fall = setTimeout(() => this.#active || this.#open(1), FALLBACK_MS);
+    this.#fall = setTimeout(() => this.#open(1), FALLBACK_MS);
   }
 
   /** @internal */
@@ -218,9 +224,7 @@ export class Client implements Carrier, Peer {
     this.#active = link;
     this.#tries = 0;
     this.#isFresh = false;
-    clearTimeout(this.#fall);
     for (const worse of this.#links.splice(at + 1)) worse?.close();
-    for (const timer of this.#retries.slice(at + 1)) clearTimeout(timer);
     this.#expires(welcome.expires_in);
     this.#show({
       state: link.transport === "poll" ? "polling" : "live",
@@ -234,7 +238,7 @@ export class Client implements Carrier, Peer {
   /** @internal */
   closed(link: Link, code: number, reason: string): void {
     let at = this.#links.indexOf(link);
-    const wasActive = this.#active === link;
+    const wasActive = link === this.#active;
 
     if (at < 0) return;
     delete this.#links[at];
@@ -261,7 +265,7 @@ export class Client implements Carrier, Peer {
   #end(code: number, reason: string): void {
     this.#rest();
     this.#show({ state: "closed", code, reason });
-    for (const settle of this.#waiting.splice(0)) settle(Promise.reject(refusal("closed", reason)));
+    for (const settle of this.#waiting.splice(0)) settle(this.#live());
   }
 
   async #live(): Promise<Link> {

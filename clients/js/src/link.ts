@@ -52,9 +52,11 @@ export const ANSWER_MS = 10_000;
 /** Who has woken does not wait as long: another connection costs little. */
 export const CHECK_MS = 2_000;
 
+type Settle = [(answer: Answer) => void, (error: Error) => void];
+
 export function webSocket(Maker: SocketMaker): Transport {
   return (peer) => {
-    const pending = new Map<number, [(answer: Answer) => void, (error: Error) => void]>();
+    const pending = new Map<number, Settle>();
     let socket: Socket | undefined;
     let n = 0;
     let isOver = false;
@@ -75,19 +77,20 @@ export function webSocket(Maker: SocketMaker): Transport {
       clearTimeout(quiet);
       if (heartbeatMs) quiet = setTimeout(() => ping(ANSWER_MS), heartbeatMs);
     };
-    const ping = (ms: number): void => {
+    const wait = (ms: number): void => {
       clearTimeout(quiet);
-      send({ op: "ping", id: -1 });
       quiet = setTimeout(() => end(1006, "silent"), ms);
     };
+    const ping = (ms: number): void => {
+      send({ op: "ping", id: -1 });
+      wait(ms);
+    };
+    const put = (request: object, settle: Settle): void => {
+      pending.set(++n, settle);
+      send({ ...request, id: n });
+    };
     const ask = (request: Ask): Promise<Answer> =>
-      new Promise((...settle) => {
-        if (isOver) settle[1](new Lost());
-        else {
-          pending.set(++n, settle);
-          send({ ...request, id: n });
-        }
-      });
+      new Promise((...settle) => isOver ? settle[1](new Lost()) : put(request, settle));
     const hear = (message: Welcome | Answer | Refusal | Told): void => {
       if (isOver) return;
       listen();
@@ -107,6 +110,7 @@ export function webSocket(Maker: SocketMaker): Transport {
     const begin = async (): Promise<void> => {
       const token = await peer.token();
       if (isOver) return;
+      wait(ANSWER_MS);
       socket = new Maker(new URL("api/ws", peer.base).href.replace("http", "ws"), ["tidegate.v1"]);
       socket.onerror = () => {};
       socket.onopen = () => token && send({ op: "auth", token });
@@ -123,8 +127,7 @@ export function webSocket(Maker: SocketMaker): Transport {
           if (sub.isOver) link.unsubscribe(sub);
           else if (sub.filter !== asked) link.move(sub);
         };
-        pending.set(++n, [answered, (error) => peer.refused(link, sub, error)]);
-        send({ op: "subscribe", ...sub.ask(), id: n });
+        put({ op: "subscribe", ...sub.ask() }, [answered, (error) => peer.refused(link, sub, error)]);
       },
       unsubscribe(sub) {
         if (sub.name) send({ op: "unsubscribe", subscription: sub.name }); /* whatever the answer is */
@@ -139,7 +142,6 @@ export function webSocket(Maker: SocketMaker): Transport {
       close: () => end(1000, ""),
     };
 
-    quiet = setTimeout(() => end(1006, "silent"), ANSWER_MS);
     begin().catch((error: Error) => end(1006, error.message));
     return link;
   };

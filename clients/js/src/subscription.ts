@@ -189,17 +189,17 @@ export class Subscription {
       this.#take(told);
     } else if (told.type === "left") {
       this.#leave(thingOf(told)!, told.reason!);
-    } else if (told.type === "gap") {
-      return guarded(() => this.#handlers.onGap?.(told as unknown as Missed));
-    } else if (told.type === "progress") {
-      if (!this.#isWhole) return;
-      guarded(() => this.#handlers.onProgress?.(told.cursor!, told.timestamp!));
     } else {
+      if (told.type === "gap") guarded(() => this.#handlers.onGap?.(told as unknown as Missed));
       if (told.error) this.refuse(new Refused(told.error)); /* it is over */
+      if (told.type === "progress" && this.#isWhole) {
+        this.cursor = told.cursor ?? this.cursor;
+        guarded(() => this.#handlers.onProgress?.(told.cursor!, told.timestamp!));
+      }
       return; /* that, or what later gateways say */
     }
     this.cursor = told.cursor ?? this.cursor;
-    this.set = told.set ?? (told.type === "progress" ? this.set : true); /* what came or went before the set was whole has no text */
+    this.set = told.set ?? true; /* what came or went before the set was whole has no text */
   }
 
   #leave(thing: Thing, reason: string): void {

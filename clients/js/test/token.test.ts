@@ -9,7 +9,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test("where neither a token nor the gateway is to be had, who comes back asks less and less often", async () => {
+function fakes(): { sockets: Socket[]; Fake: SocketMaker } {
   const sockets: Socket[] = [];
   class Fake implements Socket {
     onopen = null;
@@ -22,9 +22,14 @@ test("where neither a token nor the gateway is to be had, who comes back asks le
     send(): void {}
     close(): void {}
   }
+  return { sockets, Fake: Fake as unknown as SocketMaker };
+}
+
+test("where neither a token nor the gateway is to be had, who comes back asks less and less often", async () => {
+  const { sockets, Fake } = fakes();
   const asked: [good: (token: string) => void, bad: (error: Error) => void][] = [];
   const client = new Client({
-    url: "http://gateway/", WebSocket: Fake as unknown as SocketMaker, token: () => new Promise<string>((...settle) => void asked.push(settle)),
+    url: "http://gateway/", WebSocket: Fake, token: () => new Promise<string>((...settle) => void asked.push(settle)),
   });
   const call = (socket: Socket, name: "onmessage" | "onclose", event: object): void => (socket[name] as unknown as (event: object) => void)(event);
 
@@ -41,5 +46,38 @@ test("where neither a token nor the gateway is to be had, who comes back asks le
   }
   expect(asked.length).toBeGreaterThan(5);
   expect(asked.length).toBeLessThan(12);
+  client.close();
+});
+
+test("a token that never comes is asked for anew, and does not hold the connection up", async () => {
+  const { sockets, Fake } = fakes();
+  let nAsked = 0;
+  const token = (): Promise<string> => (++nAsked === 1 ? new Promise(() => {}) : Promise.resolve("good"));
+  const client = new Client({ url: "http://gateway/", WebSocket: Fake, token });
+
+  await vi.advanceTimersByTimeAsync(29_000);
+  expect([nAsked, sockets.length]).toEqual([1, 0]);
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect([nAsked, sockets.length]).toEqual([2, 1]);
+  client.close();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a token that comes leaves no timer behind", async () => {
+  const { sockets, Fake } = fakes();
+  const client = new Client({ url: "http://gateway/", WebSocket: Fake, token: async () => "good" });
+
+  await vi.advanceTimersByTimeAsync(0);
+  expect(sockets).toHaveLength(1);
+  client.close();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a fetch is told of a token that never comes", async () => {
+  const client = new Client({ url: "http://gateway/", WebSocket: fakes().Fake, token: () => new Promise(() => {}) });
+  const failed = expect(client.fetch("api/devices")).rejects.toThrow("no token");
+
+  await vi.advanceTimersByTimeAsync(30_000);
+  await failed;
   client.close();
 });
