@@ -1,7 +1,9 @@
 """The buffer of clients/python: what was added is there until it has arrived, whatever happens to process and disk."""
+import contextlib
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -206,6 +208,64 @@ def test_of_those_that_are_put_aside_the_last_one_stays(path):
     buffer = Buffer(path)
     assert len(buffer) > 80
     assert {str(one) for one in path.parent.glob("buffer.broken-*")} - {f"{buffer.aside}-journal"} == {buffer.aside}
+
+
+N_LONG = 8000  # more than SQLite keeps in memory of a file
+
+
+def filled_long(path):
+    filled(path, 0)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.executemany("INSERT INTO messages (is_urgent, topic, payload) VALUES (0, 't', ?)",
+                       ((f"{n}".encode() + b" " * 500,) for n in range(N_LONG)))
+    return Buffer(path)
+
+
+def test_a_part_that_is_lost_while_it_is_used_costs_what_was_on_it(path):
+    buffer = filled_long(path)
+    lose(path, 700, 1400)
+    found = numbers(buffer)
+    lost = set(range(N_LONG)) - set(found)
+    assert found == sorted(found)
+    assert {700, 1400} <= lost and len(lost) < 100
+    assert buffer.n_damaged == 1 and os.path.exists(buffer.aside)
+    assert buffer.add("t", str(N_LONG)) and numbers(buffer) == [N_LONG]
+    assert buffer.begin_command("c1") == b"", "it was begun"
+    assert len(buffer) == len(found) + 1
+
+
+@pytest.mark.parametrize("lost", [[3000], [50, 3000]], ids=["none of them", "one of them"])
+def test_what_is_on_its_way_as_a_part_is_lost_goes_out_once_and_takes_nothing_with_it(path, lost):
+    buffer = filled_long(path)
+    ids = [one.id for one in buffer.take(100)]
+    lose(path, *lost)
+    rest = numbers(buffer)
+    assert buffer.n_damaged == 1 and rest[0] == 100
+    new = list(range(N_LONG, N_LONG + 300))
+    assert all(buffer.add("t", str(n)) for n in new)
+    buffer.arrived(ids)
+    buffer.give_back()
+    assert numbers(buffer) == [*rest, *new]
+
+
+def test_what_had_arrived_as_a_part_is_lost_is_not_sent_again(path):
+    buffer = filled_long(path)
+    ids = [one.id for one in buffer.take(N_LONG)]
+    lose(path, 700)
+    for i in range(0, len(ids), 50):
+        buffer.arrived(ids[i:i + 50])
+    buffer.give_back()
+    assert buffer.n_damaged == 1
+    assert numbers(buffer) == [] and len(buffer) == 0
+
+
+def test_a_command_and_an_end_find_the_damage_as_a_message_does(path):
+    buffer = filled_long(path)
+    path.write_bytes(b"\xff" * path.stat().st_size)
+    assert buffer.begin_command("c2") is None and buffer.n_damaged == 1
+    assert buffer.add("t", "1")
+    buffer.close()
+    assert numbers(Buffer(path)) == [1]
 
 
 LOSES = """

@@ -2,6 +2,7 @@
 import collections
 import contextlib
 import fcntl
+import functools
 import glob
 import itertools
 import logging
@@ -41,6 +42,21 @@ def _readable(db, query, *values):
         yield from db.execute(query, values)
 
 
+def _mended(method):
+    """Alone; and once more where it finds that the file is damaged, which is put aside then."""
+    @functools.wraps(method)
+    def do(self, *args, **kwargs):
+        with self._lock:
+            try:
+                return method(self, *args, **kwargs)
+            except sqlite3.DatabaseError as error:
+                if type(error) is not sqlite3.DatabaseError:  # pylint: disable=unidiomatic-typecheck  # each of those is another matter
+                    raise
+                self._mend(error)
+                return method(self, *args, **kwargs)
+    return do
+
+
 class Message(NamedTuple):
     """@id: ascending; below zero while it is only in memory, as the disk takes nothing."""
     id: int
@@ -62,13 +78,15 @@ class Buffer:
         self.limit_bytes = limit_bytes
         self.memory = memory
         self.n_dropped = 0  # since the start
-        self.aside = None  # the file that could not be read at the start
+        self.n_damaged = 0  # times that the file could not be read, since the start
+        self.aside = None  # that file
         self._lock = threading.RLock()
         self._in_memory = collections.OrderedDict()  # id -> (is_urgent, topic, payload)
         self._last_id = 0  # of those
         self._taken = set()  # ids that are on their way
         self._moved = {}  # of those that were in memory then, and are not any more: id -> that of the row
         self._arrived = set()  # ids of rows that could not be deleted yet
+        self._next_id = None  # of the next row; None: the one behind the last
         self._alone = self._keep_others_out()
         self._db = self._open()
         self._reserve()
@@ -91,23 +109,39 @@ class Buffer:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
-            LOG.error("the buffer cannot be read (%s)", error)
-            return self._begin_anew()
+            return self._begin_anew(error)
 
-    def _begin_anew(self):
+    def _mend(self, error):
+        """What is on its way stays so, under the number of its row now; of what was lost there is none."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        self._next_id = max([0, *self._taken, *self._moved.values()]) + 1  # no number that is on its way is another's
+        self._db = self._begin_anew(error)
+        self._arrived.clear()
+        self._reserve()
+        self._count()
+
+    def _begin_anew(self, error):
         """One is kept aside, the last: on a card that fails again and again they would fill it."""
+        LOG.error("the buffer cannot be read (%s)", error)
+        self.n_damaged += 1
         self._remove_aside()
         self.aside = f"{self.path}.broken-{int(time.time())}"
         for end in ("", "-journal"):
             if os.path.exists(self.path + end):
                 os.rename(self.path + end, self.aside + end)
+        rows = {}
         try:
             db = self._connect()
-        except sqlite3.OperationalError as error:
-            LOG.error("there is no room beside it (%s): it is removed, and a new one begins", error)
+        except sqlite3.OperationalError as full:
+            LOG.error("there is no room beside it (%s): it is removed, and a new one begins", full)
             self._remove_aside()
-            return self._connect()
-        LOG.error("it is %s now, and a new one begins with the %d messages that can be read", self.aside, self._rescue(db))
+            db = self._connect()
+        else:
+            rows = self._rescue(db)
+            LOG.error("it is %s now, and a new one begins with the %d messages that can be read", self.aside, len(rows))
+        self._moved = {one: rows[row] for one, row in self._moved.items() if row in rows}
+        self._moved.update({one: rows[one] for one in self._taken if one in rows})
         return db
 
     def _remove_aside(self):
@@ -116,33 +150,36 @@ class Buffer:
         self.aside = None
 
     def _rescue(self, db):
-        """How many. Those that can be read from both ends, and, by their ids, those between what cannot."""
+        """id -> that of its row now: of those that can be read from both ends, and, by their ids, those between what cannot."""
         with contextlib.closing(sqlite3.connect(self.aside)) as old:
             first, last = ([row[0] for row in itertools.islice(_readable(old, f"{_IDS} {order}"), self.limit)]
                            for order in ("ASC", "DESC"))
             ids = {*first, *last}
             if first and last and 0 < last[-1] - first[-1] <= self.limit:
                 ids.update(range(first[-1], last[-1]))
+            next_id = self._next_id
             try:
                 db.execute("BEGIN")
-                n = self._copy(old, db, sorted(ids))
+                rows = self._copy(old, db, sorted(ids - self._arrived))
                 db.execute("COMMIT")
-                return n
+                return rows
             except sqlite3.OperationalError as error:
                 LOG.error("there is no room for what can be read of it (%s)", error)
                 if db.in_transaction:
                     db.execute("ROLLBACK")
-                return 0
+                self._next_id = next_id
+                return {}
 
-    @staticmethod
-    def _copy(old, db, ids):
-        n = 0
-        for row in (row for one in ids for row in _readable(old, _ONE, one)):
-            db.execute("INSERT INTO messages (is_urgent, topic, payload) VALUES (?, ?, ?)", row)
-            n += 1
+    def _copy(self, old, db, ids):
+        rows = {one: self._put(db, row) for one in ids for row in _readable(old, _ONE, one)}
         for row in _readable(old, _COMMANDS):
             db.execute("INSERT OR IGNORE INTO commands (command_id, answer) VALUES (?, ?)", row)
-        return n
+        return rows
+
+    def _put(self, db, row):
+        one = db.execute("INSERT INTO messages (id, is_urgent, topic, payload) VALUES (?, ?, ?, ?)", (self._next_id, *row)).lastrowid
+        self._next_id = None
+        return one
 
     def _connect(self):
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -183,25 +220,25 @@ class Buffer:
         with self._lock:
             return self._n + len(self._in_memory) - len(self._arrived)
 
+    @_mended
     def close(self):
-        with self._lock:
-            self._taken.clear()
-            self._settle()
-            self._db.close()
-            self._alone.close()
+        self._taken.clear()
+        self._settle()
+        self._db.close()
+        self._alone.close()
 
     # what comes in
 
+    @_mended
     def add(self, topic, payload, is_urgent=False):
         """False: it is dropped, and counted, as there is no room."""
         payload = payload if isinstance(payload, bytes) else payload.encode()
         message = (is_urgent, topic, payload)
-        with self._lock:
-            if self._make_room(len(payload) + len(topic) + _ROW) and (
-                    (self._settle() and self._insert(*message)) or self._force(*message) or self._remember(*message)):
-                return True
-            self.n_dropped += 1
-            return False
+        if self._make_room(len(payload) + len(topic) + _ROW) and (
+                (self._settle() and self._insert(*message)) or self._force(*message) or self._remember(*message)):
+            return True
+        self.n_dropped += 1
+        return False
 
     def _make_room(self, n_bytes):
         while len(self) >= self.limit or (self._n and self._bytes + n_bytes > self.limit_bytes):
@@ -233,8 +270,7 @@ class Buffer:
     def _insert(self, is_urgent, topic, payload):
         """The id of its row, or None."""
         try:
-            row = self._db.execute("INSERT INTO messages (is_urgent, topic, payload) VALUES (?, ?, ?)",
-                                   (int(is_urgent), topic, payload)).lastrowid
+            row = self._put(self._db, (int(is_urgent), topic, payload))
         except sqlite3.OperationalError as error:
             LOG.warning("the disk takes nothing (%s): kept in memory", error)
             return None
@@ -264,17 +300,17 @@ class Buffer:
 
     # what goes out
 
+    @_mended
     def take(self, n):
         """Up to @n messages that are not on their way yet: they are, from now on."""
-        with self._lock:
-            self._settle()
-            unwanted = self._taken | self._arrived | set(self._moved.values())
-            found = [Message(*row) for row in self._db.execute(
-                "SELECT id, topic, payload FROM messages ORDER BY is_urgent DESC, id LIMIT ?", (n + len(unwanted),))]
-            found += [Message(one, *message[1:]) for one, message in self._in_memory.items()]
-            found = [one for one in found if one.id not in unwanted][:n]
-            self._taken.update(one.id for one in found)
-            return found
+        self._settle()
+        unwanted = self._taken | self._arrived | set(self._moved.values())
+        found = [Message(*row) for row in self._db.execute(
+            "SELECT id, topic, payload FROM messages ORDER BY is_urgent DESC, id LIMIT ?", (n + len(unwanted),))]
+        found += [Message(one, *message[1:]) for one, message in self._in_memory.items()]
+        found = [one for one in found if one.id not in unwanted][:n]
+        self._taken.update(one.id for one in found)
+        return found
 
     def give_back(self):
         """None is on its way any more: they are taken again, in order."""
@@ -282,15 +318,15 @@ class Buffer:
             self._taken.clear()
             self._moved.clear()
 
+    @_mended
     def arrived(self, ids):
-        with self._lock:
-            self._taken.difference_update(ids)
-            ids = [self._moved.pop(one, one) for one in ids]
-            for one in ids:
-                self._in_memory.pop(one, None)
-            rows = [one for one in ids if one > 0]
-            if rows and not self._delete(rows):
-                self._arrived.update(rows)
+        rows = [row for row in (self._moved.get(one, one) for one in ids) if row > 0]
+        if rows and not self._delete(rows):
+            self._arrived.update(rows)
+        self._taken.difference_update(ids)
+        for one in ids:
+            self._in_memory.pop(one, None)
+            self._moved.pop(one, None)
 
     def _delete(self, ids):
         try:
@@ -300,7 +336,8 @@ class Buffer:
                     f"DELETE FROM messages WHERE id = ? RETURNING {_SIZE}", (one,)).fetchall()]
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
         except sqlite3.OperationalError:
             return False
@@ -310,22 +347,22 @@ class Buffer:
 
     # commands, of which each is obeyed once
 
+    @_mended
     def begin_command(self, command_id):
         """None: it is new, and noted as begun. Else the answer that it had, b"" where it has none yet."""
-        with self._lock:
-            row = self._db.execute("SELECT answer FROM commands WHERE command_id = ?", (command_id,)).fetchone()
-            if row:
-                return row[0] or b""
-            try:
-                self._db.execute("INSERT INTO commands (command_id) VALUES (?)", (command_id,))
-                self._db.execute("DELETE FROM commands WHERE id <= (SELECT max(id) FROM commands) - ?", (_N_COMMANDS,))
-            except sqlite3.OperationalError as error:
-                LOG.warning("a command is not noted (%s): it may be obeyed twice", error)
-            return None
+        row = self._db.execute("SELECT answer FROM commands WHERE command_id = ?", (command_id,)).fetchone()
+        if row:
+            return row[0] or b""
+        try:
+            self._db.execute("INSERT INTO commands (command_id) VALUES (?)", (command_id,))
+            self._db.execute("DELETE FROM commands WHERE id <= (SELECT max(id) FROM commands) - ?", (_N_COMMANDS,))
+        except sqlite3.OperationalError as error:
+            LOG.warning("a command is not noted (%s): it may be obeyed twice", error)
+        return None
 
+    @_mended
     def end_command(self, command_id, answer):
-        with self._lock:
-            try:
-                self._db.execute("UPDATE commands SET answer = ? WHERE command_id = ?", (answer, command_id))
-            except sqlite3.OperationalError as error:
-                LOG.warning("an answer is not noted (%s)", error)
+        try:
+            self._db.execute("UPDATE commands SET answer = ? WHERE command_id = ?", (answer, command_id))
+        except sqlite3.OperationalError as error:
+            LOG.warning("an answer is not noted (%s)", error)
